@@ -1,0 +1,20 @@
+// A device profile: what a class of hardware can do and may spend (firmware-profiles/*.json).
+
+import { z } from 'zod'
+import { Name } from '../protocol/names.ts'
+
+export const Profile = z.object({
+  name: Name,
+  description: z.string().max(300),
+  /** Memory one runtime may use for models, beyond the bare process. */
+  memoryBytes: z.number().int().positive(),
+  /** Disk for blobs, and for the outbox. */
+  blobBytes: z.number().int().positive(),
+  outboxBytes: z.number().int().positive(),
+  /** `warm`: old and new runtime side by side; `stop-start`: the old one ends first, requests wait in the listener's queue. */
+  switch: z.enum(['warm', 'stop-start']),
+  probationMs: z.number().int().positive(),
+  /** Share of failed inferences in probation beyond which the version is taken back. */
+  probationErrorShareMax: z.number().min(0).max(1),
+})
+export type Profile = z.infer<typeof Profile>
