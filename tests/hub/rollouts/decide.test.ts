@@ -1,0 +1,246 @@
+import type { ProgressState } from '@roost/shared/protocol/progress.ts'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type Action,
+  type DeviceView,
+  decide,
+  isBroken,
+  isInFlight,
+  isInstalled,
+  type RolloutView,
+} from '../../../hub/rollouts/decide.ts'
+import { RolloutPlan } from '../../../hub/rollouts/plan.ts'
+import type { Outcome, StageVerdict } from '../../../hub/rollouts/verdict.ts'
+
+const seed = 1202
+console.log(`decide: seed ${seed}`)
+
+const plan = RolloutPlan.parse({
+  stages: [
+    { name: 'canary', percent: 20, bakeMs: 1000 },
+    { name: 'all', percent: 100, bakeMs: 1000 },
+  ],
+  concurrency: 3,
+  installTimeoutMs: 5000,
+  stageTimeLimitMs: 60_000,
+})
+
+const verdict = (outcome: Outcome): StageVerdict => ({
+  outcome,
+  gates: [{ metric: 'installation', outcome, canary: 0, control: null, limit: 0, sentence: outcome }],
+})
+
+/** Judges as the engine does, by failures alone. */
+const byFailures = (_: number, devices: readonly DeviceView[]) => verdict(devices.some(isBroken) ? 'fail' : 'pass')
+
+const aDevice = (over: Partial<DeviceView> = {}): DeviceView => ({
+  device: 'd-0',
+  stage: 0,
+  state: 'planned',
+  reason: null,
+  attempt: 0,
+  offeredAt: null,
+  withdrawn: false,
+  online: true,
+  reported: undefined,
+  backOnPrevious: false,
+  ...over,
+})
+
+const aRollout = (over: Partial<RolloutView> = {}): RolloutView => ({
+  state: 'running',
+  plan,
+  stages: [
+    { index: 0, name: 'canary', state: 'pending', admittingSince: null, bakingSince: null },
+    { index: 1, name: 'all', state: 'pending', admittingSince: null, bakingSince: null },
+  ],
+  devices: Array.from({ length: 10 }, (_, i) => aDevice({ device: `d-${i}`, stage: i < 2 ? 0 : 1 })),
+  ...over,
+})
+
+/** Carries actions out on the view, as the store does. */
+const apply = (rollout: RolloutView, actions: readonly Action[], nowMs: number): RolloutView =>
+  actions.reduce((view, action) => applyOne(view, action, nowMs), rollout)
+
+function applyOne(view: RolloutView, action: Action, nowMs: number): RolloutView {
+  if (action.do === 'rollout') return { ...view, state: action.state }
+  if (action.do === 'stage') {
+    const stages = view.stages.map((stage) =>
+      stage.index !== action.index
+        ? stage
+        : {
+            ...stage,
+            state: action.state,
+            admittingSince: action.state === 'admitting' ? nowMs : stage.admittingSince,
+            bakingSince: action.state === 'baking' ? nowMs : stage.bakingSince,
+          },
+    )
+    return { ...view, stages }
+  }
+  const devices = view.devices.map((device) =>
+    device.device === action.device ? applyToDevice(device, action, nowMs) : device,
+  )
+  return { ...view, devices }
+}
+
+function applyToDevice(device: DeviceView, action: Extract<Action, { device: string }>, nowMs: number): DeviceView {
+  if (action.do === 'device') return { ...device, state: action.state, reason: action.reason }
+  if (action.do === 'withdraw') return { ...device, state: action.as, withdrawn: action.as !== 'planned' }
+  return {
+    ...device,
+    state: action.as,
+    attempt: device.attempt + 1,
+    offeredAt: nowMs,
+    withdrawn: false,
+    reported: undefined,
+    backOnPrevious: false,
+  }
+}
+
+const reports = (rollout: RolloutView, state: ProgressState, when: (device: DeviceView) => boolean): RolloutView => ({
+  ...rollout,
+  devices: rollout.devices.map((device) => (when(device) ? { ...device, reported: { state, reason: null } } : device)),
+})
+
+describe('decide', () => {
+  test('a healthy rollout offers to the canary alone, bakes, then goes on to everybody and completes', () => {
+    let rollout = aRollout()
+    let now = 0
+    const exposed: number[] = []
+    for (; now < 20_000 && rollout.state === 'running'; now += 100) {
+      rollout = apply(rollout, decide(rollout, byFailures, now), now)
+      rollout = reports(rollout, 'succeeded', isInFlight)
+      if (rollout.stages[0]?.state !== 'passed')
+        exposed.push(rollout.devices.filter((d) => d.state !== 'planned').length)
+    }
+    expect(rollout.state).toBe('completed')
+    expect(Math.max(...exposed)).toBe(2)
+    expect(now).toBeGreaterThanOrEqual(2000)
+    expect(rollout.devices.every(isInstalled)).toBe(true)
+  })
+
+  test('a failed gate asks every touched device back to the old version and ends rolled back', () => {
+    let rollout = apply(aRollout(), decide(aRollout(), byFailures, 0), 0)
+    rollout = reports(rollout, 'probation', (device) => device.device === 'd-0')
+    rollout = reports(rollout, 'failed', (device) => device.device === 'd-1')
+    rollout = apply(rollout, decide(rollout, byFailures, 10), 10)
+    expect(rollout.state).toBe('rolling_back')
+    const asked = decide(rollout, byFailures, 20)
+    expect(asked).toEqual([
+      { do: 'withdraw', device: 'd-0', as: 'probation' },
+      { do: 'withdraw', device: 'd-1', as: 'failed' },
+    ])
+    rollout = apply(rollout, asked, 20)
+    expect(apply(rollout, decide(rollout, byFailures, 30), 30).state).toBe('rolling_back')
+    rollout = { ...rollout, devices: rollout.devices.map((device) => ({ ...device, backOnPrevious: true })) }
+    rollout = apply(rollout, decide(rollout, byFailures, 40), 40)
+    expect(rollout.state).toBe('rolled_back')
+    expect(rollout.devices.map((device) => device.state).slice(0, 3)).toEqual(['rolled_back', 'failed', 'planned'])
+  })
+
+  test('a pause withdraws what is not active and leaves what is', () => {
+    const rollout = aRollout({
+      state: 'paused',
+      devices: [
+        aDevice({ device: 'a', state: 'staged', offeredAt: 0 }),
+        aDevice({ device: 'b', state: 'activating', offeredAt: 0 }),
+        aDevice({ device: 'c', state: 'succeeded', offeredAt: 0 }),
+      ],
+    })
+    expect(decide(rollout, byFailures, 10)).toEqual([{ do: 'withdraw', device: 'a', as: 'planned' }])
+  })
+
+  test('undecided at the time limit pauses with the reason and never advances', () => {
+    const stages = [
+      { index: 0, name: 'canary', state: 'baking' as const, admittingSince: 0, bakingSince: 0 },
+      { index: 1, name: 'all', state: 'pending' as const, admittingSince: null, bakingSince: null },
+    ]
+    const devices = [aDevice({ state: 'succeeded' }), aDevice({ device: 'd-1', stage: 1 })]
+    const undecided = () => verdict('undecided')
+    expect(decide(aRollout({ stages, devices }), undecided, 59_999)).toEqual([])
+    expect(decide(aRollout({ stages, devices }), undecided, 60_000)).toMatchObject([
+      { do: 'stage', index: 0, state: 'inconclusive' },
+      { do: 'rollout', state: 'paused' },
+    ])
+  })
+
+  test('a canary whose devices are all away is never passed', () => {
+    let rollout = aRollout()
+    rollout = { ...rollout, devices: rollout.devices.map((device) => ({ ...device, online: false })) }
+    for (let now = 0; now <= 60_000; now += 1000) rollout = apply(rollout, decide(rollout, byFailures, now), now)
+    expect(rollout.state).toBe('paused')
+    expect(rollout.stages[0]?.state).toBe('inconclusive')
+  })
+
+  test.each<[ProgressState, ProgressState, ProgressState]>([
+    ['downloading', 'accepted', 'downloading'], // an older report repeated
+    ['probation', 'succeeded', 'succeeded'],
+    ['timed_out', 'succeeded', 'succeeded'], // a late true report
+    ['succeeded', 'rolled_back', 'rolled_back'], // failed after all
+    ['failed', 'probation', 'failed'],
+    ['planned', 'succeeded', 'planned'], // never offered: not ours
+    ['cancelled', 'succeeded', 'cancelled'],
+  ])('a device in %s that reports %s is in %s', (state, reported, expected) => {
+    const device = aDevice({ state, offeredAt: 0, reported: { state: reported, reason: null } })
+    const actions = decide(aRollout({ state: 'completed', devices: [device] }), byFailures, 1)
+    expect(apply(aRollout({ devices: [device] }), actions, 1).devices[0]?.state).toBe(expected)
+  })
+
+  test('whatever devices do: bounded in flight, no stage before its turn, no failure unnoticed, always an end', () => {
+    const moves = fc.array(
+      fc.record({
+        device: fc.nat(9),
+        state: fc.constantFrom<ProgressState>(
+          'accepted',
+          'downloading',
+          'staged',
+          'probation',
+          'succeeded',
+          'failed',
+          'rolled_back',
+        ),
+        online: fc.boolean(),
+      }),
+      { maxLength: 120 },
+    )
+    fc.assert(
+      fc.property(moves, (script) => {
+        let rollout = aRollout()
+        let now = 0
+        for (let i = 0; i < 1200; i++, now += 100) {
+          const move = script[i]
+          rollout = {
+            ...rollout,
+            devices: rollout.devices.map((device, at) => {
+              if (move !== undefined && move.device === at) {
+                return { ...device, online: move.online, reported: { state: move.state, reason: null } }
+              }
+              return rollout.state === 'rolling_back' && device.withdrawn && device.online
+                ? { ...device, backOnPrevious: true }
+                : device
+            }),
+          }
+          const actions = decide(rollout, byFailures, now)
+          rollout = apply(rollout, actions, now)
+          if (actions.some((action) => action.do === 'stage' && action.state === 'passed')) {
+            expect(rollout.devices.some(isBroken)).toBe(false)
+            expect(rollout.devices.some(isInstalled)).toBe(true)
+          }
+          const canaryPassed = rollout.stages[0]?.state === 'passed'
+          expect(rollout.devices.filter(isInFlight).length).toBeLessThanOrEqual(plan.concurrency)
+          if (!canaryPassed) {
+            expect(rollout.devices.every((device) => device.stage === 0 || device.state === 'planned')).toBe(true)
+          } else {
+            expect(rollout.devices.some((device) => device.stage === 0 && device.attempt > 0)).toBe(true)
+          }
+        }
+        expect(['completed', 'rolled_back', 'paused']).toContain(rollout.state)
+        if (rollout.state === 'completed') {
+          expect(rollout.stages.every((stage) => stage.state === 'passed')).toBe(true)
+        }
+      }),
+      { seed, numRuns: 200 },
+    )
+  })
+})
