@@ -1,0 +1,118 @@
+// What the control process and a runtime process say to each other over Node's IPC channel (structured clone).
+// Both sides parse what they receive: the runtime runs strangers' models, so control trusts none of its words unread.
+
+import { Manifest } from '@roost/shared/bundle/manifest.ts'
+import { DeploymentName, Digest, Milliseconds } from '@roost/shared/protocol/names.ts'
+import { FailureReason } from '@roost/shared/protocol/progress.ts'
+import { DeviceEvent, WindowReport } from '@roost/shared/protocol/records.ts'
+import { z } from 'zod'
+
+const Count = z.number().int().nonnegative()
+
+export const deploymentsMax = 64
+
+/** One deployment's bundle: its verified manifest and where its verified files lie. `digest` names the manifest. */
+export const LoadedBundle = z.object({
+  deployment: DeploymentName,
+  digest: Digest,
+  manifest: Manifest,
+  files: z.object({
+    model: z.string(),
+    features: z.string().optional(),
+    baseline: z.string().optional(),
+    golden: z.string().optional(),
+  }),
+})
+export type LoadedBundle = z.infer<typeof LoadedBundle>
+
+/** How fast recorded rows are fed: as fast as they are answered, by their own time field, or one every so often. */
+export const ReplayPace = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('unpaced') }),
+  z.object({ kind: z.literal('recorded'), speed: z.number().positive() }),
+  z.object({ kind: z.literal('every'), intervalMs: z.number().positive() }),
+])
+export type ReplayPace = z.infer<typeof ReplayPace>
+
+/** A file of recorded rows (.csv with a header line, or .jsonl) that feeds one deployment while its runtime serves. */
+export const ReplaySource = z.object({
+  deployment: DeploymentName,
+  path: z.string(),
+  pace: ReplayPace,
+  /** Starts over at the end of the file; positions go on rising. */
+  repeat: z.boolean(),
+})
+export type ReplaySource = z.infer<typeof ReplaySource>
+
+/** Rows fed so far, by deployment. A runtime that takes over is given the last ones told, and feeds each row once. */
+export const ReplayPositions = z.record(DeploymentName, Count)
+export type ReplayPositions = z.infer<typeof ReplayPositions>
+
+export const ServingOptions = z.object({
+  /** A request body longer than this is answered with 413. */
+  bodyBytesMax: z.number().int().positive(),
+  /** Threads of one inference (onnxruntime's intraOpNumThreads). */
+  threads: z.number().int().positive().max(64),
+})
+export type ServingOptions = z.infer<typeof ServingOptions>
+
+export const ControlMessage = z.discriminatedUnion('kind', [
+  /** Once, after `up`. No bundles: the runtime serves and knows no model. */
+  z.object({
+    kind: z.literal('load'),
+    generation: Count,
+    bundles: z.array(LoadedBundle).max(deploymentsMax),
+    serving: ServingOptions,
+    replay: z.array(ReplaySource).max(deploymentsMax),
+  }),
+  /** Comes with the listening handle. May come again after `release`: that is a rollback. */
+  z.object({ kind: z.literal('serve'), positions: ReplayPositions }),
+  z.object({ kind: z.literal('release') }),
+  /** Answer what is held, report the open windows, leave. After `graceMs` it leaves in any case. */
+  z.object({ kind: z.literal('stop'), graceMs: Milliseconds }),
+  /** Close and report the open windows now. */
+  z.object({ kind: z.literal('report-now') }),
+])
+export type ControlMessage = z.infer<typeof ControlMessage>
+
+export const InferenceCounts = z.object({ ok: Count, error: Count, refused: Count })
+export type InferenceCounts = z.infer<typeof InferenceCounts>
+
+/** How one bundle did in its trial. */
+export const TrialResult = z.object({
+  deployment: DeploymentName,
+  digest: Digest,
+  loadMs: z.number().nonnegative(),
+  goldenMs: z.number().nonnegative(),
+  vectors: Count,
+  /** The slowest golden inference. */
+  inferenceMsMax: z.number().nonnegative(),
+})
+export type TrialResult = z.infer<typeof TrialResult>
+
+export const RuntimeMessage = z.discriminatedUnion('kind', [
+  /** Alive, nothing loaded: control sets the memory limit now, on top of what the bare process has. */
+  z.object({ kind: z.literal('up') }),
+  z.object({ kind: z.literal('trial-passed'), results: z.array(TrialResult).max(deploymentsMax), rssBytes: Count }),
+  /** The runtime found that a bundle is no good; it waits to be stopped. */
+  z.object({
+    kind: z.literal('failed'),
+    deployment: DeploymentName.optional(),
+    reason: FailureReason,
+    detail: z.string().max(500),
+  }),
+  z.object({ kind: z.literal('serving') }),
+  /** No new connection and no further replay row is taken; answers still out are finished. */
+  z.object({ kind: z.literal('released'), positions: ReplayPositions }),
+  /** Several times a second. An inference that blocks the process shows as missing heartbeats. Counts since load. */
+  z.object({
+    kind: z.literal('heartbeat'),
+    oldestInferenceMs: z.number().nonnegative(),
+    counts: z.record(DeploymentName, InferenceCounts),
+  }),
+  /** The windows still open, whole and not as differences, with the positions that belong to them: once a second. */
+  z.object({ kind: z.literal('checkpoint'), windows: z.array(WindowReport), positions: ReplayPositions }),
+  /** A window has closed; it is no longer part of any checkpoint. */
+  z.object({ kind: z.literal('window'), report: WindowReport, positions: ReplayPositions }),
+  z.object({ kind: z.literal('event'), event: DeviceEvent }),
+])
+export type RuntimeMessage = z.infer<typeof RuntimeMessage>
