@@ -1,0 +1,142 @@
+// The HTTP application: what holds for every request (request id, problem documents, health, metrics, the OpenAPI
+// document) and the routes of the slices.
+
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import { type HubEnv, scoped, unscoped } from './governance/access.ts'
+import { governanceRoutes } from './governance/routes.ts'
+import type { Hub } from './hub.ts'
+import { invalidRequest, Problem, problemResponse, problems } from './problem.ts'
+import { DatabaseError } from './storage/database.ts'
+
+/** Largest body that is not an upload. */
+export const bodyBytesMax = 1_048_576
+
+/** The routes of a slice. */
+export type Routes = OpenAPIHono<HubEnv>
+
+/** Assembles the application; `slices` are the routes beyond governance: registry, fleet, telemetry, rollouts. */
+export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
+  const app = new OpenAPIHono<HubEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidRequest(result.error)
+    },
+  })
+  app.use(async (c, next) => {
+    c.set('hub', hub)
+    c.set('requestId', requestId(c.req.header('x-request-id'), hub))
+    c.header('x-request-id', c.get('requestId'))
+    await next()
+  })
+  const limitBody = bodyLimit({ maxSize: bodyBytesMax, onError: () => Promise.reject(bodyTooLarge()) })
+  app.use((c, next) => (c.req.header('content-type')?.startsWith('multipart/') ? next() : limitBody(c, next)))
+
+  addOwnRoutes(app, hub)
+  for (const routes of [governanceRoutes(hub), ...slices]) app.route('/', routes)
+
+  app.onError((error, c) => {
+    const problem = toProblem(error)
+    if (problem.status >= 500) hub.log.error({ err: error, requestId: c.get('requestId') }, 'request failed')
+    const challenge = { 'www-authenticate': 'Bearer realm="roost", Basic realm="roost"' }
+    const headers = { 'x-request-id': c.get('requestId'), ...(problem.status === 401 ? challenge : {}) }
+    return problemResponse(problem, c.get('requestId'), headers)
+  })
+  app.notFound((c) => {
+    const allowed = methodsAt(app, c.req.path)
+    const problem =
+      allowed.length === 0
+        ? new Problem(404, 'not-found', 'Not found', `there is nothing at ${c.req.path}`)
+        : new Problem(405, 'method-not-allowed', 'Method not allowed', `use ${allowed.join(' or ')}`)
+    return problemResponse(problem, c.get('requestId'), {
+      'x-request-id': c.get('requestId'),
+      ...(allowed.length === 0 ? {} : { allow: allowed.join(', ') }),
+    })
+  })
+  return app
+}
+
+const Text = { description: 'Text', content: { 'text/plain': { schema: z.string() } } }
+
+function addOwnRoutes(app: Routes, hub: Hub): void {
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/healthz',
+      summary: 'The process answers',
+      ...unscoped(),
+      responses: { 200: Text },
+    }),
+    (c) => c.text('ok', 200),
+  )
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/readyz',
+      summary: 'The hub can do its work: its database answers',
+      ...unscoped(),
+      responses: { 200: Text, ...problems() },
+    }),
+    async (c) => {
+      await hub.database.first(z.object({ one: z.literal(1) }), 'SELECT 1 AS one')
+      return c.text('ok', 200)
+    },
+  )
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/metrics',
+      summary: 'Prometheus metrics',
+      ...scoped('viewer'),
+      responses: { 200: Text, ...problems() },
+    }),
+    async (c) => c.text(await hub.metrics.metrics(), 200, { 'content-type': hub.metrics.contentType }),
+  )
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'roost_…',
+  })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'device', { type: 'http', scheme: 'basic' })
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/v1/openapi.json',
+      summary: 'This document',
+      ...scoped('viewer'),
+      responses: { 200: { description: 'OpenAPI 3.1' }, ...problems() },
+    }),
+    (c) => c.json(app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'Roost', version: '1' } }), 200),
+  )
+}
+
+/** What any thrown thing means to the caller. */
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof HTTPException) {
+    const code = error.status === 415 ? 'unsupported-media-type' : 'bad-request'
+    return new Problem(error.status, code, 'The request cannot be read', error.message, { cause: error })
+  }
+  if (error instanceof DatabaseError) {
+    return new Problem(503, 'overloaded', 'Try again later', error.message, { cause: error })
+  }
+  return new Problem(500, 'internal', 'Something broke in the hub', 'the log of the hub says more, by the request id', {
+    cause: error,
+  })
+}
+
+function requestId(given: string | undefined, hub: Hub): string {
+  if (given !== undefined && /^[\w.-]{1,64}$/.test(given)) return given
+  return Buffer.from(hub.random(12)).toString('hex')
+}
+
+const bodyTooLarge = () => new Problem(413, 'too-large', 'Too large', `a body may have ${bodyBytesMax} bytes`)
+
+/** The methods of the routes whose path fits. */
+function methodsAt(app: Routes, path: string): string[] {
+  const methods = app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .filter((route) => new RegExp(`^${route.path.replaceAll(/:[^/]+/g, '[^/]+')}$`).test(path))
+    .map(({ method }) => method)
+  return [...new Set(methods)].sort()
+}

@@ -1,0 +1,162 @@
+// The hub's settings: ROOST_* variables of the environment, checked once at start.
+// An error names the variable and what it may be; an unknown one is an error too, because a typo that is ignored
+// is a setting that silently does not hold.
+
+import { z } from 'zod'
+
+const Port = z.coerce.number().int().min(0).max(65_535)
+const Bytes = z.coerce.number().int().positive()
+const Days = z.coerce.number().positive()
+const Folder = z.string().min(1)
+const File = z.string().min(1)
+
+type Setting = { schema: z.ZodType; may: string; what: string }
+
+/** Every variable: what it may be and what it does. The table of the documentation is this one. */
+export const settings = {
+  ROOST_DATA_DIR: { schema: Folder.default('.roost'), may: 'a folder', what: 'database, blobs and keys (.roost)' },
+  ROOST_HTTP_HOST: {
+    schema: z.string().min(1).default('127.0.0.1'),
+    may: 'an address to listen on',
+    what: 'API (127.0.0.1)',
+  },
+  ROOST_HTTP_PORT: { schema: Port.default(8480), may: 'a port, 0 for any free one', what: 'API (8480)' },
+  ROOST_MQTT_HOST: {
+    schema: z.string().min(1).default('127.0.0.1'),
+    may: 'an address to listen on',
+    what: 'broker (127.0.0.1)',
+  },
+  ROOST_MQTT_PORT: { schema: Port.default(8883), may: 'a port, 0 for any free one', what: 'MQTT over TCP (8883)' },
+  ROOST_MQTT_WS_PORT: {
+    schema: Port.default(8884),
+    may: 'a port, 0 for any free one',
+    what: 'MQTT over WebSocket (8884)',
+  },
+  ROOST_PUBLIC_URL: {
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    may: 'an http:// or https:// address',
+    what: 'where devices and people reach the API (from host and port)',
+  },
+  ROOST_PUBLIC_MQTT_URL: {
+    schema: z.url({ protocol: /^(mqtts?|wss?)$/ }).optional(),
+    may: 'an mqtt://, mqtts://, ws:// or wss:// address',
+    what: 'where devices reach the broker (from host and port)',
+  },
+  ROOST_TLS_CERT_FILE: {
+    schema: File.optional(),
+    may: 'a PEM file',
+    what: 'certificate for HTTP and MQTT; with ROOST_TLS_KEY_FILE',
+  },
+  ROOST_TLS_KEY_FILE: { schema: File.optional(), may: 'a PEM file', what: 'its private key; with ROOST_TLS_CERT_FILE' },
+  ROOST_UPLOAD_BYTES_MAX: {
+    schema: Bytes.default(268_435_456),
+    may: 'a number of bytes',
+    what: 'largest model file (268435456)',
+  },
+  ROOST_LOG_LEVEL: {
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+    may: 'trace, debug, info, warn, error or fatal',
+    what: 'log (info)',
+  },
+  ROOST_WINDOWS_KEPT_DAYS: { schema: Days.default(30), may: 'a number of days', what: 'window reports are kept (30)' },
+  ROOST_ROLLUPS_KEPT_DAYS: {
+    schema: Days.default(730),
+    may: 'a number of days',
+    what: 'their sums by hour and day are kept (730)',
+  },
+  ROOST_EVENTS_KEPT_DAYS: { schema: Days.default(365), may: 'a number of days', what: 'device events are kept (365)' },
+} satisfies Record<`ROOST_${string}`, Setting>
+
+export type SettingName = keyof typeof settings
+
+export type Config = {
+  dataDir: string
+  httpHost: string
+  httpPort: number
+  mqttHost: string
+  mqttPort: number
+  mqttWsPort: number
+  publicUrl: string | undefined
+  publicMqttUrl: string | undefined
+  tls: { certFile: string; keyFile: string } | undefined
+  uploadBytesMax: number
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+  windowsKeptMs: number
+  rollupsKeptMs: number
+  eventsKeptMs: number
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const dayMs = 86_400_000
+
+/** Reads the settings out of `environment`. An empty variable counts as unset.
+ *  @throws ConfigError with a line for each variable that is wrong */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const wrong = unknownVariables(environment)
+  const read = <S extends z.ZodType>(
+    name: SettingName,
+    { schema, may }: { schema: S; may: string },
+  ): z.output<S> | undefined => {
+    const text = environment[name] === '' ? undefined : environment[name]
+    const result = schema.safeParse(text)
+    if (result.success) return result.data
+    wrong.push(`${name}: ${JSON.stringify(text)} is not possible; it may be ${may}`)
+    return undefined
+  }
+  const need = <S extends z.ZodType>(name: SettingName, setting: { schema: S; may: string }): z.output<S> => {
+    const value = read(name, setting)
+    // a placeholder that is never seen: `wrong` is not empty
+    return value === undefined ? setting.schema.parse(undefined) : value
+  }
+  const certFile = read('ROOST_TLS_CERT_FILE', settings.ROOST_TLS_CERT_FILE)
+  const keyFile = read('ROOST_TLS_KEY_FILE', settings.ROOST_TLS_KEY_FILE)
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const missing = certFile === undefined ? 'ROOST_TLS_CERT_FILE' : 'ROOST_TLS_KEY_FILE'
+    wrong.push(`${missing}: missing; TLS needs both files, the certificate and its key`)
+  }
+  const config: Config = {
+    dataDir: need('ROOST_DATA_DIR', settings.ROOST_DATA_DIR),
+    httpHost: need('ROOST_HTTP_HOST', settings.ROOST_HTTP_HOST),
+    httpPort: need('ROOST_HTTP_PORT', settings.ROOST_HTTP_PORT),
+    mqttHost: need('ROOST_MQTT_HOST', settings.ROOST_MQTT_HOST),
+    mqttPort: need('ROOST_MQTT_PORT', settings.ROOST_MQTT_PORT),
+    mqttWsPort: need('ROOST_MQTT_WS_PORT', settings.ROOST_MQTT_WS_PORT),
+    publicUrl: read('ROOST_PUBLIC_URL', settings.ROOST_PUBLIC_URL),
+    publicMqttUrl: read('ROOST_PUBLIC_MQTT_URL', settings.ROOST_PUBLIC_MQTT_URL),
+    tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
+    uploadBytesMax: need('ROOST_UPLOAD_BYTES_MAX', settings.ROOST_UPLOAD_BYTES_MAX),
+    logLevel: need('ROOST_LOG_LEVEL', settings.ROOST_LOG_LEVEL),
+    windowsKeptMs: need('ROOST_WINDOWS_KEPT_DAYS', settings.ROOST_WINDOWS_KEPT_DAYS) * dayMs,
+    rollupsKeptMs: need('ROOST_ROLLUPS_KEPT_DAYS', settings.ROOST_ROLLUPS_KEPT_DAYS) * dayMs,
+    eventsKeptMs: need('ROOST_EVENTS_KEPT_DAYS', settings.ROOST_EVENTS_KEPT_DAYS) * dayMs,
+  }
+  if (wrong.length > 0) throw new ConfigError(wrong.join('\n'))
+  return config
+}
+
+function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = Object.keys(settings)
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('ROOST_') && !known.includes(name))
+    .map((name) => {
+      const nearest = known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))[0]
+      return `${name}: there is no such setting; did you mean ${nearest}?`
+    })
+}
+
+/** Levenshtein: insertions, deletions and substitutions from `a` to `b`. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1]
+    for (let j = 1; j <= b.length; j += 1) {
+      const substituted = (row[j - 1] ?? 0) + (letter === b[j - 1] ? 0 : 1)
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substituted))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
