@@ -16,6 +16,8 @@ export type Movement = z.infer<typeof Movement>
 
 export const DriftVerdict = z.object({
   state: z.enum(['healthy', 'drifted', 'baseline_too_short']),
+  /** Start of the window after which this was said, device milliseconds; of two verdicts the greater is the later. */
+  at: z.number().int().nonnegative(),
   /** Mean of e-detectors over all charts; drift at 1,000. */
   evidence: z.number().nonnegative(),
   /** When the running drift began (start of the first window of it), device milliseconds; null while healthy. */
