@@ -1,11 +1,19 @@
 // The manifest: what one variant of one version is made of. Signed with a release key, never changed afterwards.
 
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { WindowSpec } from '../drift/baseline.ts'
 import { Digest, ModelName, Name } from '../protocol/names.ts'
+import { decodeBase64, encodeEnvelope, payloadTypes, signEnvelope, verifyEnvelope } from '../trust/envelope.ts'
+import { TrustError } from '../trust/error.ts'
+import type { KeyPair } from '../trust/keys.ts'
+import type { Root } from '../trust/root.ts'
+import { parseStrictJson } from '../trust/strict-json.ts'
 import { TensorSpec } from './tensor.ts'
 
 export const chunkBytes = 65_536
+/** A sha256 in the list of chunk hashes. */
+export const chunkHashBytes = 32
 /** A file of a bundle: 4,096 chunks, so that their hashes (128 KiB) fit into the manifest and the manifest into a message. */
 export const fileBytesMax = 4096 * chunkBytes
 
@@ -57,3 +65,37 @@ export const Manifest = z.object({
   created: z.iso.datetime(),
 })
 export type Manifest = z.infer<typeof Manifest>
+
+/** The manifest's exact bytes: what is signed, and what its digest names. */
+export const manifestPayload = (manifest: Manifest): Uint8Array => Buffer.from(JSON.stringify(manifest))
+
+/** sha256 of the payload, hex: the name of a manifest, whoever signed it. */
+export const manifestDigest = (payload: Uint8Array): Digest => createHash('sha256').update(payload).digest('hex')
+
+/** The envelope's bytes over a manifest's exact bytes. */
+export function signManifest(payload: Uint8Array, keyPairs: readonly KeyPair[]): Uint8Array {
+  return encodeEnvelope(signEnvelope(payloadTypes.manifest, payload, keyPairs))
+}
+
+/** The manifest in an envelope that the release role of `root` signed, and its digest.
+ *  @throws TrustError `too-large`, `malformed`, `payload-type`, `threshold`, `key`, `manifest` */
+export function verifyManifest(bytes: Uint8Array, root: Root): { manifest: Manifest; digest: Digest } {
+  const payload = verifyEnvelope(bytes, payloadTypes.manifest, root, 'release')
+  return { manifest: parseManifest(payload), digest: manifestDigest(payload) }
+}
+
+/** Reads a manifest and checks that it does not contradict itself: one file a role, one of them the model, and as many
+ *  chunk hashes as the size has chunks. Says nothing about who made it.
+ *  @throws TrustError `malformed`, `manifest` */
+export function parseManifest(payload: Uint8Array): Manifest {
+  const manifest = parseStrictJson(payload, Manifest)
+  const fileRoles = manifest.files.map(({ role }) => role)
+  if (new Set(fileRoles).size < fileRoles.length) throw new TrustError('manifest', 'two files of one role')
+  if (!fileRoles.includes('model')) throw new TrustError('manifest', 'no file of role model')
+  for (const { role, sizeBytes, chunks } of manifest.files) {
+    const hashes = decodeBase64(chunks).length / chunkHashBytes
+    const chunksDue = Math.ceil(sizeBytes / chunkBytes)
+    if (hashes !== chunksDue) throw new TrustError('manifest', `${role}: ${hashes} chunk hashes, ${chunksDue} are due`)
+  }
+  return manifest
+}
