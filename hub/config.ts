@@ -20,17 +20,17 @@ export const settings = {
     may: 'an address to listen on',
     what: 'API (127.0.0.1)',
   },
-  ROOST_HTTP_PORT: { schema: Port.default(8480), may: 'a port, 0 for any free one', what: 'API (8480)' },
+  ROOST_HTTP_PORT: { schema: Port.default(7070), may: 'a port, 0 for any free one', what: 'API (7070)' },
   ROOST_MQTT_HOST: {
     schema: z.string().min(1).default('127.0.0.1'),
     may: 'an address to listen on',
     what: 'broker (127.0.0.1)',
   },
-  ROOST_MQTT_PORT: { schema: Port.default(8883), may: 'a port, 0 for any free one', what: 'MQTT over TCP (8883)' },
+  ROOST_MQTT_PORT: { schema: Port.default(1883), may: 'a port, 0 for any free one', what: 'MQTT over TCP (1883)' },
   ROOST_MQTT_WS_PORT: {
-    schema: Port.default(8884),
+    schema: Port.default(8083),
     may: 'a port, 0 for any free one',
-    what: 'MQTT over WebSocket (8884)',
+    what: 'MQTT over WebSocket (8083)',
   },
   ROOST_PUBLIC_URL: {
     schema: z.url({ protocol: /^https?$/ }).optional(),

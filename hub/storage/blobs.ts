@@ -1,15 +1,13 @@
 // Blobs on disk: bytes named by their sha256. Streamed in and hashed while written (whole, and every 64 KiB chunk);
 // temporary file, fsync, rename, fsync of the folder, so that a blob that is there is whole.
 
-import { createHash, type Hash } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ChunkHasher, type HashedBlob } from '@roost/shared/bundle/chunks.ts'
 import { chunkBytes } from '@roost/shared/bundle/manifest.ts'
 import { Digest } from '@roost/shared/protocol/names.ts'
 import type { Random } from '../hub.ts'
-
-/** `chunks`: the sha256 of every 64 KiB, raw and concatenated (a manifest carries it as base64). */
-export type StoredBlob = { sha256: string; sizeBytes: number; chunks: Uint8Array }
+import { syncFolder, unlessMissing } from './files.ts'
 
 export type BlobErrorCode = 'too-large' | 'not-found'
 export class BlobError extends Error {
@@ -24,7 +22,7 @@ export class BlobError extends Error {
 export type BlobStore = {
   /** Stores what `source` gives. At the byte past `bytesMax` it stops reading and leaves nothing behind.
    *  @throws BlobError too-large; whatever `source` throws */
-  put(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limits: { bytesMax: number }): Promise<StoredBlob>
+  put(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limits: { bytesMax: number }): Promise<HashedBlob>
   /** @throws BlobError not-found */
   sizeBytes(sha256: string): Promise<number>
   has(sha256: string): Promise<boolean>
@@ -48,12 +46,9 @@ export async function openBlobs(folder: string, random: Random): Promise<BlobSto
     return join(folder, digest.slice(0, 2), digest)
   }
   const openFile = async (sha256: string): Promise<FileHandle> => {
-    try {
-      return await open(pathOf(sha256), 'r')
-    } catch (error) {
-      if (isMissing(error)) throw new BlobError('not-found', `there is no blob ${sha256}`)
-      throw error
-    }
+    const file = await unlessMissing(open(pathOf(sha256), 'r'), undefined)
+    if (file === undefined) throw new BlobError('not-found', `there is no blob ${sha256}`)
+    return file
   }
 
   return {
@@ -68,7 +63,7 @@ export async function openBlobs(folder: string, random: Random): Promise<BlobSto
         await syncFolder(shelf)
         return blob
       } catch (error) {
-        await removeIfThere(temporary)
+        await unlessMissing(unlink(temporary), undefined)
         throw error
       }
     },
@@ -76,14 +71,7 @@ export async function openBlobs(folder: string, random: Random): Promise<BlobSto
       await using file = await openFile(sha256)
       return (await file.stat()).size
     },
-    has: async (sha256) => {
-      try {
-        return (await stat(pathOf(sha256))).isFile()
-      } catch (error) {
-        if (isMissing(error)) return false
-        throw error
-      }
-    },
+    has: async (sha256) => (await unlessMissing(stat(pathOf(sha256)), undefined))?.isFile() ?? false,
     read: async (sha256, offset, length) => {
       await using file = await openFile(sha256)
       return readAt(file, offset, length)
@@ -106,49 +94,18 @@ async function writeHashed(
   path: string,
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   bytesMax: number,
-): Promise<StoredBlob> {
+): Promise<HashedBlob> {
   await using file = await open(path, 'wx', 0o600)
-  const whole = createHash('sha256')
-  const chunks = chunkHasher()
+  const hasher = new ChunkHasher()
   let sizeBytes = 0
   for await (const piece of source) {
     sizeBytes += piece.length
     if (sizeBytes > bytesMax) throw new BlobError('too-large', `more than ${bytesMax} bytes`)
-    whole.update(piece)
-    chunks.update(piece)
+    hasher.update(piece)
     await file.writeFile(piece)
   }
   await file.sync()
-  return { sha256: whole.digest('hex'), sizeBytes, chunks: chunks.digests() }
-}
-
-/** Hashes a stream in chunks of 64 KiB, however it is cut into pieces. */
-function chunkHasher(): { update(piece: Uint8Array): void; digests(): Uint8Array } {
-  const done: Buffer[] = []
-  let current: Hash | undefined
-  let filled = 0
-  const close = () => {
-    if (current === undefined) return
-    done.push(current.digest())
-    current = undefined
-    filled = 0
-  }
-  return {
-    update: (piece) => {
-      for (let at = 0; at < piece.length; ) {
-        current ??= createHash('sha256')
-        const part = piece.subarray(at, at + chunkBytes - filled)
-        current.update(part)
-        filled += part.length
-        at += part.length
-        if (filled === chunkBytes) close()
-      }
-    },
-    digests: () => {
-      close()
-      return new Uint8Array(Buffer.concat(done))
-    },
-  }
+  return hasher.digest()
 }
 
 async function readAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
@@ -161,19 +118,3 @@ async function readAt(file: FileHandle, offset: number, length: number): Promise
   }
   return bytes.subarray(0, filled)
 }
-
-/** A rename is durable only when its folder is. */
-export async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r')
-  await handle.sync()
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await unlink(path)
-  } catch (error) {
-    if (!isMissing(error)) throw error
-  }
-}
-
-const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'

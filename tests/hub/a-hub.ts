@@ -1,0 +1,52 @@
+// A hub for tests: real database, blobs and keys in a folder of its own, no sockets.
+
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { readConfig } from '../../hub/config.ts'
+import { insertToken, makeToken, type Role } from '../../hub/governance/tokens.ts'
+import type { Hub } from '../../hub/hub.ts'
+import { openKeys } from '../../hub/keys.ts'
+import { openBlobs } from '../../hub/storage/blobs.ts'
+import { openDatabase } from '../../hub/storage/database.ts'
+
+export type TestHub = Hub & AsyncDisposable & { folder: string; tokenOf(role: Role): Promise<string> }
+
+/** `await using hub = await aHub()`; closes and removes everything at the end of the block. */
+export async function aHub(
+  options: { environment?: Record<string, string>; parts?: Partial<Hub>; folder?: string } = {},
+): Promise<TestHub> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'roost-hub-'))
+  const log = pino({ level: 'silent' })
+  const random = (length: number) => new Uint8Array(randomBytes(length))
+  const database = await openDatabase(join(folder, 'hub.db'), log)
+  const hub: Hub = {
+    config: readConfig({ ROOST_DATA_DIR: folder, ...options.environment }),
+    database,
+    blobs: await openBlobs(join(folder, 'blobs'), random),
+    keys: await openKeys(join(folder, 'keys'), random, Date.now, log),
+    log,
+    clock: Date.now,
+    random,
+    metrics: new Registry(),
+    authenticateDevice: () => Promise.resolve(false),
+    ...options.parts,
+  }
+  return {
+    ...hub,
+    folder,
+    tokenOf: async (role) => {
+      const made = makeToken(random)
+      const row = { name: `test ${role}`, role, createdBy: 'test', createdAt: hub.clock(), expiresAt: undefined }
+      await database.write([insertToken(made, row)])
+      return made.token
+    },
+    [Symbol.asyncDispose]: async () => {
+      await database.close()
+      if (options.folder === undefined) rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
