@@ -1,0 +1,74 @@
+// The HTTP client of the command line: one hub, one token, problems turned into sentences.
+
+import { z } from 'zod'
+
+export type Client = {
+  get<T>(path: string, schema: z.ZodType<T>): Promise<T>
+  send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: unknown, schema: z.ZodType<T>): Promise<T>
+  bytes(path: string): Promise<Uint8Array>
+}
+
+/** What the hub answered instead of what was asked for; `message` is a sentence for a person. */
+export class RequestError extends Error {
+  readonly status: number
+  readonly problem: unknown
+  constructor(message: string, status: number, problem: unknown) {
+    super(message)
+    this.status = status
+    this.problem = problem
+  }
+}
+
+const Problem = z.object({ title: z.string(), detail: z.string().optional(), field: z.string().optional() })
+
+/** @param url where the hub listens, e.g. http://127.0.0.1:7070
+ *  @throws RequestError for every answer that is not a success, and where no hub answers */
+export function createClient(url: string, token: string): Client {
+  const request = async (method: string, path: string, body: unknown): Promise<Response> => {
+    const form = body instanceof FormData
+    const headers: Record<string, string> = { authorization: `Bearer ${token}` }
+    if (body !== undefined && !form) headers['content-type'] = 'application/json'
+    if (method === 'POST') headers['idempotency-key'] = crypto.randomUUID()
+    let response: Response
+    try {
+      response = await fetch(new URL(path, url), {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body: form ? body : JSON.stringify(body) }),
+      })
+    } catch (error) {
+      throw new RequestError(`no hub answers at ${url} (${reasonOf(error)}); is it running, is --url right?`, 0, null)
+    }
+    if (!response.ok) throw await problemOf(response)
+    return response
+  }
+  const parsed = async <T>(response: Response, schema: z.ZodType<T>): Promise<T> =>
+    schema.parse(response.status === 204 ? undefined : await response.json())
+
+  return {
+    get: async (path, schema) => parsed(await request('GET', path, undefined), schema),
+    send: async (method, path, body, schema) => parsed(await request(method, path, body), schema),
+    bytes: async (path) => (await request('GET', path, undefined)).bytes(),
+  }
+}
+
+async function problemOf(response: Response): Promise<RequestError> {
+  const text = await response.text()
+  let body: unknown = text
+  try {
+    body = JSON.parse(text)
+  } catch {
+    // Not a problem document (a proxy's page, say): the status line is all there is to tell.
+    return new RequestError(`the hub answered ${response.status} ${response.statusText}`, response.status, text)
+  }
+  const problem = Problem.safeParse(body)
+  if (!problem.success) return new RequestError(`the hub answered ${response.status}`, response.status, body)
+  const { title, detail, field } = problem.data
+  const where = field === undefined ? '' : ` (${field})`
+  return new RequestError(`${title}${where}${detail === undefined ? '' : `: ${detail}`}`, response.status, body)
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,35 @@
+// How the command line prints: tables for people, with --json exactly what the hub said for programs.
+
+export type Output = {
+  /** With --json the data, else the lines. */
+  print(data: unknown, lines: readonly string[]): void
+}
+
+export function createOutput(json: boolean, write: (text: string) => void): Output {
+  return {
+    print: (data, lines) =>
+      write(json ? `${JSON.stringify(data, null, 2)}\n` : lines.map((line) => `${line}\n`).join('')),
+  }
+}
+
+export type Cell = string | number | null | undefined
+
+/** Columns padded to their widest cell, header first; "none" where there are no rows. */
+export function table(header: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+  if (rows.length === 0) return ['none']
+  const cells = [
+    header,
+    ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '' : String(cell)))),
+  ]
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  return cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+/** `2026-11-24 08:15:02`, UTC; empty for null. */
+export const time = (ms: number | null | undefined): string =>
+  ms === null || ms === undefined ? '' : new Date(ms).toISOString().slice(0, 19).replace('T', ' ')

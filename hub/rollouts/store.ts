@@ -1,0 +1,252 @@
+// Rollouts in the database: rows in, plain data out; decided actions in, statements out.
+
+import { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
+import { z } from 'zod'
+import { BooleanColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
+import { type Action, type RolloutState, rolloutStates, type StageState } from './decide.ts'
+import type { Drawn } from './draw.ts'
+import { RolloutPlan } from './plan.ts'
+
+export const RolloutRow = z.object({
+  id: z.string(),
+  model: z.string(),
+  version: z.number(),
+  deployment: z.string(),
+  group_name: z.string(),
+  query: z.string(),
+  plan: jsonColumn(RolloutPlan),
+  state: z.enum(rolloutStates),
+  reason: z.string(),
+  acknowledged_failures: z.number(),
+  created_by: z.string(),
+  created_at: z.number(),
+  changed_at: z.number(),
+  revision: z.number(),
+})
+export type RolloutRow = z.infer<typeof RolloutRow>
+
+const stageStates = [
+  'pending',
+  'admitting',
+  'baking',
+  'passed',
+  'failed',
+  'inconclusive',
+] as const satisfies StageState[]
+
+export const StageRow = z.object({
+  idx: z.number(),
+  name: z.string(),
+  state: z.enum(stageStates),
+  admitting_since: z.number().nullable(),
+  baking_since: z.number().nullable(),
+  ended_at: z.number().nullable(),
+  verdict: jsonColumn(z.unknown()).nullable(),
+})
+export type StageRow = z.infer<typeof StageRow>
+
+export const MemberRow = z.object({
+  device: z.string(),
+  stage: z.number(),
+  stratum: z.string(),
+  rank: z.number(),
+  target: z.string(),
+  previous: z.string().nullable(),
+  state: ProgressState,
+  reason: FailureReason.nullable(),
+  attempt: z.number(),
+  offered_at: z.number().nullable(),
+  withdrawn: BooleanColumn,
+})
+export type MemberRow = z.infer<typeof MemberRow>
+
+export const DecisionRow = z.object({
+  seq: z.number(),
+  at: z.number(),
+  actor: z.string(),
+  action: z.string(),
+  detail: jsonColumn(z.unknown()),
+})
+export type DecisionRow = z.infer<typeof DecisionRow>
+
+const rolloutColumns =
+  'id, model, version, deployment, group_name, query, plan, state, reason, acknowledged_failures, created_by, created_at, changed_at, revision'
+
+export const rolloutById = (reader: Reader, id: string): Promise<RolloutRow | undefined> =>
+  reader.first(RolloutRow, `SELECT ${rolloutColumns} FROM rollouts WHERE id = ?`, [id])
+
+export const rolloutsByState = (reader: Reader, states: readonly RolloutState[]): Promise<RolloutRow[]> =>
+  reader.all(
+    RolloutRow,
+    `SELECT ${rolloutColumns} FROM rollouts WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id`,
+    [JSON.stringify(states)],
+  )
+
+/** Newest first; `before` is the id the last page ended with. Ids rise with time. */
+export const rolloutPage = (reader: Reader, before: string | undefined, limit: number): Promise<RolloutRow[]> =>
+  reader.all(RolloutRow, `SELECT ${rolloutColumns} FROM rollouts WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?`, [
+    before ?? null,
+    before ?? null,
+    limit,
+  ])
+
+export const stagesOf = (reader: Reader, rollout: string): Promise<StageRow[]> =>
+  reader.all(
+    StageRow,
+    'SELECT idx, name, state, admitting_since, baking_since, ended_at, verdict FROM rollout_stages WHERE rollout = ? ORDER BY idx',
+    [rollout],
+  )
+
+export const membersOf = (reader: Reader, rollout: string): Promise<MemberRow[]> =>
+  reader.all(
+    MemberRow,
+    `SELECT device, stage, stratum, rank, target, previous, state, reason, attempt, offered_at, withdrawn
+     FROM rollout_devices WHERE rollout = ? ORDER BY stage, rank`,
+    [rollout],
+  )
+
+export const decisionsOf = (reader: Reader, rollout: string): Promise<DecisionRow[]> =>
+  reader.all(
+    DecisionRow,
+    'SELECT seq, at, actor, action, detail FROM rollout_decisions WHERE rollout = ? ORDER BY seq',
+    [rollout],
+  )
+
+/** Active rollouts that hold any of these devices for this deployment. */
+export const holdersOf = (
+  reader: Reader,
+  deployment: string,
+  devices: readonly string[],
+): Promise<{ rollout: string; device: string }[]> =>
+  reader.all(
+    z.object({ rollout: z.string(), device: z.string() }),
+    `SELECT rollout, device FROM rollout_devices
+     WHERE active = 1 AND deployment = ? AND device IN (SELECT value FROM json_each(?))`,
+    [deployment, JSON.stringify(devices)],
+  )
+
+export type NewRolloutRows = {
+  rollout: Omit<RolloutRow, 'revision' | 'acknowledged_failures' | 'changed_at'>
+  members: readonly (Drawn & { target: string; attempt: number })[]
+}
+
+export function insertRollout({ rollout, members }: NewRolloutRows): Statement[] {
+  return [
+    {
+      sql: `INSERT INTO rollouts (id, model, version, deployment, group_name, query, plan, state, reason, created_by, created_at, changed_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      args: [
+        rollout.id,
+        rollout.model,
+        rollout.version,
+        rollout.deployment,
+        rollout.group_name,
+        rollout.query,
+        JSON.stringify(rollout.plan),
+        rollout.state,
+        rollout.reason,
+        rollout.created_by,
+        rollout.created_at,
+        rollout.created_at,
+      ],
+    },
+    ...rollout.plan.stages.map((stage, idx) => ({
+      sql: `INSERT INTO rollout_stages (rollout, idx, name, state) VALUES (?, ?, ?, 'pending')`,
+      args: [rollout.id, idx, stage.name],
+    })),
+    // One statement for any number of devices: ten thousand rows are one batch entry.
+    {
+      sql: `INSERT INTO rollout_devices (rollout, device, deployment, stage, stratum, rank, target, state, attempt)
+            SELECT ?, value ->> 'device', ?, value ->> 'stage', value ->> 'stratum', value ->> 'rank', value ->> 'target', 'planned',
+                   value ->> 'attempt'
+            FROM json_each(?)`,
+      args: [rollout.id, rollout.deployment, JSON.stringify(members)],
+    },
+  ]
+}
+
+/** What an action changes in the rollout's own tables. `previous`: what is wanted on the device now, kept at the first offer. */
+export function statementsOf(
+  rollout: string,
+  action: Action,
+  nowMs: number,
+  previous: string | null | undefined,
+): Statement[] {
+  switch (action.do) {
+    case 'device':
+      return [
+        {
+          sql: 'UPDATE rollout_devices SET state = ?, reason = ? WHERE rollout = ? AND device = ?',
+          args: [action.state, action.reason, rollout, action.device],
+        },
+      ]
+    case 'offer':
+      return [
+        {
+          sql: `UPDATE rollout_devices
+                SET state = ?, reason = NULL, attempt = attempt + 1, offered_at = ?, withdrawn = 0,
+                    previous = CASE WHEN offered_at IS NULL THEN ? ELSE previous END
+                WHERE rollout = ? AND device = ?`,
+          args: [action.as, nowMs, previous ?? null, rollout, action.device],
+        },
+      ]
+    case 'withdraw':
+      return [
+        {
+          sql: 'UPDATE rollout_devices SET state = ?, withdrawn = ? WHERE rollout = ? AND device = ?',
+          args: [action.as, action.as === 'planned' ? 0 : 1, rollout, action.device],
+        },
+      ]
+    case 'stage':
+      return [stageStatement(rollout, action, nowMs)]
+    case 'rollout':
+      return rolloutStatements(rollout, action.state, action.reason, nowMs)
+  }
+}
+
+function stageStatement(rollout: string, action: Extract<Action, { do: 'stage' }>, nowMs: number): Statement {
+  const ends = action.state === 'passed' || action.state === 'failed' || action.state === 'inconclusive'
+  return {
+    sql: `UPDATE rollout_stages
+          SET state = ?, verdict = coalesce(?, verdict), ended_at = ?,
+              admitting_since = CASE WHEN ? THEN ? ELSE admitting_since END,
+              baking_since = CASE WHEN ? THEN ? ELSE baking_since END
+          WHERE rollout = ? AND idx = ?`,
+    args: [
+      action.state,
+      action.verdict === undefined ? null : JSON.stringify(action.verdict),
+      ends ? nowMs : null,
+      Number(action.state === 'admitting'),
+      nowMs,
+      Number(action.state === 'baking'),
+      nowMs,
+      rollout,
+      action.index,
+    ],
+  }
+}
+
+/** A rollout that has ended no longer holds its devices. */
+function rolloutStatements(rollout: string, state: RolloutState, reason: string, nowMs: number): Statement[] {
+  const change = {
+    sql: 'UPDATE rollouts SET state = ?, reason = ?, changed_at = ?, revision = revision + 1 WHERE id = ?',
+    args: [state, reason, nowMs, rollout],
+  }
+  const holds = state === 'running' || state === 'paused' || state === 'rolling_back'
+  return holds
+    ? [change]
+    : [change, { sql: 'UPDATE rollout_devices SET active = 0 WHERE rollout = ?', args: [rollout] }]
+}
+
+/** Appends to the rollout's history: who did what, and the numbers it was based on. */
+export const decisionStatement = (
+  rollout: string,
+  actor: string,
+  action: string,
+  detail: unknown,
+  nowMs: number,
+): Statement => ({
+  sql: `INSERT INTO rollout_decisions (rollout, seq, at, actor, action, detail)
+        SELECT ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ? FROM rollout_decisions WHERE rollout = ?`,
+  args: [rollout, nowMs, actor, action, JSON.stringify(detail), rollout],
+})
