@@ -2,6 +2,7 @@
 // An error names the variable and what it may be; an unknown one is an error too, because a typo that is ignored
 // is a setting that silently does not hold.
 
+import { hostname } from 'node:os'
 import { z } from 'zod'
 
 const Port = z.coerce.number().int().min(0).max(65_535)
@@ -137,10 +138,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return config
 }
 
+/** Set for the command line and the agent, and left alone when a hub is started from the same shell. */
+const elsewhere = /^ROOST_(URL|TOKEN|AGENT_.*)$/
+
 function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
   const known = Object.keys(settings)
   return Object.keys(environment)
-    .filter((name) => name.startsWith('ROOST_') && !known.includes(name))
+    .filter((name) => name.startsWith('ROOST_') && !known.includes(name) && !elsewhere.test(name))
     .map((name) => {
       const nearest = known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))[0]
       return `${name}: there is no such setting; did you mean ${nearest}?`
@@ -159,4 +163,22 @@ function editDistance(a: string, b: string): number {
     row = next
   }
   return row[b.length] ?? 0
+}
+
+/** Where the API is reached: as set, else where it listens. */
+export function publicUrl(config: Config, port: number): string {
+  return config.publicUrl ?? `${config.tls === undefined ? 'http' : 'https'}://${reachable(config.httpHost)}:${port}`
+}
+
+/** Where the broker is reached: as set, else where it listens for TCP. */
+export function publicMqttUrl(config: Config, port: number): string {
+  return (
+    config.publicMqttUrl ?? `${config.tls === undefined ? 'mqtt' : 'mqtts'}://${reachable(config.mqttHost)}:${port}`
+  )
+}
+
+/** An address that means "all of this machine's" is nothing others can connect to: its name is. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return hostname()
+  return host.includes(':') ? `[${host}]` : host
 }

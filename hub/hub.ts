@@ -21,6 +21,10 @@ export type Hub = {
   clock: Clock
   random: Random
   metrics: Registry
+  /** Certificate and key, PEM, for every listener; undefined for plain sockets. */
+  tls: { cert: Buffer; key: Buffer } | undefined
+  /** Aborted when the hub begins to stop: streams that never end by themselves end then. */
+  stopping: AbortSignal
   /** Whether the secret is that device's and the device is not revoked. */
   authenticateDevice: (device: string, secret: string) => Promise<boolean>
 }

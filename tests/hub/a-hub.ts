@@ -32,6 +32,8 @@ export async function aHub(
     clock: Date.now,
     random,
     metrics: new Registry(),
+    tls: undefined,
+    stopping: new AbortController().signal,
     authenticateDevice: () => Promise.resolve(false),
     ...options.parts,
   }
