@@ -45,28 +45,29 @@ export function judgeStage(gates: readonly Gate[], samplesMin: number, evidence:
 function judgeGate(gate: Gate, samplesMin: number, evidence: Evidence): GateVerdict {
   if (gate.metric === 'installation') return judgeInstallation(gate.failuresMax, evidence)
   const { canary, control, controlKind } = evidence
-  const undecided = (sentence: string): GateVerdict => ({
-    metric: gate.metric,
-    outcome: 'undecided',
-    canary: null,
-    control: null,
-    limit: null,
-    sentence,
-  })
   if (canary.inferences < samplesMin) {
-    return undecided(`the new version has answered ${canary.inferences} times, ${samplesMin} are needed`)
+    return undecided(gate.metric, `the new version has answered ${canary.inferences} times, ${samplesMin} are needed`)
   }
   if (controlKind === 'none') {
     return {
-      ...undecided('no device ran another version before, so there is nothing to compare with'),
+      ...undecided(gate.metric, 'no device ran another version before, so there is nothing to compare with'),
       outcome: 'pass',
     }
   }
   if (control.inferences < samplesMin) {
-    return undecided(`the old version has answered ${control.inferences} times, ${samplesMin} are needed`)
+    return undecided(gate.metric, `the old version has answered ${control.inferences} times, ${samplesMin} are needed`)
   }
   return gate.metric === 'error_rate' ? judgeErrorRate(gate.margin, evidence) : judgeLatency(gate, evidence)
 }
+
+const undecided = (metric: Gate['metric'], sentence: string): GateVerdict => ({
+  metric,
+  outcome: 'undecided',
+  canary: null,
+  control: null,
+  limit: null,
+  sentence,
+})
 
 function judgeInstallation(failuresMax: number, { accepted, failed }: Evidence): GateVerdict {
   return {
@@ -96,6 +97,7 @@ function judgeErrorRate(margin: number, { canary, control }: Evidence): GateVerd
 function judgeLatency(gate: Extract<Gate, { metric: 'latency' }>, { canary, control }: Evidence): GateVerdict {
   const canaryUs = latencyQuantile(canary.latency, gate.quantile)
   const controlUs = latencyQuantile(control.latency, gate.quantile)
+  if (canaryUs === null || controlUs === null) return undecided('latency', 'no latency has been reported yet')
   const limit = Math.max(controlUs * gate.ratioMax, controlUs + gate.slackUs)
   return {
     metric: 'latency',
