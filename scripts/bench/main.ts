@@ -1,0 +1,39 @@
+// npm run bench -- [name…] [--json]: runs the named benchmarks, or all, and prints a table or JSON lines.
+// Each measures its own physical limit in the same run and states the ratio to it; see docs/benchmarks.md.
+
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { footprint } from './footprint.ts'
+import { inference } from './inference.ts'
+import { ingest } from './ingest.ts'
+import { recorder } from './recorder.ts'
+import type { BenchResult } from './result.ts'
+
+const benches: Record<string, () => Promise<BenchResult[]>> = { inference, ingest, recorder, footprint }
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false } },
+})
+const unknown = positionals.filter((name) => !(name in benches))
+if (unknown.length > 0) {
+  console.error(`no benchmark is called ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`)
+  process.exit(2)
+}
+
+const chosen = Object.entries(benches).filter(([name]) => positionals.length === 0 || positionals.includes(name))
+if (!values.json) {
+  console.log(
+    `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}, ${process.platform} ${process.arch}`,
+  )
+}
+for (const [, run] of chosen) {
+  const results = await run()
+  if (values.json) for (const result of results) console.log(JSON.stringify(result))
+  else console.table(results.map(asRow))
+}
+
+function asRow({ bench, metric, value, unit, limit, ratio, goal, holds }: BenchResult) {
+  const short = (number: number | null) => (number === null ? '' : Number(number.toPrecision(4)))
+  return { bench, metric, value: short(value), unit, limit: short(limit), ratio: short(ratio), goal, holds }
+}
