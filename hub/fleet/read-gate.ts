@@ -34,7 +34,10 @@ export function guardReads(
   let starved = false
   let cut = false
 
-  const mayRead = () => inHand < messagesInHandMax && (unfinishedBytes(scan) > 0 || budget.heldBytes < budget.bytesMax)
+  // Logging in costs little and must not wait for those who are served; an unfinished packet must be finished, or it
+  // would hold what others wait for.
+  const mayExceed = () => !isAccepted() || unfinishedBytes(scan) > 0
+  const mayRead = () => inHand < messagesInHandMax && (budget.heldBytes < budget.bytesMax || mayExceed())
   const wake = () => {
     if (!starved || !mayRead()) return
     starved = false

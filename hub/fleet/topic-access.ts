@@ -38,9 +38,7 @@ export const willBytesMax = 256
 /** The kind of message, or why it may not be published. */
 export function judgePublish(device: string, said: Said): { kind: UpKind } | { refused: PublishRefusal } {
   const parsed = parseUpTopic(said.topic)
-  if (parsed === undefined || parsed.device !== device || upTopic(device, parsed.kind) !== said.topic) {
-    return { refused: 'publish-topic' }
-  }
+  if (parsed === undefined || upTopic(device, parsed.kind) !== said.topic) return { refused: 'publish-topic' }
   if ((said.qos ?? 0) > 1) return { refused: 'publish-qos' }
   if (said.retain === true) return { refused: 'publish-retained' }
   if (said.payload.length > messageBytesMax) return { refused: 'publish-too-long' }
