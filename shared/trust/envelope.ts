@@ -78,7 +78,7 @@ export function assertThreshold(envelope: Envelope, payloadType: PayloadType, ro
   const signers = new Set<string>()
   for (const { keyid, sig } of envelope.signatures) {
     const key = root.keys[keyid]
-    if (key === undefined || !keyids.includes(keyid) || signers.has(keyid)) continue
+    if (key === undefined || !keyids.includes(keyid)) continue
     const raw = decodeBase64(key.public)
     if (keyIdOf(raw) !== keyid) throw new TrustError('key', `the key ${keyid} is not what its name says`)
     if (verify(null, message, publicKeyObject(raw), sig)) signers.add(keyid)

@@ -63,7 +63,7 @@ export function publicKeyObject(publicKey: Uint8Array): KeyObject {
 
 /** Refuses keys under which a signature can be made without a private key: the points of small order, in each of
  *  their encodings, and every other number above the field's prime (a second name of a point).
- *  tweetnacl and OpenSSL both accept them. List: libsodium's `ge25519_has_small_order`. */
+ *  tweetnacl accepts them, OpenSSL 3.0 did, 3.5.8 does not (tried). List: libsodium's `ge25519_has_small_order`. */
 function checkedPublicKey(publicKey: Uint8Array): Uint8Array {
   if (publicKey.length !== nacl.sign.publicKeyLength) throw new TrustError('key', 'a public key is 32 bytes')
   const bigEndian = Buffer.from(publicKey).reverse()
