@@ -26,8 +26,8 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
   app.use(async (c, next) => {
     c.set('hub', hub)
     c.set('requestId', requestId(c.req.header('x-request-id'), hub))
-    c.header('x-request-id', c.get('requestId'))
     await next()
+    c.res.headers.set('x-request-id', c.get('requestId'))
   })
   const limitBody = bodyLimit({ maxSize: bodyBytesMax, onError: () => Promise.reject(bodyTooLarge()) })
   app.use((c, next) => (c.req.header('content-type')?.startsWith('multipart/') ? next() : limitBody(c, next)))
@@ -38,20 +38,17 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
   app.onError((error, c) => {
     const problem = toProblem(error)
     if (problem.status >= 500) hub.log.error({ err: error, requestId: c.get('requestId') }, 'request failed')
-    const challenge = { 'www-authenticate': 'Bearer realm="roost", Basic realm="roost"' }
-    const headers = { 'x-request-id': c.get('requestId'), ...(problem.status === 401 ? challenge : {}) }
-    return problemResponse(problem, c.get('requestId'), headers)
+    return problemResponse(problem, c.get('requestId'))
   })
   app.notFound((c) => {
     const allowed = methodsAt(app, c.req.path)
     const problem =
       allowed.length === 0
         ? new Problem(404, 'not-found', 'Not found', `there is nothing at ${c.req.path}`)
-        : new Problem(405, 'method-not-allowed', 'Method not allowed', `use ${allowed.join(' or ')}`)
-    return problemResponse(problem, c.get('requestId'), {
-      'x-request-id': c.get('requestId'),
-      ...(allowed.length === 0 ? {} : { allow: allowed.join(', ') }),
-    })
+        : new Problem(405, 'method-not-allowed', 'Method not allowed', `use ${allowed.join(' or ')}`, {
+            headers: { allow: allowed.join(', ') },
+          })
+    return problemResponse(problem, c.get('requestId'))
   })
   return app
 }

@@ -27,4 +27,6 @@ export type Hub = {
   stopping: AbortSignal
   /** Whether the secret is that device's and the device is not revoked. */
   authenticateDevice: (device: string, secret: string) => Promise<boolean>
+  /** Whether the blob belongs to a bundle the device is assigned. */
+  mayReadBlob: (device: string, sha256: string) => Promise<boolean>
 }

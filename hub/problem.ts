@@ -15,6 +15,8 @@ export class Problem extends Error {
   readonly field: string | undefined
   /** Further members of the document, such as the version a repeat repeats. */
   readonly members: Readonly<Record<string, unknown>>
+  /** Of the response, such as Content-Range. */
+  readonly headers: Readonly<Record<string, string>>
 
   /** `code` is lower-case words with hyphens; it becomes the type `urn:roost:problem:<code>`. */
   constructor(
@@ -22,7 +24,12 @@ export class Problem extends Error {
     code: string,
     title: string,
     detail: string,
-    options: { field?: string; members?: Record<string, unknown>; cause?: unknown } = {},
+    options: {
+      field?: string
+      members?: Record<string, unknown>
+      headers?: Record<string, string>
+      cause?: unknown
+    } = {},
   ) {
     super(`${title}: ${detail}`, { cause: options.cause })
     this.status = status
@@ -31,6 +38,7 @@ export class Problem extends Error {
     this.detail = detail
     this.field = options.field
     this.members = options.members ?? {}
+    this.headers = options.headers ?? {}
   }
 }
 
@@ -66,10 +74,10 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
   }
 }
 
-export function problemResponse(problem: Problem, requestId: string, headers: Record<string, string> = {}): Response {
+export function problemResponse(problem: Problem, requestId: string): Response {
   return new Response(JSON.stringify(problemDocument(problem, requestId)), {
     status: problem.status,
-    headers: { 'content-type': problemMediaType, ...headers },
+    headers: { ...problem.headers, 'content-type': problemMediaType },
   })
 }
 

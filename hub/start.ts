@@ -90,5 +90,6 @@ async function openHub(config: Config, log: Logger, stopping: AbortSignal, opene
     tls,
     stopping,
     authenticateDevice: () => Promise.resolve(false),
+    mayReadBlob: () => Promise.resolve(false),
   }
 }

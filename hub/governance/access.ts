@@ -73,4 +73,7 @@ function splitOnce(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + separator.length)]
 }
 
-const unauthorized = (detail: string): Problem => new Problem(401, 'unauthorized', 'Who are you?', detail)
+const unauthorized = (detail: string): Problem =>
+  new Problem(401, 'unauthorized', 'Who are you?', detail, {
+    headers: { 'www-authenticate': 'Bearer realm="roost", Basic realm="roost"' },
+  })

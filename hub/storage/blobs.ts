@@ -19,9 +19,21 @@ export class BlobError extends Error {
   }
 }
 
+/** Bytes that have arrived but are not a blob yet: `keep` makes them one, disposal removes what was not kept. */
+export type StagedBlob = HashedBlob &
+  AsyncDisposable & {
+    /** Holds until it is kept or disposed of. */
+    path: string
+    read(offset: number, length: number): Promise<Uint8Array>
+    keep(): Promise<void>
+  }
+
 export type BlobStore = {
-  /** Stores what `source` gives. At the byte past `bytesMax` it stops reading and leaves nothing behind.
+  /** Takes in what `source` gives. At the byte past `bytesMax` it stops reading and leaves nothing behind.
    *  @throws BlobError too-large; whatever `source` throws */
+  stage(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limits: { bytesMax: number }): Promise<StagedBlob>
+  /** Stages and keeps.
+   *  @throws as `stage` */
   put(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limits: { bytesMax: number }): Promise<HashedBlob>
   /** @throws BlobError not-found */
   sizeBytes(sha256: string): Promise<number>
@@ -51,21 +63,38 @@ export async function openBlobs(folder: string, random: Random): Promise<BlobSto
     return file
   }
 
+  const keep = async (temporary: string, sha256: string) => {
+    const shelf = join(folder, sha256.slice(0, 2))
+    if ((await mkdir(shelf, { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(folder)
+    await rename(temporary, pathOf(sha256))
+    await syncFolder(shelf)
+  }
+  const stage: BlobStore['stage'] = async (source, { bytesMax }) => {
+    const path = join(incoming, Buffer.from(random(16)).toString('hex'))
+    const discard = () => unlessMissing(unlink(path), undefined)
+    try {
+      const blob = await writeHashed(path, source, bytesMax)
+      return {
+        ...blob,
+        path,
+        read: (offset, length) => readFrom(path, offset, length),
+        keep: () => keep(path, blob.sha256),
+        [Symbol.asyncDispose]: discard,
+      }
+    } catch (error) {
+      await discard()
+      throw error
+    }
+  }
+
   return {
     pathOf,
-    put: async (source, { bytesMax }) => {
-      const temporary = join(incoming, Buffer.from(random(16)).toString('hex'))
-      try {
-        const blob = await writeHashed(temporary, source, bytesMax)
-        const shelf = join(folder, blob.sha256.slice(0, 2))
-        if ((await mkdir(shelf, { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(folder)
-        await rename(temporary, pathOf(blob.sha256))
-        await syncFolder(shelf)
-        return blob
-      } catch (error) {
-        await unlessMissing(unlink(temporary), undefined)
-        throw error
-      }
+    stage,
+    put: async (source, limits) => {
+      await using staged = await stage(source, limits)
+      await staged.keep()
+      const { sha256, sizeBytes, chunks } = staged
+      return { sha256, sizeBytes, chunks }
     },
     sizeBytes: async (sha256) => {
       await using file = await openFile(sha256)
@@ -106,6 +135,11 @@ async function writeHashed(
   }
   await file.sync()
   return hasher.digest()
+}
+
+async function readFrom(path: string, offset: number, length: number): Promise<Uint8Array> {
+  await using file = await open(path, 'r')
+  return readAt(file, offset, length)
 }
 
 async function readAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {

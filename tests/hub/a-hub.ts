@@ -35,6 +35,7 @@ export async function aHub(
     tls: undefined,
     stopping: new AbortController().signal,
     authenticateDevice: () => Promise.resolve(false),
+    mayReadBlob: () => Promise.resolve(false),
     ...options.parts,
   }
   return {

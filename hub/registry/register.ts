@@ -1,0 +1,194 @@
+// Registers a version: takes the upload in, looks into the model, runs it on what CI sent, writes the manifest, signs
+// it where this hub may. Nothing is kept of an upload that is refused.
+
+import { createHash } from 'node:crypto'
+import type { HashedBlob } from '@roost/shared/bundle/chunks.ts'
+import {
+  type BundleFile,
+  type Manifest,
+  manifestDigest,
+  manifestPayload,
+  parseManifest,
+  signManifest,
+} from '@roost/shared/bundle/manifest.ts'
+import type { TensorSpec } from '@roost/shared/bundle/tensor.ts'
+import { type CompiledFeatures, compileFeatures, FeatureError } from '@roost/shared/features/compile.ts'
+import type { Hub } from '../hub.ts'
+import { Problem } from '../problem.ts'
+import { type Evidence, gatherEvidence } from './evidence.ts'
+import { parseGolden } from './golden.ts'
+import { type Inspection, inspectModel } from './inspection.ts'
+import { limitsFor, type Metadata, parseMetadata } from './metadata.ts'
+import { readRows } from './sample.ts'
+import type { Score } from './scoring.ts'
+import { assertNoRepeat, insertVersion } from './store.ts'
+import { rowsByColumns, rowsByFeatures } from './training-rows.ts'
+import { receiveUpload, type Upload } from './upload.ts'
+
+/** @throws Problem; the routes' table of them is in docs/api.md */
+export async function registerVersion(
+  hub: Hub,
+  score: Score,
+  { model, request, createdBy }: { model: string; request: Request; createdBy: string },
+): Promise<{ version: number }> {
+  await using upload = await receiveUpload(request, hub.blobs, hub.config.uploadBytesMax)
+  const metadata = parseMetadata(upload.metadata)
+  const content = contentDigest(upload, metadata)
+  await assertNoRepeat(hub.database, model, content)
+  const inspection = await inspectModel(upload.model)
+  const draft = await draftManifest(hub, score, upload, metadata, inspection)
+  const { baseline } = draft
+  await upload.model.keep()
+  const created_at = hub.clock()
+  const { description, metrics, commit, run, dataset } = metadata
+  return insertVersion(
+    hub.database,
+    model,
+    { description, metrics, commit, run, dataset, created_by: createdBy, created_at, content, inspection, baseline },
+    (version, counter) => {
+      const created = new Date(created_at).toISOString()
+      const manifest: Manifest = { ...draft.manifest, model, version, counter, created }
+      const payload = manifestPayload(manifest)
+      // what devices will check, checked here
+      parseManifest(payload)
+      const release = metadata.sign ? hub.keys.release : undefined
+      return {
+        manifest,
+        payload,
+        digest: manifestDigest(payload),
+        envelope: release && signManifest(payload, [release]),
+      }
+    },
+  )
+}
+
+type Draft = { manifest: Omit<Manifest, 'model' | 'version' | 'counter' | 'created'>; baseline: Evidence['summary'] }
+
+async function draftManifest(
+  hub: Hub,
+  score: Score,
+  upload: Upload,
+  metadata: Metadata,
+  inspection: Inspection,
+): Promise<Draft> {
+  const { inputs, outputs, opset } = inspection
+  const { task, variant, profiles, window } = metadata
+  if (inputs.length === 0) {
+    throw new Problem(422, 'no-inputs', 'The model cannot be registered', 'the model has no input', { field: 'model' })
+  }
+  assertTaskFits(metadata.task, outputs)
+  const limits = limitsFor(metadata.limits, upload.model.sizeBytes)
+  const features = metadata.features && compileFor(metadata.features, inputs)
+  const given = upload.golden === undefined ? undefined : parseGolden(upload.golden, inputs, outputs)
+  const sample = upload.sample && readRows(upload.sample)
+  const rows =
+    sample &&
+    (await (features === undefined ? rowsByColumns(sample, inputs, outputs) : rowsByFeatures(sample, features, inputs)))
+  const model = { path: upload.model.path, inputs, outputs, limits, window, features }
+  const evidence = await gatherEvidence(model, rows, given, score)
+  const files: BundleFile[] = [fileOf('model', upload.model)]
+  const parts = [
+    ['features', metadata.features],
+    ['baseline', evidence.baseline],
+    ['golden', evidence.golden],
+  ] as const
+  for (const [role, part] of parts) {
+    if (part !== undefined) files.push(fileOf(role, await hub.blobs.put([jsonBytes(part)], { bytesMax: partBytesMax })))
+  }
+  const manifest: Draft['manifest'] = {
+    type: 'manifest',
+    formatVersion: 1,
+    variant,
+    profiles,
+    files,
+    inputs: [...inputs],
+    outputs: [...outputs],
+    opset,
+    limits,
+    window,
+    ...(task === undefined ? {} : { task }),
+  }
+  return { manifest, baseline: evidence.summary }
+}
+
+/** Features, baseline and golden vectors: all bounded where they are made, this is the last line. */
+const partBytesMax = 64 * 1_048_576
+
+const jsonBytes = (part: unknown): Uint8Array => Buffer.from(JSON.stringify(part))
+
+function fileOf(role: BundleFile['role'], { sha256, sizeBytes, chunks }: HashedBlob): BundleFile {
+  return { role, sha256, sizeBytes, chunks }
+}
+
+/** Names what was sent, so that the same again is known as a repeat: everything that reaches a device. */
+function contentDigest({ model, sample, golden }: Upload, metadata: Metadata): string {
+  const { task, features, limits, window, variant, profiles } = metadata
+  const content = {
+    model: model.sha256,
+    sample: sample?.sha256,
+    golden,
+    task,
+    features,
+    limits,
+    window,
+    variant,
+    profiles,
+  }
+  return createHash('sha256').update(jsonBytes(content)).digest('hex')
+}
+
+function assertTaskFits(task: Metadata['task'], outputs: readonly TensorSpec[]): void {
+  if (task === undefined || outputs.some(({ name }) => name === task.output)) return
+  const names = outputs.map(({ name }) => name).join(', ')
+  throw new Problem(
+    422,
+    'unknown-output',
+    'The task does not fit the model',
+    `there is no output ${task.output}; it has ${names}`,
+    {
+      field: 'metadata.task.output',
+    },
+  )
+}
+
+/** @throws Problem with the code of the FeatureError, or features-misfit where they do not fill the model's inputs */
+function compileFor(definitions: NonNullable<Metadata['features']>, inputs: readonly TensorSpec[]): CompiledFeatures {
+  let compiled: CompiledFeatures
+  try {
+    compiled = compileFeatures(definitions)
+  } catch (error) {
+    if (!(error instanceof FeatureError)) throw error
+    throw new Problem(422, error.code, 'The features cannot be computed', error.message, {
+      field: 'metadata.features',
+      members: { wrong: error.wrong },
+      cause: error,
+    })
+  }
+  for (const { name, features } of definitions.inputs) {
+    const spec = inputs.find((input) => input.name === name)
+    if (spec === undefined)
+      throw misfit(`there is no input ${name}; the model has ${inputs.map(({ name }) => name).join(', ')}`)
+    if (spec.datatype !== 'FP32') throw misfit(`input ${name} is ${spec.datatype}; features are FP32`)
+    if (!holdsRow(spec, features.length)) {
+      throw misfit(
+        `input ${name} takes [${spec.shape.join(', ')}]; ${features.length} features are [1, ${features.length}] or [${features.length}]`,
+      )
+    }
+  }
+  const unfed = inputs.find(({ name }) => !definitions.inputs.some((input) => input.name === name))
+  if (unfed !== undefined) throw misfit(`the model's input ${unfed.name} gets no features`)
+  return compiled
+}
+
+/** Whether one row of features can be fed as [1, features] or [features]. */
+function holdsRow({ shape }: TensorSpec, features: number): boolean {
+  const row = shape.at(-1)
+  const batch = shape.length === 2 ? shape[0] : 1
+  const ranks = shape.length === 1 || shape.length === 2
+  return ranks && (row === -1 || row === features) && (batch === -1 || batch === 1)
+}
+
+const misfit = (detail: string) =>
+  new Problem(422, 'features-misfit', 'The features do not fit the model', detail, {
+    field: 'metadata.features.inputs',
+  })

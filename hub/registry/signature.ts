@@ -1,0 +1,34 @@
+// Takes a manifest's signature that was made elsewhere: an envelope over the very bytes this hub gave out, signed by
+// the release role of the root.
+
+import { verifyManifest } from '@roost/shared/bundle/manifest.ts'
+import { TrustError } from '@roost/shared/trust/error.ts'
+import type { Hub } from '../hub.ts'
+import { notFound, Problem } from '../problem.ts'
+import { findVersion, storeEnvelope } from './store.ts'
+
+/** Sent again, it changes nothing.
+ *  @throws Problem not-found, signature-refused (with the code of the TrustError), other-manifest */
+export async function acceptSignature(hub: Hub, model: string, version: number, envelope: Uint8Array): Promise<void> {
+  const known = await findVersion(hub.database, model, version)
+  if (known === undefined) throw notFound('version', `${model}/${version}`)
+  const { digest } = verify(hub, envelope)
+  if (digest !== known.digest) {
+    const detail = `the envelope holds manifest ${digest}; version ${version} of ${model} is ${known.digest}`
+    throw new Problem(422, 'other-manifest', 'Another manifest was signed', detail)
+  }
+  await storeEnvelope(hub.database, digest, envelope, hub.clock())
+  hub.log.info({ model, version, digest }, 'manifest signed')
+}
+
+function verify(hub: Hub, envelope: Uint8Array): ReturnType<typeof verifyManifest> {
+  try {
+    return verifyManifest(envelope, hub.keys.root)
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error
+    throw new Problem(422, 'signature-refused', 'The signature is not accepted', error.message, {
+      members: { reason: error.code },
+      cause: error,
+    })
+  }
+}
