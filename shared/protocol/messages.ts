@@ -9,7 +9,7 @@ import { ProgressState } from './progress.ts'
 /** A message of ours is at most this long; the broker cuts connections that announce more. */
 export const messageBytesMax = 1_048_576
 
-const Bytes = z.instanceof(Uint8Array)
+const Bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'a byte string is needed')
 /** 128 random bits, fresh for every hello; the assignment that answers it is thereby fresh too. */
 export const Nonce = Bytes.refine((bytes) => bytes.length === 16, 'a nonce is 16 bytes')
 

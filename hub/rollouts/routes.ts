@@ -1,0 +1,240 @@
+// The rollout routes: plan and start one, look at it, pause, resume, abort, roll back, and read its history.
+
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
+import type { Hub } from '../hub.ts'
+import { notFound, Problem, problems } from '../problem.ts'
+import type { Reader } from '../storage/database.ts'
+import { rolloutStates } from './decide.ts'
+import type { Rollouts } from './engine.ts'
+import { operations } from './operate.ts'
+import { NewRollout, RolloutPlan } from './plan.ts'
+import { decisionsOf, membersOf, type RolloutRow, rolloutById, rolloutPage, stagesOf } from './store.ts'
+
+const json = <S extends z.ZodType>(schema: S, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
+const Rollout = z
+  .object({
+    id: z.string(),
+    model: z.string(),
+    version: z.number().int(),
+    deployment: z.string(),
+    group: z.string(),
+    /** The group's query as it was when the rollout started. */
+    query: z.string(),
+    state: z.enum(rolloutStates),
+    reason: z.string(),
+    plan: RolloutPlan,
+    createdBy: z.string(),
+    createdAt: z.iso.datetime(),
+    changedAt: z.iso.datetime(),
+  })
+  .openapi('Rollout')
+
+const Stage = z.object({
+  name: z.string(),
+  percent: z.number(),
+  state: z.string(),
+  /** How many devices are in which state. */
+  devices: z.record(z.string(), z.number().int()),
+  admittingSince: z.iso.datetime().nullable(),
+  bakingSince: z.iso.datetime().nullable(),
+  endedAt: z.iso.datetime().nullable(),
+  /** The last verdict that changed the stage, with every number it was based on. */
+  verdict: z.unknown(),
+})
+const RolloutDetail = Rollout.extend({ stages: z.array(Stage) }).openapi('RolloutDetail')
+
+const Member = z.object({
+  device: z.string(),
+  stage: z.string(),
+  /** What it was drawn within, and its place there (0 … 1): the draw can be recomputed from the rollout's id. */
+  stratum: z.string(),
+  rank: z.number(),
+  state: z.string(),
+  reason: z.string().nullable(),
+  attempt: z.number().int(),
+  target: z.string(),
+  previous: z.string().nullable(),
+})
+const Decision = z.object({
+  seq: z.number().int(),
+  at: z.iso.datetime(),
+  actor: z.string(),
+  action: z.string(),
+  detail: z.unknown(),
+})
+
+const params = z.object({ id: z.string().regex(/^r-[0-9a-z-]{1,40}$/, 'a rollout is called r-…') })
+
+const create = createRoute({
+  method: 'post',
+  path: '/v1/rollouts',
+  summary: 'Start a rollout of a version to a group',
+  ...scoped('operator'),
+  request: { body: { required: true, content: { 'application/json': { schema: NewRollout } } } },
+  responses: { 201: json(RolloutDetail, 'It runs'), ...problems() },
+})
+const list = createRoute({
+  method: 'get',
+  path: '/v1/rollouts',
+  summary: 'Rollouts, newest first',
+  ...scoped('viewer'),
+  request: {
+    query: z.object({
+      limit: z.coerce.number().int().min(1).max(200).default(50),
+      cursor: z.string().max(64).optional(),
+    }),
+  },
+  responses: {
+    200: json(z.object({ rollouts: z.array(Rollout), cursor: z.string().nullable() }), 'A page of them'),
+    ...problems(),
+  },
+})
+const show = createRoute({
+  method: 'get',
+  path: '/v1/rollouts/{id}',
+  summary: 'One rollout with its stages',
+  ...scoped('viewer'),
+  request: { params },
+  responses: { 200: json(RolloutDetail, 'The rollout'), ...problems() },
+})
+const devices = createRoute({
+  method: 'get',
+  path: '/v1/rollouts/{id}/devices',
+  summary: 'Which devices are in which stage, why, and how far they are',
+  ...scoped('viewer'),
+  request: { params },
+  responses: { 200: json(z.object({ devices: z.array(Member) }), 'Its devices'), ...problems() },
+})
+const history = createRoute({
+  method: 'get',
+  path: '/v1/rollouts/{id}/decisions',
+  summary: 'Every decision, by whom, and the numbers it was based on',
+  ...scoped('viewer'),
+  request: { params },
+  responses: { 200: json(z.object({ decisions: z.array(Decision) }), 'Its history'), ...problems() },
+})
+const operation = createRoute({
+  method: 'post',
+  path: '/v1/rollouts/{id}/{operation}',
+  summary: 'Pause, resume, abort or roll back; asked for twice it is done once',
+  ...scoped('operator'),
+  request: {
+    params: params.extend({ operation: z.enum(operations) }),
+    headers: z.object({
+      /** The ETag of the rollout as you saw it: refuses if it has changed since. */
+      'if-match': z.string().optional(),
+    }),
+    body: {
+      content: { 'application/json': { schema: z.strictObject({ reason: z.string().max(500).default('') }) } },
+    },
+  },
+  responses: { 200: json(RolloutDetail, 'The rollout afterwards'), ...problems() },
+})
+
+export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv> {
+  const { database } = hub
+  const known = async (id: string): Promise<RolloutRow> => {
+    const row = await rolloutById(database, id)
+    if (row === undefined) throw notFound('rollout', id)
+    return row
+  }
+  return new OpenAPIHono<HubEnv>()
+    .openapi(create, async (c) => {
+      const row = await rollouts.start(c.req.valid('json'), actorOf(c.get('principal')))
+      c.header('location', `/v1/rollouts/${row.id}`)
+      c.header('etag', etagOf(row))
+      return c.json(await detailOf(database, row), 201)
+    })
+    .openapi(list, async (c) => {
+      const { limit, cursor } = c.req.valid('query')
+      const rows = await rolloutPage(database, cursor, limit)
+      return c.json({ rollouts: rows.map(shown), cursor: rows.length < limit ? null : (rows.at(-1)?.id ?? null) }, 200)
+    })
+    .openapi(show, async (c) => {
+      const row = await known(c.req.valid('param').id)
+      c.header('etag', etagOf(row))
+      return c.json(await detailOf(database, row), 200)
+    })
+    .openapi(devices, async (c) => {
+      const row = await known(c.req.valid('param').id)
+      const members = await membersOf(database, row.id)
+      return c.json(
+        {
+          devices: members.map(({ device, stage, stratum, rank, state, reason, attempt, target, previous }) => ({
+            device,
+            stage: row.plan.stages[stage]?.name ?? String(stage),
+            stratum,
+            rank,
+            state,
+            reason,
+            attempt,
+            target,
+            previous,
+          })),
+        },
+        200,
+      )
+    })
+    .openapi(history, async (c) => {
+      const row = await known(c.req.valid('param').id)
+      const decisions = await decisionsOf(database, row.id)
+      return c.json({ decisions: decisions.map((row) => ({ ...row, at: new Date(row.at).toISOString() })) }, 200)
+    })
+    .openapi(operation, async (c) => {
+      const { id, operation } = c.req.valid('param')
+      const row = await known(id)
+      const expected = c.req.valid('header')['if-match']
+      if (expected !== undefined && expected !== etagOf(row)) {
+        throw new Problem(412, 'changed', 'It has changed since you looked', `its ETag is ${etagOf(row)} now`)
+      }
+      const after = await rollouts.operate(id, operation, c.req.valid('json').reason, actorOf(c.get('principal')))
+      c.header('etag', etagOf(after))
+      return c.json(await detailOf(database, after), 200)
+    })
+}
+
+const etagOf = (row: RolloutRow) => `"${row.revision}"`
+
+const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
+
+const shown = (row: RolloutRow): z.infer<typeof Rollout> => ({
+  id: row.id,
+  model: row.model,
+  version: row.version,
+  deployment: row.deployment,
+  group: row.group_name,
+  query: row.query,
+  state: row.state,
+  reason: row.reason,
+  plan: row.plan,
+  createdBy: row.created_by,
+  createdAt: new Date(row.created_at).toISOString(),
+  changedAt: new Date(row.changed_at).toISOString(),
+})
+
+async function detailOf(reader: Reader, row: RolloutRow): Promise<z.infer<typeof RolloutDetail>> {
+  const [stages, members] = [await stagesOf(reader, row.id), await membersOf(reader, row.id)]
+  return {
+    ...shown(row),
+    stages: stages.map((stage) => ({
+      name: stage.name,
+      percent: row.plan.stages[stage.idx]?.percent ?? 100,
+      state: stage.state,
+      devices: Object.fromEntries(
+        [...Map.groupBy(members, (member) => member.stage)]
+          .filter(([index]) => index === stage.idx)
+          .flatMap(([, inStage]) => [...Map.groupBy(inStage, (member) => member.state)])
+          .map(([state, inState]) => [state, inState.length]),
+      ),
+      admittingSince: iso(stage.admitting_since),
+      bakingSince: iso(stage.baking_since),
+      endedAt: iso(stage.ended_at),
+      verdict: stage.verdict,
+    })),
+  }
+}

@@ -1,0 +1,169 @@
+// Reports from devices into the database: repeats dropped, many devices in one commit, acknowledged after it.
+// A device deletes what is acknowledged, so nothing may be acknowledged that is not on disk.
+
+import type { Reports } from '@roost/shared/protocol/messages.ts'
+import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { Clock } from '../hub.ts'
+import type { Database, Reader, Statement } from '../storage/database.ts'
+import { readRecord, recordStatements } from './records.ts'
+
+/** Batches and bytes that may wait for the database; beyond that batches are not taken, not acknowledged, and the
+ *  devices send them again. */
+export const batchesWaitingMax = 20_000
+export const bytesWaitingMax = 64 * 1_048_576
+/** Records in one commit: enough to share an fsync among hundreds, short enough not to hold others up. */
+export const recordsPerCommitMax = 2_000
+/** Devices whose position is remembered; of others it is read again from the database. */
+export const positionsRememberedMax = 100_000
+
+export type Acknowledged = { device: string; epoch: string; seq: number }
+
+export type IngestOptions = {
+  database: Database
+  clock: Clock
+  log: Logger
+  /** What an event changes elsewhere, committed together with it. */
+  onEvent: (device: string, event: DeviceEvent) => Statement[]
+  /** After the commit: tell the device, and whoever waits for news of it. */
+  onCommitted: (acknowledged: readonly Acknowledged[]) => void
+}
+
+export type Ingest = {
+  /** Resolves when the batch is committed (true) or was not taken because too much waits (false). */
+  take(device: string, reports: Reports): Promise<boolean>
+  /** The highest sequence of the epoch that is committed; 0 for one never heard of. */
+  highWaterMark(device: string, epoch: string): Promise<number>
+  /** Batches that wait or are being committed. */
+  waiting(): number
+  /** Commits what waits. Later batches are not taken. */
+  close(): Promise<void>
+}
+
+type Waiting = {
+  device: string
+  reports: Reports
+  bytes: number
+  resolve: (committed: boolean) => void
+  reject: (error: unknown) => void
+}
+
+export function createIngest(options: IngestOptions): Ingest {
+  const { database, clock, log } = options
+  const positions = new Map<string, number>()
+  const queue: Waiting[] = []
+  const state = { bytes: 0, closed: false }
+  let running: Promise<void> | undefined
+
+  const run = async () => {
+    while (queue.length > 0) await commit(takeSome(queue))
+    running = undefined
+  }
+
+  const commit = async (batch: readonly Waiting[]) => {
+    try {
+      const { statements, acknowledged } = await prepare(database, positions, batch, options.onEvent, clock(), log)
+      await database.write(statements)
+      for (const { device, epoch, seq } of acknowledged) remember(positions, positionKey(device, epoch), seq)
+      options.onCommitted(acknowledged)
+      for (const waiting of batch) waiting.resolve(true)
+    } catch (error) {
+      // Nothing of it is committed or remembered: the devices are not acknowledged and send it again.
+      for (const waiting of batch) waiting.reject(error)
+    } finally {
+      for (const waiting of batch) state.bytes -= waiting.bytes
+    }
+  }
+
+  return {
+    take: (device, reports) => {
+      const bytes = reports.records.reduce((sum, record) => sum + record.body.length, 0)
+      if (state.closed || queue.length >= batchesWaitingMax || state.bytes + bytes > bytesWaitingMax) {
+        return Promise.resolve(false)
+      }
+      state.bytes += bytes
+      return new Promise((resolve, reject) => {
+        queue.push({ device, reports, bytes, resolve, reject })
+        // one turn later, so that whatever arrived at the same time shares the commit
+        running ??= Promise.resolve().then(run)
+      })
+    },
+    highWaterMark: (device, epoch) => markOf(database, positions, device, epoch),
+    waiting: () => queue.length,
+    close: async () => {
+      state.closed = true
+      await running
+    },
+  }
+}
+
+function takeSome(queue: Waiting[]): Waiting[] {
+  let records = 0
+  let count = 0
+  for (const waiting of queue) {
+    if (count > 0 && records + waiting.reports.records.length > recordsPerCommitMax) break
+    records += waiting.reports.records.length
+    count += 1
+  }
+  return queue.splice(0, count)
+}
+
+const positionKey = (device: string, epoch: string) => `${device}/${epoch}`
+
+/** The statements of one commit, and up to where each device is taken in by it. */
+async function prepare(
+  reader: Reader,
+  positions: Map<string, number>,
+  batch: readonly Waiting[],
+  onEvent: IngestOptions['onEvent'],
+  nowMs: number,
+  log: Logger,
+): Promise<{ statements: Statement[]; acknowledged: Acknowledged[] }> {
+  const marks = new Map<string, Acknowledged>()
+  const statements: Statement[] = []
+  for (const { device, reports } of batch) {
+    const { epoch, records } = reports
+    const key = positionKey(device, epoch)
+    const mark = marks.get(key) ?? { device, epoch, seq: await markOf(reader, positions, device, epoch) }
+    for (const record of records) {
+      if (record.from <= mark.seq || record.seq < record.from) continue
+      mark.seq = record.seq
+      const body = readRecord(record.body, nowMs)
+      if (body.kind === 'event' && body.event === 'unreadable')
+        log.warn({ device, epoch, seq: record.seq }, body.detail)
+      statements.push(...recordStatements(device, body, record.body, nowMs))
+      if (body.kind === 'event' && body.event !== 'unreadable') statements.push(...onEvent(device, body))
+    }
+    marks.set(key, mark)
+  }
+  for (const { device, epoch, seq } of marks.values()) statements.push(positionStatement(device, epoch, seq, nowMs))
+  return { statements, acknowledged: [...marks.values()] }
+}
+
+const positionStatement = (device: string, epoch: string, seq: number, nowMs: number): Statement => ({
+  sql: `INSERT INTO outbox_positions (device, epoch, seq, changed_at) VALUES (?, ?, ?, ?)
+        ON CONFLICT (device, epoch) DO UPDATE SET seq = excluded.seq, changed_at = excluded.changed_at
+        WHERE excluded.seq > seq`,
+  args: [device, epoch, seq, nowMs],
+})
+
+async function markOf(reader: Reader, positions: Map<string, number>, device: string, epoch: string): Promise<number> {
+  const known = positions.get(positionKey(device, epoch))
+  if (known !== undefined) return known
+  const row = await reader.first(
+    z.object({ seq: z.number() }),
+    'SELECT seq FROM outbox_positions WHERE device = ? AND epoch = ?',
+    [device, epoch],
+  )
+  return row?.seq ?? 0
+}
+
+/** The one that was remembered longest ago makes room. */
+function remember(positions: Map<string, number>, key: string, seq: number): void {
+  positions.delete(key)
+  positions.set(key, seq)
+  if (positions.size <= positionsRememberedMax) return
+  const [oldest] = positions.keys()
+  if (oldest !== undefined) positions.delete(oldest)
+}

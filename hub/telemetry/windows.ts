@@ -1,0 +1,122 @@
+// Reading window reports and their sums back: by device, by a set of devices, by model.
+
+import { WindowReport } from '@roost/shared/protocol/records.ts'
+import { decode } from '@roost/shared/protocol/wire.ts'
+import { z } from 'zod'
+import { BytesColumn, type Reader, type Value } from '../storage/database.ts'
+
+/** What to look at; what is left out does not restrict. `devices`: only these. */
+export type WindowFilter = {
+  devices?: readonly string[]
+  deployment?: string
+  manifest?: string
+  model?: string
+  version?: number
+}
+
+export const Totals = z.object({
+  devices: z.number().int(),
+  windows: z.number().int(),
+  /** Windows that were open when a process died: each may be short of its last second. */
+  interrupted: z.number().int(),
+  ok: z.number().int(),
+  error: z.number().int(),
+  refused: z.number().int(),
+  truePositive: z.number().int(),
+  falsePositive: z.number().int(),
+  trueNegative: z.number().int(),
+  falseNegative: z.number().int(),
+})
+export type Totals = z.infer<typeof Totals>
+
+const totalColumns = `count(DISTINCT device) AS devices,
+  coalesce(sum(windows), 0) AS windows, coalesce(sum(interrupted), 0) AS interrupted,
+  coalesce(sum(ok), 0) AS ok, coalesce(sum(error), 0) AS error, coalesce(sum(refused), 0) AS refused,
+  coalesce(sum(true_positive), 0) AS truePositive, coalesce(sum(false_positive), 0) AS falsePositive,
+  coalesce(sum(true_negative), 0) AS trueNegative, coalesce(sum(false_negative), 0) AS falseNegative`
+
+/** Inferences and labels since ever, also those whose reports have expired. */
+export async function totals(reader: Reader, filter: WindowFilter): Promise<Totals> {
+  const { where, args } = conditions(filter)
+  const row = await reader.first(Totals, `SELECT ${totalColumns} FROM window_totals WHERE ${where}`, args)
+  if (row === undefined) throw new Error('an aggregate without GROUP BY has one row')
+  return row
+}
+
+const VersionTotals = Totals.extend({ model: z.string(), version: z.number().int(), deployment: z.string() })
+export type VersionTotals = z.infer<typeof VersionTotals>
+
+/** The same for each version that ran, newest version first. */
+export function totalsByVersion(reader: Reader, filter: WindowFilter): Promise<VersionTotals[]> {
+  const { where, args } = conditions(filter)
+  return reader.all(
+    VersionTotals,
+    `SELECT model, version, deployment, ${totalColumns} FROM window_totals WHERE ${where}
+     GROUP BY model, version, deployment ORDER BY model, version DESC, deployment LIMIT 1000`,
+    args,
+  )
+}
+
+export type StoredWindow = { id: number; device: string; receivedAt: number; report: WindowReport }
+
+const WindowRow = z.object({ id: z.number(), device: z.string(), received_at: z.number(), body: BytesColumn })
+
+/** Window reports, newest first.
+ *  @param range `before`: ids below it (for the next page); `sinceMs`: received at or after it, hub clock */
+export async function windows(
+  reader: Reader,
+  filter: WindowFilter,
+  range: { before?: number; sinceMs?: number; limit: number },
+): Promise<StoredWindow[]> {
+  const { where, args } = conditions(filter)
+  const rows = await reader.all(
+    WindowRow,
+    `SELECT id, device, received_at, body FROM window_reports
+     WHERE ${where} AND id < ? AND received_at >= ? ORDER BY id DESC LIMIT ?`,
+    [...args, range.before ?? Number.MAX_SAFE_INTEGER, range.sinceMs ?? 0, range.limit],
+  )
+  return rows.map((row) => ({
+    id: row.id,
+    device: row.device,
+    receivedAt: row.received_at,
+    report: reportOf(row.body),
+  }))
+}
+
+/** Sums over the reports received since a time, hub clock. */
+export async function countsSince(
+  reader: Reader,
+  filter: WindowFilter,
+  sinceMs: number,
+): Promise<{ devices: number; inferences: number; errors: number }> {
+  const { where, args } = conditions(filter)
+  const row = await reader.first(
+    z.object({ devices: z.number(), inferences: z.number(), errors: z.number() }),
+    `SELECT count(DISTINCT device) AS devices, coalesce(sum(ok + error), 0) AS inferences, coalesce(sum(error), 0) AS errors
+     FROM window_reports WHERE ${where} AND received_at >= ?`,
+    [...args, sinceMs],
+  )
+  return row ?? { devices: 0, inferences: 0, errors: 0 }
+}
+
+function reportOf(body: Uint8Array): WindowReport {
+  const decoded = decode(WindowReport, body)
+  if (!decoded.ok) throw new Error(`a stored window report cannot be read: ${decoded.reason}`)
+  return decoded.message
+}
+
+/** The conditions are fixed texts; only arguments vary. */
+function conditions(filter: WindowFilter): { where: string; args: Value[] } {
+  const parts: [string, Value][] = []
+  if (filter.devices !== undefined) {
+    parts.push(['device IN (SELECT value FROM json_each(?))', JSON.stringify(filter.devices)])
+  }
+  if (filter.deployment !== undefined) parts.push(['deployment = ?', filter.deployment])
+  if (filter.manifest !== undefined) parts.push(['manifest = ?', filter.manifest])
+  if (filter.model !== undefined) parts.push(['model = ?', filter.model])
+  if (filter.version !== undefined) parts.push(['version = ?', filter.version])
+  return {
+    where: parts.length === 0 ? '1 = 1' : parts.map(([text]) => text).join(' AND '),
+    args: parts.map(([, value]) => value),
+  }
+}

@@ -1,0 +1,154 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { openDatabase } from '../../../hub/storage/database.ts'
+import { type Acknowledged, createIngest, type Ingest } from '../../../hub/telemetry/ingest.ts'
+import { totals } from '../../../hub/telemetry/windows.ts'
+import { aRecord, aWindow } from '../../builders/windows.ts'
+import { aHub, type TestHub } from '../a-hub.ts'
+
+const seed = Number(process.env.SEED ?? 20261124)
+console.log(`ingest: seed ${seed}`)
+const epoch = '00112233445566aa'
+
+function ingestOf(hub: TestHub, acknowledged: Acknowledged[] = []): Ingest {
+  return createIngest({
+    database: hub.database,
+    clock: hub.clock,
+    log: hub.log,
+    onEvent: () => [],
+    onCommitted: (all) => acknowledged.push(...all),
+  })
+}
+
+const inferencesOf = async (hub: TestHub, device: string) => (await totals(hub.database, { devices: [device] })).ok
+
+describe('ingest', () => {
+  test('whatever is repeated, reordered or lost on the way, each record counts once and acks never lie', async () => {
+    // A device sends runs of its outbox: forward from any record it still holds, any number of times.
+    const runs = fc.array(
+      fc.record({ from: fc.integer({ min: 1, max: 40 }), count: fc.integer({ min: 1, max: 15 }) }),
+      {
+        minLength: 1,
+        maxLength: 25,
+      },
+    )
+    await fc.assert(
+      fc.asyncProperty(runs, async (script) => {
+        await using hub = await aHub()
+        const acknowledged: Acknowledged[] = []
+        const ingest = ingestOf(hub, acknowledged)
+        let mark = 0
+        for (const { from, count } of script) {
+          // the device never skips what is not acknowledged
+          const start = Math.min(from, mark + 1)
+          const records = Array.from({ length: count }, (_, i) => {
+            const seq = start + i
+            return aRecord(seq, aWindow({ counts: { ok: seq, error: 0, refused: 0 } }))
+          })
+          expect(await ingest.take('d-1', { epoch, records })).toBe(true)
+          mark = Math.max(mark, start + count - 1)
+          expect(acknowledged.at(-1)).toEqual({ device: 'd-1', epoch, seq: mark })
+        }
+        expect(await inferencesOf(hub, 'd-1')).toBe((mark * (mark + 1)) / 2)
+        // a hub that was restarted knows as much
+        expect(await ingestOf(hub).highWaterMark('d-1', epoch)).toBe(mark)
+      }),
+      { seed, numRuns: 25 },
+    )
+  })
+
+  test('devices and epochs are kept apart, and many devices share a commit', async () => {
+    await using hub = await aHub()
+    const commits: number[] = []
+    const ingest = createIngest({
+      database: hub.database,
+      clock: hub.clock,
+      log: hub.log,
+      onEvent: () => [],
+      onCommitted: (all) => commits.push(all.length),
+    })
+    const devices = Array.from({ length: 50 }, (_, i) => `d-${i}`)
+    await Promise.all(
+      devices.flatMap((device) => [
+        ingest.take(device, { epoch, records: [aRecord(1, aWindow())] }),
+        ingest.take(device, { epoch: 'ffffffffffffffff', records: [aRecord(1, aWindow())] }),
+      ]),
+    )
+    for (const device of devices) expect(await inferencesOf(hub, device)).toBe(200)
+    expect(commits.length).toBeLessThan(10)
+  })
+
+  test('a merged record that overlaps what is already here is not taken a second time', async () => {
+    await using hub = await aHub()
+    const ingest = ingestOf(hub)
+    await ingest.take('d-1', { epoch, records: [aRecord(1, aWindow()), aRecord(2, aWindow())] })
+    await ingest.take('d-1', { epoch, records: [aRecord(3, aWindow({ windows: 3 }), 1), aRecord(4, aWindow())] })
+    expect(await inferencesOf(hub, 'd-1')).toBe(300)
+  })
+
+  test('a record that cannot be read is kept as an event and does not hold up the next', async () => {
+    await using hub = await aHub()
+    const ingest = ingestOf(hub)
+    const rubbish = { seq: 1, from: 1, body: new Uint8Array([0xff, 0x00, 0x13]) }
+    expect(await ingest.take('d-1', { epoch, records: [rubbish, aRecord(2, aWindow())] })).toBe(true)
+    expect(await inferencesOf(hub, 'd-1')).toBe(100)
+    const events = await hub.database.all(z.object({ event: z.string() }), 'SELECT event FROM device_events')
+    expect(events).toEqual([{ event: 'unreadable' }])
+  })
+
+  test('what an event changes elsewhere is committed with it, or neither is', async () => {
+    await using hub = await aHub()
+    const acknowledged: Acknowledged[] = []
+    const ingest = createIngest({
+      database: hub.database,
+      clock: hub.clock,
+      log: hub.log,
+      onEvent: () => [{ sql: 'INSERT INTO no_such_table VALUES (1)' }],
+      onCommitted: (all) => acknowledged.push(...all),
+    })
+    const started = { kind: 'event', event: 'started', at: 1, detail: '' } as const
+    await expect(ingest.take('d-1', { epoch, records: [aRecord(1, started)] })).rejects.toThrow(/no_such_table/)
+    expect(acknowledged).toEqual([])
+    expect(await ingest.highWaterMark('d-1', epoch)).toBe(0)
+    expect(await ingest.take('d-1', { epoch, records: [aRecord(1, aWindow())] })).toBe(true)
+  })
+
+  test('killed at any moment under load, what it acknowledged is there, once', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'roost-ingest-'))
+    const file = join(folder, 'hub.db')
+    let kill = seed
+    let acknowledged = 0
+    for (let round = 0; round < 12; round += 1) {
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'ingest-child.ts'), file, epoch], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      const exited = new Promise((resolve) => child.once('exit', resolve))
+      const lines = createInterface({ input: child.stdout })
+      kill = (kill * 1_103_515_245 + 12_345) % 2_147_483_648
+      const after = 1 + (kill % 40)
+      let seen = 0
+      for await (const line of lines) {
+        acknowledged = Math.max(acknowledged, Number(line))
+        seen += 1
+        if (seen === after) child.kill('SIGKILL')
+      }
+      await exited
+    }
+    const database = await openDatabase(file, pino({ level: 'silent' }))
+    const position = await database.first(z.object({ seq: z.number() }), 'SELECT seq FROM outbox_positions')
+    const counted = await totals(database, { devices: ['d-1'] })
+    await database.close()
+    rmSync(folder, { recursive: true })
+    expect(acknowledged).toBeGreaterThan(12)
+    expect(position?.seq).toBeGreaterThanOrEqual(acknowledged)
+    // record n stands for n inferences
+    expect(counted.ok).toBe(((position?.seq ?? 0) * ((position?.seq ?? 0) + 1)) / 2)
+  })
+})
