@@ -30,7 +30,7 @@ export const DriftVerdict = z.object({
   evidence: z.number().nonnegative(),
   /** When the running drift began (start of the first window of it), device milliseconds; null while healthy. */
   since: z.number().int().nonnegative().nullable(),
-  /** One a column, by its strongest chart, strongest first; empty while healthy. */
+  /** The columns that carry the evidence, strongest first, each by its strongest chart and its place; empty while healthy. */
   movements: z.array(Movement).max(movementsMax),
 })
 export type DriftVerdict = z.infer<typeof DriftVerdict>
@@ -98,7 +98,7 @@ export function stepDrift(
       stepped.push(after)
     }
   }
-  const evidence = moved.reduce((sum, chart) => sum + evidenceOf(chart), 0) / charts.chartCount
+  const evidence = moved.reduce((sum, chart) => sum + evidenceOf(chart.state), 0) / charts.chartCount
   const running = stepRunning(state.running, moved, evidence, fromMs)
   return {
     state: { charts: stepped, running },
@@ -122,14 +122,14 @@ function stepChart(before: ChartState, chart: Chart, score: Score, betMax: numbe
     return Math.min((bet + 1) * worth, betMax)
   })
   const after: ChartState = { bets, risen: null }
-  if (evidenceOf({ chart, state: after }) < risenLimit) return after
+  if (evidenceOf(after) < risenLimit) return after
   const { since, sizes, windows } = before.risen ?? { since: fromMs, sizes: 0, windows: 0 }
   return { bets, risen: { since, sizes: sizes + score.size, windows: windows + 1 } }
 }
 
-/** A chart's evidence: the mean of its bets. */
-function evidenceOf({ chart, state }: { chart: Chart; state: ChartState }): number {
-  return sum(state.bets) / (chart.oneSided ? stakes.length : 2 * stakes.length)
+/** A chart's evidence: the mean of its bets, those on the side that is no evidence included. */
+function evidenceOf({ bets }: ChartState): number {
+  return sum(bets) / (2 * stakes.length)
 }
 
 /** Whether a drift begins, goes on or ends, and what moves in it. While it fades its last description stays. */
@@ -142,7 +142,7 @@ function stepRunning(
   if (before === null && evidence < evidenceLimit) return null
   const quietWindows = evidence < quietLimit ? (before?.quietWindows ?? 0) + 1 : 0
   if (quietWindows >= quietWindowsMin) return null
-  const strongest = moved.reduce((a, b) => (evidenceOf(b) > evidenceOf(a) ? b : a))
+  const strongest = moved.reduce((a, b) => (evidenceOf(b.state) > evidenceOf(a.state) ? b : a))
   return {
     since: before?.since ?? strongest.state.risen?.since ?? fromMs,
     quietWindows,
@@ -150,19 +150,22 @@ function stepRunning(
   }
 }
 
-/** Columns that carry the evidence, each by its strongest chart. */
+/** Columns that carry the evidence: each by its strongest chart, and by its place where that moves too, which people read best. */
 function nameMovements(moved: readonly Moved[]): Movement[] {
-  const total = moved.reduce((whole, chart) => whole + evidenceOf(chart), 0)
+  const total = moved.reduce((whole, chart) => whole + evidenceOf(chart.state), 0)
   const columns = [...Map.groupBy(moved, ({ column }) => column).values()].map((charts) => ({
-    evidence: charts.reduce((whole, chart) => whole + evidenceOf(chart), 0),
-    strongest: charts.reduce((a, b) => (evidenceOf(b) > evidenceOf(a) ? b : a)),
+    evidence: charts.reduce((whole, chart) => whole + evidenceOf(chart.state), 0),
+    strongest: charts.reduce((a, b) => (evidenceOf(b.state) > evidenceOf(a.state) ? b : a)),
+    place: charts.filter(({ chart, state }) => chart.kind === 'place' && state.risen !== null),
   }))
   const most = Math.max(...columns.map(({ evidence }) => evidence))
   return columns
     .filter(({ evidence }) => evidence >= most * namedShare)
     .sort((a, b) => b.evidence - a.evidence)
+    .flatMap(({ evidence, strongest, place }) =>
+      [...new Set([strongest, ...place])].map((chart) => describe(chart, evidence / total)),
+    )
     .slice(0, movementsMax)
-    .map(({ evidence, strongest }) => describe(strongest, evidence / total))
 }
 
 function describe({ column, chart, state }: Moved, share: number): Movement {
