@@ -41,7 +41,7 @@ export async function registerVersion(
   await upload.model.keep()
   const created_at = hub.clock()
   const { description, metrics, commit, run, dataset } = metadata
-  return insertVersion(
+  return await insertVersion(
     hub.database,
     model,
     { description, metrics, commit, run, dataset, created_by: createdBy, created_at, content, inspection, baseline },

@@ -75,13 +75,16 @@ async function readParts(
   const seen = new Set<string>()
   const failed = new AbortController()
   let failure: unknown
+  const parts: Readable[] = []
   const fail = (error: unknown) => {
-    failure ??= error
+    // what a reader says is wrong explains what its broken stream says, not the other way round
+    if (failure === undefined || (error instanceof Problem && !(failure instanceof Problem))) failure = error
     failed.abort()
   }
   parser.on('file', (name, part) => {
     // a part cut short ends in its reader too; an error nobody listens to would end the process
     part.on('error', fail)
+    parts.push(part)
     const reader = isPartName(name) && !seen.has(name) ? readers[name] : undefined
     if (reader === undefined) return fail(seen.has(name) ? repeatedPart(name) : unknownPart(name))
     seen.add(name)
@@ -93,7 +96,7 @@ async function readParts(
   } catch (error) {
     fail(error)
   }
-  if (failure !== undefined) parser.destroy()
+  if (failure !== undefined) for (const stream of [parser, ...parts]) stream.destroy()
   await Promise.all(reading)
   if (failure instanceof Problem) throw failure
   if (failure !== undefined) throw malformed(failure instanceof Error ? failure.message : String(failure), failure)

@@ -103,7 +103,7 @@ export async function openBlobs(folder: string, random: Random): Promise<BlobSto
     has: async (sha256) => (await unlessMissing(stat(pathOf(sha256)), undefined))?.isFile() ?? false,
     read: async (sha256, offset, length) => {
       await using file = await openFile(sha256)
-      return readAt(file, offset, length)
+      return await readAt(file, offset, length)
     },
     open: async function* (sha256, offset = 0, length = Number.POSITIVE_INFINITY) {
       await using file = await openFile(sha256)
@@ -139,7 +139,7 @@ async function writeHashed(
 
 async function readFrom(path: string, offset: number, length: number): Promise<Uint8Array> {
   await using file = await open(path, 'r')
-  return readAt(file, offset, length)
+  return await readAt(file, offset, length)
 }
 
 async function readAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {

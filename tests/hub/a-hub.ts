@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import type { z } from 'zod'
 import { readConfig } from '../../hub/config.ts'
 import { insertToken, makeToken, type Role } from '../../hub/governance/tokens.ts'
 import type { Hub } from '../../hub/hub.ts'
@@ -52,4 +53,12 @@ export async function aHub(
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The body of an answer, which must be of the schema. */
+export async function readAs<S extends z.ZodType>(
+  schema: S,
+  response: Response | Promise<Response>,
+): Promise<z.output<S>> {
+  return schema.parse(await (await response).json())
 }
