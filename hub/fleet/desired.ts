@@ -1,0 +1,163 @@
+// What each device shall run: the wish the hub signs. Every change of it raises the device's generation in the same
+// transaction, so that a generation always means the same wish (the device checks that it does).
+
+import { Digest } from '@roost/shared/protocol/names.ts'
+import { z } from 'zod'
+import { type Database, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
+
+/** `manifest` null: nothing in this deployment. `attempt` undefined: the attempt the bundle already has there, else 1. */
+export type Wish = {
+  device: string
+  deployment: string
+  manifest: Digest | null
+  attempt?: number
+  by: string
+}
+
+/** As many as an assignment can name; more are not added. */
+export const deploymentsMax = 64
+
+/** Statements for one batch, any number of wishes in three of them: raise generations, take away, put in place.
+ *  What is wanted already changes nothing. Devices that are revoked or unknown are left out.
+ *  Rows affected of the first: the devices whose generation rose. At most one wish for a deployment of a device. */
+export function desireStatements(wishes: readonly Wish[], nowMs: number): Statement[] {
+  if (wishes.length === 0) return []
+  const list = JSON.stringify(wishes.map((wish) => ({ ...wish, attempt: wish.attempt ?? null })))
+  return [
+    {
+      sql: `${withWishes} UPDATE devices SET generation = generation + 1 WHERE id IN (SELECT device FROM changes)`,
+      args: [list],
+    },
+    {
+      sql: `${withWishes} DELETE FROM desired WHERE (device, deployment) IN
+              (SELECT device, deployment FROM changes WHERE manifest IS NULL)`,
+      args: [list],
+    },
+    {
+      sql: `${withWishes} INSERT INTO desired (device, deployment, manifest, attempt, generation, changed_by, changed_at)
+            SELECT c.device, c.deployment, c.manifest,
+                   coalesce(c.attempt, (SELECT r.attempt FROM device_deployments r
+                     WHERE r.device = c.device AND r.deployment = c.deployment AND r.manifest = c.manifest), 1),
+                   d.generation, c.changed_by, ?
+            FROM changes c JOIN devices d ON d.id = c.device
+            WHERE c.manifest IS NOT NULL
+            ON CONFLICT (device, deployment) DO UPDATE SET manifest = excluded.manifest, attempt = excluded.attempt,
+              generation = excluded.generation, changed_by = excluded.changed_by, changed_at = excluded.changed_at`,
+      args: [list, nowMs],
+    },
+  ]
+}
+
+/** The wishes that differ from what is wanted now. A deployment beyond the most a device may have is no change. */
+const withWishes = `
+  WITH wishes AS (
+    SELECT value ->> 'device' AS device, value ->> 'deployment' AS deployment, value ->> 'manifest' AS manifest,
+           value ->> 'attempt' AS attempt, value ->> 'by' AS changed_by
+    FROM json_each(?)
+  ), compared AS (
+    SELECT w.*, d.manifest AS present, d.attempt AS present_attempt,
+           (SELECT count(*) FROM desired o WHERE o.device = w.device) AS held,
+           row_number() OVER (PARTITION BY w.device, d.manifest IS NULL AND w.manifest IS NOT NULL ORDER BY w.deployment) AS place
+    FROM wishes w
+    JOIN devices v ON v.id = w.device AND v.revoked_at IS NULL
+    LEFT JOIN desired d ON d.device = w.device AND d.deployment = w.deployment
+  ), changes AS (
+    SELECT * FROM compared WHERE CASE
+      WHEN manifest IS NULL THEN present IS NOT NULL
+      WHEN present IS NULL THEN held + place <= ${deploymentsMax}
+      ELSE present <> manifest OR present_attempt <> coalesce(attempt, present_attempt)
+    END
+  )`
+
+/** Writes the wishes. @returns how many devices got a new generation */
+export async function storeWishes(database: Database, wishes: readonly Wish[], nowMs: number): Promise<number> {
+  const [raised] = await database.write(desireStatements(wishes, nowMs))
+  return raised ?? 0
+}
+
+export const DesiredRow = z.object({
+  device: z.string(),
+  deployment: z.string(),
+  manifest: Digest,
+  attempt: z.number().int(),
+  generation: z.number().int(),
+  changed_by: z.string(),
+  changed_at: z.number().int(),
+})
+export type DesiredRow = z.infer<typeof DesiredRow>
+
+export const desiredOf = (reader: Reader, device: string): Promise<DesiredRow[]> =>
+  reader.all(DesiredRow, 'SELECT * FROM desired WHERE device = ? ORDER BY deployment', [device])
+
+/** Asks the device to try once more what it gave up. @returns the new attempt; undefined where nothing is wanted there */
+export function retryWish(
+  database: Database,
+  { device, deployment, by }: Pick<Wish, 'device' | 'deployment' | 'by'>,
+  nowMs: number,
+): Promise<number | undefined> {
+  return database.exclusively(async (tx) => {
+    const row = await tx.first(
+      z.object({ manifest: Digest, tried: z.number().int() }),
+      `SELECT d.manifest, max(d.attempt, coalesce(r.attempt, 0)) AS tried
+       FROM desired d LEFT JOIN device_deployments r USING (device, deployment, manifest)
+       WHERE d.device = ? AND d.deployment = ?`,
+      [device, deployment],
+    )
+    if (row === undefined) return undefined
+    const attempt = row.tried + 1
+    await tx.write(desireStatements([{ device, deployment, manifest: row.manifest, attempt, by }], nowMs))
+    return attempt
+  })
+}
+
+/** From now on devices may install no version of the model whose counter is below. A floor only rises; every device that
+ *  is to run the model gets a new generation, for the floor is part of what is signed.
+ *  Rows affected of the second: the devices whose generation rose. */
+export const floorStatements = (model: string, counter: number, by: string, nowMs: number): Statement[] => [
+  {
+    sql: `INSERT INTO counter_floors (model, counter, changed_by, changed_at) VALUES (?, ?, ?, ?)
+          ON CONFLICT (model) DO UPDATE SET counter = excluded.counter, changed_by = excluded.changed_by,
+            changed_at = excluded.changed_at WHERE excluded.counter > counter`,
+    args: [model, counter, by, nowMs],
+  },
+  {
+    sql: `UPDATE devices SET generation = generation + 1 WHERE changes() > 0 AND revoked_at IS NULL AND id IN
+            (SELECT d.device FROM desired d JOIN manifests m ON m.digest = d.manifest WHERE m.model = ?)`,
+    args: [model],
+  },
+]
+
+const WholeWish = z.object({
+  generation: z.number().int(),
+  root_version: z.number().int().nullable(),
+  deployments: jsonColumn(z.array(z.object({ deployment: z.string(), manifest: Digest, attempt: z.number().int() }))),
+  floors: jsonColumn(z.record(z.string(), z.number().int())),
+})
+export type WholeWish = z.infer<typeof WholeWish>
+
+/** All that is wanted of a device, read in one statement: a generation must never be read with the deployments of the
+ *  one before. Undefined where the device is revoked or unknown. */
+export const wholeWish = (reader: Reader, device: string): Promise<WholeWish | undefined> =>
+  reader.first(
+    WholeWish,
+    `SELECT generation, root_version,
+       (SELECT json_group_array(json_object('deployment', deployment, 'manifest', manifest, 'attempt', attempt))
+        FROM (SELECT * FROM desired WHERE device = v.id ORDER BY deployment)) AS deployments,
+       (SELECT json_group_object(f.model, f.counter) FROM counter_floors f WHERE f.model IN
+         (SELECT m.model FROM desired d JOIN manifests m ON m.digest = d.manifest WHERE d.device = v.id)) AS floors
+     FROM devices v WHERE id = ? AND revoked_at IS NULL`,
+    [device],
+  )
+
+/** Whether the blob belongs to a bundle that is wanted on the device. */
+export async function mayReadBlob(hub: { database: Reader }, device: string, blob: string): Promise<boolean> {
+  const row = await hub.database.first(
+    z.object({ one: z.literal(1) }),
+    `SELECT 1 AS one FROM manifest_files f
+     JOIN desired d ON d.manifest = f.manifest AND d.device = ?
+     JOIN devices v ON v.id = d.device AND v.revoked_at IS NULL
+     WHERE f.sha256 = ? LIMIT 1`,
+    [device, blob],
+  )
+  return row !== undefined
+}
