@@ -3,6 +3,7 @@
 
 import type { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
 import { isTerminal, progressStates } from '@roost/shared/protocol/progress.ts'
+import { advances } from '../fleet/progress.ts'
 import type { RolloutPlan } from './plan.ts'
 import type { StageVerdict } from './verdict.ts'
 
@@ -102,20 +103,15 @@ export const isBroken = (device: DeviceView) => broken.has(device.state)
 export const hasAccepted = (device: DeviceView) => rank(device.state) >= rank('accepted') && !closed.has(device.state)
 const closed: ReadonlySet<ProgressState> = new Set(['rejected', 'unreachable', 'cancelled', 'superseded'])
 
-/** The device's state after its report and the clock: only forward, except that a true report corrects a time-out,
- *  and a version that was taken back after it had succeeded has failed after all. */
+/** The device's state after its report and the clock. */
 function observe(device: DeviceView, installTimeoutMs: number, nowMs: number): DeviceView {
   if (device.state === 'planned' || device.state === 'cancelled' || device.state === 'superseded') return device
   const { reported } = device
   if (device.withdrawn) {
     return device.backOnPrevious && !isBroken(device) ? { ...device, state: 'rolled_back' } : device
   }
-  if (reported !== undefined && reported.state !== device.state) {
-    const corrects = device.state === 'timed_out' || device.state === 'unreachable'
-    const fellBack = isInstalled(device) && broken.has(reported.state)
-    if (corrects || fellBack || (!isTerminal(device.state) && rank(reported.state) > rank(device.state))) {
-      return { ...device, state: reported.state, reason: reported.reason }
-    }
+  if (reported !== undefined && advances(device.state, reported.state)) {
+    return { ...device, state: reported.state, reason: reported.reason }
   }
   const overdue = device.offeredAt !== null && nowMs - device.offeredAt >= installTimeoutMs
   return overdue && isInFlight(device) ? { ...device, state: 'timed_out', reason: null } : device

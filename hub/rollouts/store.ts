@@ -1,5 +1,6 @@
 // Rollouts in the database: rows in, plain data out; decided actions in, statements out.
 
+import { Digest } from '@roost/shared/protocol/names.ts'
 import { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
 import { z } from 'zod'
 import { BooleanColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
@@ -125,9 +126,41 @@ export const holdersOf = (
     [deployment, JSON.stringify(devices)],
   )
 
+/** The last attempt of each bundle on each device, by `device/manifest`: a new offer is one more. */
+export async function attemptsOf(
+  reader: Reader,
+  deployment: string,
+  devices: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await reader.all(
+    z.object({ device: z.string(), manifest: z.string(), attempt: z.number() }),
+    `SELECT device, manifest, max(attempt) AS attempt FROM (
+       SELECT device, manifest, attempt, deployment FROM device_deployments
+       UNION ALL SELECT device, manifest, attempt, deployment FROM desired
+       UNION ALL SELECT device, target, attempt, deployment FROM rollout_devices
+     ) WHERE deployment = ? AND device IN (SELECT value FROM json_each(?)) GROUP BY device, manifest`,
+    [deployment, JSON.stringify(devices)],
+  )
+  return new Map(rows.map(({ device, manifest, attempt }) => [`${device}/${manifest}`, attempt]))
+}
+
+/** What is wanted in a deployment of each of these devices; a device that is not in it has nothing there. */
+export async function wantedOf(
+  reader: Reader,
+  deployment: string,
+  devices: readonly string[],
+): Promise<Map<string, Digest>> {
+  const rows = await reader.all(
+    z.object({ device: z.string(), manifest: Digest }),
+    'SELECT device, manifest FROM desired WHERE deployment = ? AND device IN (SELECT value FROM json_each(?))',
+    [deployment, JSON.stringify(devices)],
+  )
+  return new Map(rows.map(({ device, manifest }) => [device, manifest]))
+}
+
 export type NewRolloutRows = {
   rollout: Omit<RolloutRow, 'revision' | 'acknowledged_failures' | 'changed_at'>
-  members: readonly (Drawn & { target: string; attempt: number })[]
+  members: readonly (Drawn & { target: string; previous: string | null; attempt: number })[]
 }
 
 export function insertRollout({ rollout, members }: NewRolloutRows): Statement[] {
@@ -156,8 +189,9 @@ export function insertRollout({ rollout, members }: NewRolloutRows): Statement[]
     })),
     // One statement for any number of devices: ten thousand rows are one batch entry.
     {
-      sql: `INSERT INTO rollout_devices (rollout, device, deployment, stage, stratum, rank, target, state, attempt)
-            SELECT ?, value ->> 'device', ?, value ->> 'stage', value ->> 'stratum', value ->> 'rank', value ->> 'target', 'planned',
+      sql: `INSERT INTO rollout_devices (rollout, device, deployment, stage, stratum, rank, target, previous, state, attempt)
+            SELECT ?, value ->> 'device', ?, value ->> 'stage', value ->> 'stratum', value ->> 'rank', value ->> 'target',
+                   value ->> 'previous', 'planned',
                    value ->> 'attempt'
             FROM json_each(?)`,
       args: [rollout.id, rollout.deployment, JSON.stringify(members)],
@@ -165,13 +199,8 @@ export function insertRollout({ rollout, members }: NewRolloutRows): Statement[]
   ]
 }
 
-/** What an action changes in the rollout's own tables. `previous`: what is wanted on the device now, kept at the first offer. */
-export function statementsOf(
-  rollout: string,
-  action: Action,
-  nowMs: number,
-  previous: string | null | undefined,
-): Statement[] {
+/** What an action changes in the rollout's own tables. */
+export function statementsOf(rollout: string, action: Action, nowMs: number): Statement[] {
   switch (action.do) {
     case 'device':
       return [
@@ -184,10 +213,9 @@ export function statementsOf(
       return [
         {
           sql: `UPDATE rollout_devices
-                SET state = ?, reason = NULL, attempt = attempt + 1, offered_at = ?, withdrawn = 0,
-                    previous = CASE WHEN offered_at IS NULL THEN ? ELSE previous END
+                SET state = ?, reason = NULL, attempt = attempt + 1, offered_at = ?, withdrawn = 0
                 WHERE rollout = ? AND device = ?`,
-          args: [action.as, nowMs, previous ?? null, rollout, action.device],
+          args: [action.as, nowMs, rollout, action.device],
         },
       ]
     case 'withdraw':

@@ -33,8 +33,8 @@ export function recordStatements(
 
 const windowStatement = (device: string, report: WindowReport, bytes: Uint8Array, nowMs: number): Statement => ({
   sql: `INSERT INTO window_reports
-          (device, deployment, role, manifest, model, version, from_ms, to_ms, received_at, ok, error, refused, body)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          (device, deployment, role, manifest, model, version, from_ms, to_ms, received_at, ok, error, refused, latency, body)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   args: [
     device,
     report.deployment,
@@ -48,6 +48,7 @@ const windowStatement = (device: string, report: WindowReport, bytes: Uint8Array
     report.counts.ok,
     report.counts.error,
     report.counts.refused,
+    JSON.stringify(report.latency),
     bytes,
   ],
 })

@@ -2,6 +2,7 @@
 
 import { WindowReport } from '@roost/shared/protocol/records.ts'
 import { decode } from '@roost/shared/protocol/wire.ts'
+import type { LatencyCounts } from '@roost/shared/sketch/latency.ts'
 import { z } from 'zod'
 import { BytesColumn, type Reader, type Value } from '../storage/database.ts'
 
@@ -83,20 +84,34 @@ export async function windows(
   }))
 }
 
-/** Sums over the reports received since a time, hub clock. */
-export async function countsSince(
-  reader: Reader,
-  filter: WindowFilter,
-  sinceMs: number,
-): Promise<{ devices: number; inferences: number; errors: number }> {
+/** What was counted in the reports received since a time, hub clock: inferences that reached the model, failures among
+ *  them, and the latency of all reports together. */
+export type Counted = { devices: number; inferences: number; errors: number; latency: LatencyCounts }
+
+export async function countedSince(reader: Reader, filter: WindowFilter, sinceMs: number): Promise<Counted> {
   const { where, args } = conditions(filter)
-  const row = await reader.first(
-    z.object({ devices: z.number(), inferences: z.number(), errors: z.number() }),
-    `SELECT count(DISTINCT device) AS devices, coalesce(sum(ok + error), 0) AS inferences, coalesce(sum(error), 0) AS errors
+  const sums = await reader.first(
+    z.object({ devices: z.number(), inferences: z.number(), errors: z.number(), sumUs: z.number(), count: z.number() }),
+    `SELECT count(DISTINCT device) AS devices, coalesce(sum(ok + error), 0) AS inferences,
+            coalesce(sum(error), 0) AS errors, coalesce(sum(latency ->> 'sumUs'), 0) AS sumUs,
+            coalesce(sum(latency ->> 'count'), 0) AS count
      FROM window_reports WHERE ${where} AND received_at >= ?`,
     [...args, sinceMs],
   )
-  return row ?? { devices: 0, inferences: 0, errors: 0 }
+  const bins = await reader.all(
+    z.object({ bin: z.number(), count: z.number() }),
+    `SELECT bin.value ->> 0 AS bin, sum(bin.value ->> 1) AS count
+     FROM window_reports, json_each(latency, '$.bins') AS bin
+     WHERE ${where} AND received_at >= ? GROUP BY 1 ORDER BY 1`,
+    [...args, sinceMs],
+  )
+  const { devices = 0, inferences = 0, errors = 0, sumUs = 0, count = 0 } = sums ?? {}
+  return {
+    devices,
+    inferences,
+    errors,
+    latency: { bins: bins.map(({ bin, count }) => [bin, count]), count, sumUs },
+  }
 }
 
 function reportOf(body: Uint8Array): WindowReport {

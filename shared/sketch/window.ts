@@ -51,8 +51,8 @@ export function mergeWindows(a: WindowReport, b: WindowReport): WindowReport {
       refused: a.counts.refused + b.counts.refused,
     },
     latency: mergeLatency(a.latency, b.latency),
-    features: mergeRecords(a.features, b.features),
-    outputs: mergeRecords(a.outputs, b.outputs),
+    features: mergeColumnRecords(a.features, b.features),
+    outputs: mergeColumnRecords(a.outputs, b.outputs),
     ...(labels === undefined ? {} : { labels }),
     ...(resources === undefined ? {} : { resources }),
     ...(drift === undefined ? {} : { drift }),
@@ -67,7 +67,7 @@ function sameScales(a: Columns, b: Columns): boolean {
 
 /** Names in code unit order, so that the merged report is the same text whoever came first.
  *  Built from entries, which define own properties: a column may be called __proto__. */
-function mergeRecords(a: Columns, b: Columns): Columns {
+export function mergeColumnRecords(a: Columns, b: Columns): Columns {
   const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort()
   return Object.fromEntries(
     names.flatMap((name) => {

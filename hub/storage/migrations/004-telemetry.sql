@@ -25,6 +25,8 @@ CREATE TABLE window_reports (
   ok INTEGER NOT NULL,
   error INTEGER NOT NULL,
   refused INTEGER NOT NULL,
+  -- LatencyCounts as JSON, so that sums over many reports are made where they lie
+  latency TEXT NOT NULL,
   -- the whole report, CBOR
   body BLOB NOT NULL
 ) STRICT;

@@ -41,7 +41,7 @@ CREATE TABLE rollout_devices (
   stratum TEXT NOT NULL,
   rank REAL NOT NULL,
   target TEXT NOT NULL,
-  -- what was wanted there when it was first offered; NULL where nothing was
+  -- what was wanted there before; NULL where nothing was
   previous TEXT,
   state TEXT NOT NULL,
   reason TEXT,

@@ -1,0 +1,134 @@
+// What must hold before a rollout starts, and who is in it: the group as it is now, frozen.
+
+import type { DeviceRow } from '../fleet/devices.ts'
+import { membersOfGroup } from '../fleet/groups.ts'
+import type { Hub } from '../hub.ts'
+import { notFound, Problem } from '../problem.ts'
+import { releasedVersion } from '../registry/store.ts'
+import type { Reader } from '../storage/database.ts'
+import { drawStages } from './draw.ts'
+import type { FleetLink } from './engine.ts'
+import { defaultPlan, type NewRollout } from './plan.ts'
+import { attemptsOf, holdersOf, type NewRolloutRows, wantedOf } from './store.ts'
+
+/** Devices of one rollout; a larger group is refused. */
+export const devicesMax = 100_000
+
+export type PreparedRollout = {
+  rows: NewRolloutRows
+  /** Rollouts that hold some of the devices and end for this one. */
+  supersedes: string[]
+  /** What the history says of the start. */
+  story: unknown
+}
+
+/** @throws Problem not-found, nothing-to-do, empty-stage, not-released, held-by-another */
+export async function prepareRollout(
+  hub: Hub,
+  tx: Reader,
+  wanted: NewRollout,
+  actor: string,
+  fleet: FleetLink,
+): Promise<PreparedRollout> {
+  const found = await membersOfGroup(tx, wanted.group)
+  if (found === undefined) throw notFound('group', wanted.group)
+  const { group, devices } = found
+  const deployment = wanted.deployment ?? wanted.model
+  if (devices.length === 0) {
+    throw new Problem(409, 'empty-group', 'Nobody is in the group', `no device fits ${group.query}`, { field: 'group' })
+  }
+  if (devices.length > devicesMax) {
+    throw new Problem(409, 'group-too-large', 'The group is too large', `a rollout may have ${devicesMax} devices`)
+  }
+
+  const targets = await targetsByProfile(tx, wanted, devices)
+  const fitting = devices.filter(({ profile }) => targets.has(profile))
+  const skipped = devices.filter(({ profile }) => !targets.has(profile)).map(({ id, profile }) => ({ id, profile }))
+  if (fitting.length === 0) {
+    const detail = `${wanted.model} ${wanted.version} does not exist, awaits its signature, or has no variant for the profiles of this group`
+    throw new Problem(409, 'not-released', 'No signed version for these devices', detail, { field: 'version' })
+  }
+
+  const ids = fitting.map(({ id }) => id)
+  const supersedes = await holders(tx, deployment, ids, wanted.supersede)
+  const id = rolloutId(hub)
+  const plan = wanted.plan ?? defaultPlan
+  const candidates = fitting.map(({ id, profile, labels }) => ({
+    device: id,
+    profile,
+    site: labels.site ?? '',
+    present: fleet.isConnected(id),
+  }))
+  const drawn = drawStages(id, candidates, plan.stages)
+  if ('emptyStage' in drawn)
+    throw new Problem(422, 'empty-stage', 'A stage would be empty', drawn.detail, { field: 'plan' })
+
+  const before = await wantedOf(tx, deployment, ids)
+  const profiles = new Map(fitting.map(({ id, profile }) => [id, profile]))
+  const targetOf = (device: string) => targets.get(profiles.get(device) ?? '') ?? ''
+  const attempts = await attemptsOf(tx, deployment, ids)
+  return {
+    rows: {
+      rollout: {
+        id,
+        model: wanted.model,
+        version: wanted.version,
+        deployment,
+        group_name: group.name,
+        query: group.query,
+        plan,
+        state: 'running',
+        reason: `started by ${actor}`,
+        created_by: actor,
+        created_at: hub.clock(),
+      },
+      members: drawn.map((member) => {
+        const target = targetOf(member.device)
+        const attempt = attempts.get(`${member.device}/${target}`) ?? 0
+        return { ...member, target, previous: before.get(member.device) ?? null, attempt }
+      }),
+    },
+    supersedes,
+    story: { query: group.query, devices: drawn.length, skipped: skipped.slice(0, 1000), supersedes },
+  }
+}
+
+/** The bundle for each profile that some variant of the version fits. */
+async function targetsByProfile(
+  tx: Reader,
+  { model, version }: NewRollout,
+  devices: readonly DeviceRow[],
+): Promise<Map<string, string>> {
+  const targets = new Map<string, string>()
+  for (const profile of new Set(devices.map(({ profile }) => profile))) {
+    const released = await releasedVersion(tx, model, version, profile)
+    if (released !== undefined) targets.set(profile, released.digest)
+  }
+  return targets
+}
+
+async function holders(
+  tx: Reader,
+  deployment: string,
+  devices: readonly string[],
+  supersede: boolean,
+): Promise<string[]> {
+  const held = await holdersOf(tx, deployment, devices)
+  const rollouts = [...new Set(held.map(({ rollout }) => rollout))]
+  if (rollouts.length > 0 && !supersede) {
+    throw new Problem(
+      409,
+      'held-by-another',
+      'Another rollout is active on these devices',
+      `${rollouts.join(', ')} holds ${held.length} of them for deployment ${deployment}; wait, abort it, or say supersede`,
+      { members: { rollouts } },
+    )
+  }
+  return rollouts
+}
+
+/** Rises with time, so that newest first is by id; 40 random bits tell apart what starts in one millisecond. */
+function rolloutId({ clock, random }: Hub): string {
+  const time = clock().toString(36).padStart(9, '0')
+  return `r-${time}-${Buffer.from(random(5)).toString('hex')}`
+}

@@ -1,0 +1,44 @@
+// Device events as they are kept and read: progress, drift, refusals, deaths, gaps.
+
+import { z } from 'zod'
+import { jsonColumn, type Reader } from '../storage/database.ts'
+
+export const StoredEvent = z.object({
+  id: z.number().int(),
+  /** Device clock. */
+  at: z.iso.datetime(),
+  receivedAt: z.iso.datetime(),
+  event: z.string(),
+  body: z.record(z.string(), z.unknown()),
+})
+export type StoredEvent = z.infer<typeof StoredEvent>
+
+const EventRow = z.object({
+  id: z.number(),
+  at: z.number(),
+  received_at: z.number(),
+  event: z.string(),
+  body: jsonColumn(z.record(z.string(), z.unknown())),
+})
+
+/** Newest first.
+ *  @param before ids below it, for the next page */
+export async function deviceEvents(
+  reader: Reader,
+  device: string,
+  before: number | undefined,
+  limit: number,
+): Promise<StoredEvent[]> {
+  const rows = await reader.all(
+    EventRow,
+    'SELECT id, at, received_at, event, body FROM device_events WHERE device = ? AND id < ? ORDER BY id DESC LIMIT ?',
+    [device, before ?? Number.MAX_SAFE_INTEGER, limit],
+  )
+  return rows.map(({ id, at, received_at, event, body }) => ({
+    id,
+    at: new Date(at).toISOString(),
+    receivedAt: new Date(received_at).toISOString(),
+    event,
+    body,
+  }))
+}

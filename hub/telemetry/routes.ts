@@ -1,0 +1,163 @@
+// The telemetry routes: what a device, a group or a model reported, and how it drifts.
+
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { DeviceId, ModelName, Name } from '@roost/shared/protocol/names.ts'
+import { WindowReport } from '@roost/shared/protocol/records.ts'
+import { type HubEnv, scoped } from '../governance/access.ts'
+import type { Hub } from '../hub.ts'
+import { Problem, problems } from '../problem.ts'
+import { DriftReport, driftReport } from './drift.ts'
+import { deviceEvents, StoredEvent } from './events.ts'
+import { Totals, totals, totalsByVersion, type WindowFilter, windows } from './windows.ts'
+
+const json = <S extends z.ZodType>(schema: S, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
+const Range = z.object({
+  deployment: Name.optional(),
+  version: z.coerce.number().int().positive().optional(),
+  /** Received at the hub at or after this time. */
+  since: z.iso.datetime().optional(),
+})
+const Page = Range.extend({
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.coerce.number().int().positive().optional(),
+})
+
+const Telemetry = z
+  .object({
+    /** Since ever, also over reports that have expired. */
+    totals: Totals,
+    versions: z.array(
+      Totals.extend({ model: z.string(), version: z.number().int(), deployment: z.string() }).openapi('VersionTotals'),
+    ),
+    /** Newest first. */
+    windows: z.array(z.object({ device: z.string(), receivedAt: z.iso.datetime(), report: WindowReport })),
+    cursor: z.number().int().nullable(),
+  })
+  .openapi('Telemetry')
+
+const subjects = {
+  devices: z.object({ id: DeviceId }),
+  groups: z.object({ id: Name }),
+  models: z.object({ id: ModelName }),
+}
+type Subject = keyof typeof subjects
+
+const telemetryRoute = (subject: Subject) =>
+  createRoute({
+    method: 'get',
+    path: `/v1/${subject}/{id}/telemetry`,
+    summary: `Counts and window reports of one of the ${subject}`,
+    ...scoped('viewer'),
+    request: { params: subjects[subject], query: Page },
+    responses: { 200: json(Telemetry, 'Counts and reports'), ...problems() },
+  })
+
+const driftRoute = (subject: Subject) =>
+  createRoute({
+    method: 'get',
+    path: `/v1/${subject}/{id}/drift`,
+    summary: `Whether the data of one of the ${subject} has drifted, what moved, and both distributions`,
+    ...scoped('viewer'),
+    request: { params: subjects[subject], query: Range },
+    responses: { 200: json(DriftReport, 'The verdict'), ...problems() },
+  })
+
+const eventsRoute = createRoute({
+  method: 'get',
+  path: '/v1/devices/{id}/events',
+  summary: 'What happened on a device, newest first',
+  ...scoped('viewer'),
+  request: {
+    params: subjects.devices,
+    query: z.object({
+      limit: z.coerce.number().int().min(1).max(500).default(50),
+      cursor: z.coerce.number().int().positive().optional(),
+    }),
+  },
+  responses: {
+    200: json(z.object({ events: z.array(StoredEvent), cursor: z.number().int().nullable() }), 'Events'),
+    ...problems(),
+  },
+})
+
+export type Membership = {
+  /** @throws Problem 404 where there is no such device, group or model */
+  deviceExists(id: string): Promise<void>
+  membersOfGroup(name: string): Promise<readonly string[]>
+  modelExists(name: string): Promise<void>
+}
+
+export function telemetryRoutes(hub: Hub, membership: Membership): OpenAPIHono<HubEnv> {
+  const { database } = hub
+  const filters: Record<Subject, (id: string) => Promise<WindowFilter>> = {
+    devices: async (id) => {
+      await membership.deviceExists(id)
+      return { devices: [id] }
+    },
+    groups: async (id) => ({ devices: await membership.membersOfGroup(id) }),
+    models: async (id) => {
+      await membership.modelExists(id)
+      return { model: id }
+    },
+  }
+  const filterOf = async (subject: Subject, id: string, { deployment, version }: z.infer<typeof Range>) => ({
+    ...(await filters[subject](id)),
+    ...(deployment === undefined ? {} : { deployment }),
+    ...(version === undefined ? {} : { version }),
+  })
+
+  const routes = new OpenAPIHono<HubEnv>()
+  for (const subject of ['devices', 'groups', 'models'] as const) {
+    routes.openapi(telemetryRoute(subject), async (c) => {
+      const query = c.req.valid('query')
+      const filter = await filterOf(subject, c.req.valid('param').id, query)
+      const found = await windows(database, filter, {
+        sinceMs: sinceMs(query.since),
+        limit: query.limit,
+        ...(query.cursor === undefined ? {} : { before: query.cursor }),
+      })
+      const cursor = found.length < query.limit ? null : (found.at(-1)?.id ?? null)
+      return c.json(
+        {
+          totals: await totals(database, filter),
+          versions: await totalsByVersion(database, filter),
+          windows: found.map(({ device, receivedAt, report }) => ({
+            device,
+            receivedAt: new Date(receivedAt).toISOString(),
+            report,
+          })),
+          cursor,
+        },
+        200,
+      )
+    })
+    routes.openapi(driftRoute(subject), async (c) => {
+      const query = c.req.valid('query')
+      const { id } = c.req.valid('param')
+      const report = await driftReport(hub, await filterOf(subject, id, query), sinceMs(query.since))
+      if (report === undefined) {
+        throw new Problem(
+          404,
+          'no-drift-yet',
+          'Nothing to judge',
+          'no window reports of a version with a baseline are here; register versions with a sample, and wait for reports',
+        )
+      }
+      return c.json(report, 200)
+    })
+  }
+  routes.openapi(eventsRoute, async (c) => {
+    const { limit, cursor } = c.req.valid('query')
+    const { id } = c.req.valid('param')
+    await membership.deviceExists(id)
+    const events = await deviceEvents(database, id, cursor, limit)
+    return c.json({ events, cursor: events.length < limit ? null : (events.at(-1)?.id ?? null) }, 200)
+  })
+  return routes
+}
+
+const sinceMs = (time: string | undefined) => (time === undefined ? 0 : Date.parse(time))

@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest'
+import { Problem } from '../../../hub/problem.ts'
+import { decisionsOf, membersOf, rolloutById, stagesOf } from '../../../hub/rollouts/store.ts'
+import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
+
+const wanted = (version: number, over: object = {}) => ({
+  model: 'vibration',
+  version,
+  group: 'all',
+  plan: aPlan(),
+  supersede: false,
+  ...over,
+})
+
+/** Looks, lets the devices act and report, and moves the clock, `rounds` times; every look by an engine made anew. */
+async function run(
+  fleet: TestFleet,
+  rounds: number,
+  options: { state?: Parameters<TestFleet['obey']>[0]; report?: Parameters<TestFleet['report']>[0] } = {},
+): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) {
+    await fleet.engine().look()
+    await fleet.obey(options.state)
+    await fleet.report(options.report)
+    fleet.clock.nowMs += 1_000
+  }
+}
+
+const stateOf = async (fleet: TestFleet, id: string) => (await rolloutById(fleet.hub.database, id))?.state
+
+async function refusalOf(promise: Promise<unknown>): Promise<string> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof Problem)) throw new Error(`expected a problem, got ${String(error)}`)
+  return error.code
+}
+
+describe('rollout engine', () => {
+  test('a good version reaches the canary, then everybody, and each decision can be read afterwards', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    expect(fleet.pushed).toHaveLength(2)
+    await run(fleet, 4)
+    expect(await fleet.running()).toEqual({ 1: 8, 2: 2 })
+    await run(fleet, 20)
+    expect(await stateOf(fleet, id)).toBe('completed')
+    expect(await fleet.running()).toEqual({ 2: 10 })
+    const decisions = await decisionsOf(fleet.hub.database, id)
+    expect(decisions[0]).toMatchObject({ actor: 'token:ops', action: 'started' })
+    const passed = decisions.filter(({ detail }) => JSON.stringify(detail).includes('"passed"'))
+    expect(passed).toHaveLength(2)
+    expect(JSON.stringify(passed[0]?.detail)).toMatch(/of inferences failed, .* on the old version/)
+  })
+
+  test('a version with more errors is stopped at the canary and taken back, and nobody else ever had it', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const exposed = new Set<number>()
+    for (let round = 0; round < 15; round += 1) {
+      await run(fleet, 1, { report: (_, version) => ({ ok: 180, error: version === 2 ? 20 : 0 }) })
+      exposed.add((await fleet.running())[2] ?? 0)
+    }
+    expect(await stateOf(fleet, id)).toBe('rolled_back')
+    expect(Math.max(...exposed)).toBe(2)
+    expect(await fleet.running()).toEqual({ 1: 10 })
+    const members = await membersOf(fleet.hub.database, id)
+    expect(members.filter(({ offered_at }) => offered_at !== null)).toHaveLength(2)
+    expect((await stagesOf(fleet.hub.database, id)).map(({ state }) => state)).toEqual(['failed', 'pending'])
+  })
+
+  test('a canary device that takes the version back fails the installation gate', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(3), 'token:ops')
+    await run(fleet, 10, { state: (_, manifest) => (manifest.startsWith('3') ? 'failed' : 'succeeded') })
+    expect(await stateOf(fleet, id)).toBe('rolled_back')
+    expect(await fleet.running()).toEqual({ 1: 10 })
+  })
+
+  test('a pause withdraws what is staged, also from a device that is away, and resume offers it again', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    await fleet.obey((_, manifest) => (manifest.startsWith('2') ? 'staged' : 'succeeded'))
+    const [canary] = (await membersOf(fleet.hub.database, id)).map(({ device }) => device)
+    if (canary !== undefined) fleet.online.delete(canary)
+    await fleet.engine().look()
+    await fleet.engine().operate(id, 'pause', 'lunch', 'token:ops')
+    expect(await stateOf(fleet, id)).toBe('paused')
+    if (canary !== undefined) fleet.online.add(canary)
+    await run(fleet, 5)
+    expect(await fleet.running()).toEqual({ 1: 10 })
+    expect(await fleet.engine().operate(id, 'pause', 'again', 'token:ops')).toMatchObject({ state: 'paused' })
+    await fleet.engine().operate(id, 'resume', 'back', 'token:ops')
+    await run(fleet, 25)
+    expect(await stateOf(fleet, id)).toBe('completed')
+    const attempts = (await membersOf(fleet.hub.database, id)).map(({ attempt }) => attempt)
+    expect(Math.max(...attempts)).toBe(2)
+  })
+
+  test('devices that are away all the time get the version when they return', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    fleet.online.delete('d-003')
+    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    await run(fleet, 25)
+    expect(await stateOf(fleet, id)).toBe('completed')
+    expect(await fleet.running()).toEqual({ 1: 1, 2: 9 })
+    fleet.online.add('d-003')
+    await run(fleet, 2)
+    expect(await fleet.running()).toEqual({ 2: 10 })
+    const late = (await membersOf(fleet.hub.database, id)).find(({ device }) => device === 'd-003')
+    expect(late?.state).toBe('succeeded')
+  })
+
+  test('one active rollout for a deployment on a device; a newer one takes over only when told to', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const first = await fleet.engine().start(wanted(2), 'token:ops')
+    expect(await refusalOf(fleet.engine().start(wanted(3), 'token:ops'))).toBe('held-by-another')
+    const second = await fleet.engine().start(wanted(3, { supersede: true }), 'token:ops')
+    expect(await stateOf(fleet, first.id)).toBe('superseded')
+    await run(fleet, 25)
+    expect(await stateOf(fleet, second.id)).toBe('completed')
+    expect(await fleet.running()).toEqual({ 3: 10 })
+  })
+
+  test.each<[string, object, string]>([
+    ['a group that does not exist', { group: 'nobody' }, 'not-found'],
+    ['a version that does not exist', { version: 9 }, 'not-released'],
+    [
+      'a stage that would be empty',
+      {
+        plan: aPlan({
+          stages: [
+            { name: 'a', percent: 10, bakeMs: 0 },
+            { name: 'b', percent: 10.5, bakeMs: 0 },
+            { name: 'c', percent: 100, bakeMs: 0 },
+          ],
+        }),
+      },
+      'empty-stage',
+    ],
+  ])('%s is refused', async (_, over, code) => {
+    await using fleet = await aFleet(4)
+    await fleet.obey()
+    expect(await refusalOf(fleet.engine().start(wanted(2, over), 'token:ops'))).toBe(code)
+    expect(await fleet.running()).toEqual({ 1: 4 })
+  })
+
+  test('an operation that the state does not allow is refused with a sentence', async () => {
+    await using fleet = await aFleet(4)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    expect(
+      await refusalOf(
+        fleet
+          .engine()
+          .operate(id, 'resume', '', 'token:ops')
+          .then(() => undefined),
+      ),
+    ).toBe('never')
+  })
+})
