@@ -1,0 +1,345 @@
+// A device without files, processes or network, whose every part can fail on command:
+// the real plan and the real execution run on it, and its parts watch that no promise is broken on the way.
+
+import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
+import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
+import { type Bundle, type BundleSet, changedBundles, keyOf } from '../../../agent/reconcile/bundle-set.ts'
+import {
+  countStart,
+  executeStep,
+  type Memory,
+  newMemory,
+  type Ports,
+  situationOf,
+} from '../../../agent/reconcile/execute.ts'
+import { planSteps } from '../../../agent/reconcile/plan.ts'
+import type { Observed } from '../../../agent/reconcile/probation.ts'
+import { isForward } from '../../../agent/reconcile/progress.ts'
+import { emptySlots, type Failure, markStopped, Slots } from '../../../agent/reconcile/slots.ts'
+import type { FilesState, RuntimeView, Situation, Step } from '../../../agent/reconcile/steps.ts'
+import type { Wish, WishedBundle } from '../../../agent/reconcile/target.ts'
+
+/** How a bundle behaves, told by its version: see `qualityOf`. */
+export type Quality = 'good' | 'fails-to-load' | 'crashes' | 'errs'
+export const qualityOf = (version: number): Quality =>
+  version % 10 < 6 ? 'good' : version % 10 < 7 ? 'fails-to-load' : version % 10 < 8 ? 'crashes' : 'errs'
+
+export const probation = { durationMs: 10_000, errorShareMax: 0.05 }
+
+export const manifestOf = (deployment: string, version: number) =>
+  `${deployment}${version}`.replace(/[^0-9a-f]/g, 'a').padEnd(64, '0')
+
+export const aBundle = (deployment: string, version: number, attempt = 1): Bundle => ({
+  deployment,
+  manifest: manifestOf(deployment, version),
+  attempt,
+  model: 'm',
+  version,
+})
+
+type Process = RuntimeView & { bundles: readonly Bundle[]; hellosWhenProven: number; observed: Map<string, Observed> }
+
+export class Killed extends Error {}
+
+export class World {
+  now = 1_000
+  diskFull = false
+  connected = false
+  /** Steps until the agent is killed in the middle of one; undefined: not at all. */
+  killIn: number | undefined
+  disk: Slots = emptySlots
+  readonly told: DeviceEvent[] = []
+  readonly steps: Step['kind'][] = []
+  readonly starts = new Map<string, number>()
+  files = new Map<string, FilesState>()
+  processes: Process[] = []
+  memory: Memory = newMemory(emptySlots)
+  wished: readonly WishedBundle[] | undefined
+  generation = 0
+  hellos = { count: 0, at: 0 }
+  #ids = 0
+  #hellosWhenStaged = 0
+  /** A broken promise: execution may take any error of a port for an expected one, so it is kept until it is looked at. */
+  #broken: unknown
+  #accepted: Wish | undefined
+  /** When a bundle began to be wished: it starts over where something else was wished in between. */
+  readonly #periods: { name: string; generation: number }[] = []
+  readonly #last = new Map<string, DeviceEvent & { event: 'progress' }>()
+  readonly #mode: Situation['switch']
+
+  constructor(mode: Situation['switch']) {
+    this.#mode = mode
+  }
+
+  readonly ports: Ports = {
+    slots: {
+      save: async (slots) => {
+        this.#maybeDie()
+        if (this.diskFull) throw new Error('ENOSPC')
+        this.disk = Slots.parse(structuredClone(slots))
+        this.#maybeDie()
+      },
+    },
+    outbox: {
+      append: async (events) => {
+        if (this.diskFull) throw new Error('ENOSPC')
+        this.#maybeDie()
+        try {
+          for (const event of events) this.#tell(event)
+        } catch (error) {
+          this.#broken ??= error
+        }
+        this.#maybeDie()
+      },
+    },
+    files: {
+      stateOf: (manifest) => this.files.get(manifest) ?? { state: 'missing' },
+      fetching: () => [...this.files].filter(([, { state }]) => state === 'fetching').map(([manifest]) => manifest),
+      fetch: (bundles) => {
+        for (const { manifest } of bundles) this.files.set(manifest, { state: 'fetching' })
+      },
+      cancel: (manifests) => {
+        for (const manifest of manifests) this.files.set(manifest, { state: 'missing' })
+      },
+      forgetFailure: (manifest) => {
+        if (this.files.get(manifest)?.state === 'failed') this.files.set(manifest, { state: 'missing' })
+      },
+      keep: async (manifests) => {
+        for (const set of [this.memory.slots.current, this.memory.slots.candidate]) {
+          for (const { manifest } of set?.bundles ?? []) assert(manifests.has(manifest), 'files in use may not go')
+        }
+        for (const manifest of this.files.keys()) if (!manifests.has(manifest)) this.files.delete(manifest)
+      },
+    },
+    runtimes: {
+      all: () => this.processes,
+      start: (set) => {
+        const key = keyOf(set)
+        assert(!this.processes.some((one) => one.key === key && one.phase !== 'dead' && one.phase !== 'stopping'))
+        assert(this.processes.length < (this.#mode === 'warm' ? 2 : 1), 'too many runtimes at once')
+        for (const { manifest } of set.bundles) assert.equal(this.files.get(manifest)?.state, 'present')
+        for (const bundle of changedBundles(set, this.memory.slots.current)) {
+          const denied = this.disk.denied.find(
+            ({ deployment, manifest }) => deployment === bundle.deployment && manifest === bundle.manifest,
+          )
+          assert(denied === undefined || denied.attempt < bundle.attempt, 'a denied bundle was tried again')
+          const name = `${bundle.deployment} ${bundle.version} ${bundle.attempt}`
+          this.starts.set(name, (this.starts.get(name) ?? 0) + 1)
+        }
+        this.processes.push({
+          id: ++this.#ids,
+          key,
+          bundles: set.bundles,
+          phase: 'loading',
+          proven: false,
+          failure: undefined,
+          servingSince: undefined,
+          observed: new Map(),
+          hellosWhenProven: 0,
+        })
+      },
+      serve: async (id) => {
+        const next = this.#process(id)
+        assert(next.proven, 'a set serves that did not pass its trial')
+        const before = this.processes.find(({ phase }) => phase === 'serving')
+        if (before !== undefined) before.phase = 'released'
+        next.phase = 'serving'
+        next.servingSince = this.now
+        next.observed = new Map()
+      },
+      stop: (id) => {
+        const one = this.#process(id)
+        assert(
+          this.#mode === 'stop-start' || one.phase !== 'serving',
+          `what serves was stopped with nothing in its place: ${this.trail()}`,
+        )
+        one.phase = 'stopping'
+      },
+      bury: (id) => {
+        assert.equal(this.#process(id).phase, 'dead')
+        this.processes = this.processes.filter((one) => one.id !== id)
+      },
+    },
+    link: {
+      isConnected: () => this.connected,
+      hello: () => {
+        this.hellos = { count: this.hellos.count + 1, at: this.now }
+      },
+      hellos: () => this.hellos,
+    },
+    now: () => this.now,
+    wallClock: () => this.now,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  }
+
+  /** Plans and executes until nothing is left to do, or the agent is killed (and started again). */
+  async settle(): Promise<void> {
+    try {
+      for (let round = 0; round < 200; round++) {
+        this.#feed()
+        const steps = planSteps(situationOf(this.memory, this.ports, { switch: this.#mode, probation }))
+        if (steps.length === 0) return
+        for (const step of steps) {
+          this.steps.push(step.kind)
+          if (step.kind === 'stage') this.#hellosWhenStaged = this.hellos.count
+          if (step.kind === 'activate') this.#assertConfirmed(step.set)
+          await executeStep(step, this.memory, this.ports)
+          if (this.#broken !== undefined) throw this.#broken
+          this.#maybeDie()
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error
+      await this.start()
+      return
+    }
+    assert.fail(`the plan does not settle: ${this.steps.slice(-20).join(' ')}`)
+  }
+
+  /** A new process on the same disk. */
+  async start(): Promise<void> {
+    this.killIn = undefined
+    this.processes = []
+    this.connected = false
+    this.hellos = { count: 0, at: 0 }
+    this.#accepted = undefined
+    for (const manifest of this.ports.files.fetching()) this.files.set(manifest, { state: 'missing' })
+    this.memory = newMemory(this.disk)
+    await countStart(this.memory, this.ports)
+    await this.settle()
+  }
+
+  async stopCleanly(): Promise<void> {
+    if (!this.diskFull) this.disk = markStopped(this.memory.slots)
+    await this.start()
+  }
+
+  connect(): void {
+    this.connected = true
+    this.ports.link.hello()
+  }
+
+  /** The hub answers the last hello, or pushes what changed under the same nonce. */
+  answer(): void {
+    if (!this.connected || this.wished === undefined) return
+    const { generation, wished } = this
+    this.#accepted = { generation, bundles: wished, hello: this.hellos.count, askedAt: this.hellos.at, expired: false }
+    this.memory.wish = this.#accepted
+  }
+
+  wish(bundles: readonly WishedBundle[]): void {
+    this.generation++
+    for (const bundle of bundles) {
+      const before = this.wished?.find(({ deployment }) => deployment === bundle.deployment)
+      const isSame = before?.manifest === bundle.manifest && before.attempt === bundle.attempt
+      if (!isSame) this.#periods.push({ name: nameOf(bundle), generation: this.generation })
+    }
+    this.wished = bundles
+  }
+
+  finishFetches(how: FilesState): void {
+    for (const manifest of this.ports.files.fetching()) this.files.set(manifest, how)
+  }
+
+  /** Runtimes that load, or are told to stop, get there. */
+  finishProcesses(): void {
+    for (const one of this.processes) {
+      if (one.phase === 'stopping') one.phase = 'dead'
+      if (one.phase !== 'loading') continue
+      const bad = one.bundles.find(({ version }) => qualityOf(version) === 'fails-to-load')
+      if (bad !== undefined) this.kill(one, { reason: 'load', detail: 'bad model', deployment: bad.deployment })
+      else {
+        one.phase = 'ready'
+        one.proven = true
+        one.hellosWhenProven = this.hellos.count
+      }
+    }
+  }
+
+  /** There is always traffic; what serves does with it what its bundles are made for. */
+  #feed(): void {
+    const one = this.processes.find(({ phase }) => phase === 'serving')
+    for (const { deployment, version } of one?.bundles ?? []) {
+      const error = qualityOf(version) === 'errs' ? 30 : 0
+      one?.observed.set(deployment, { ok: 100 - error, error, slow: 0 })
+    }
+    if (one?.bundles.some(({ version }) => qualityOf(version) === 'crashes')) {
+      this.kill(one, { reason: 'crash', detail: 'signal SIGSEGV' })
+    }
+  }
+
+  kill(one: RuntimeView | undefined, failure: Failure): void {
+    const found = this.processes.find(({ id }) => id === one?.id)
+    if (found === undefined || found.phase === 'dead') return
+    found.failure = found.phase === 'stopping' ? undefined : failure
+    found.phase = 'dead'
+  }
+
+  /** What led here, for whoever reads a failure. */
+  trail(): string {
+    const processes = this.processes.map(({ bundles, phase }) => `${phase} ${bundles.map(nameOf).join(', ')}`)
+    return [...this.steps.slice(-30), ...processes, JSON.stringify(this.memory.slots)].join('\n').replace(/0{20,}/g, '')
+  }
+
+  serving(): Process | undefined {
+    return this.processes.find(({ phase }) => phase === 'serving')
+  }
+
+  #process(id: number): Process {
+    const one = this.processes.find((process) => process.id === id)
+    assert(one !== undefined)
+    return one
+  }
+
+  #assertConfirmed(set: BundleSet): void {
+    const wish = this.#accepted
+    assert(wish !== undefined, 'activated without an assignment')
+    for (const { deployment, manifest } of changedBundles(set, this.memory.slots.current)) {
+      assert(wish.bundles.some((wished) => wished.deployment === deployment && wished.manifest === manifest))
+    }
+    const trial = this.processes.find(({ key, proven }) => key === keyOf(set) && proven)
+    assert(this.#mode === 'stop-start' || trial !== undefined, 'activated without a trial')
+    const hellosBefore = this.#mode === 'warm' ? (trial?.hellosWhenProven ?? 0) : this.#hellosWhenStaged
+    assert(wish.hello > hellosBefore, 'activated without a fresh confirmation')
+  }
+
+  #tell(event: DeviceEvent): void {
+    const newest = Math.max(0, ...this.told.map((told) => (told.event === 'progress' ? told.generation : 0)))
+    if (event.event === 'progress') {
+      const period = this.#periods.findLast(
+        ({ name, generation }) => name === nameOf(event) && generation <= event.generation,
+      )
+      const key = `${nameOf(event)} ${period?.generation}`
+      const before = this.#last.get(key)
+      const isRepeat = this.told.some((told) => isDeepStrictEqual(told, event))
+      if (!isRepeat) {
+        assert(event.generation >= newest, 'the generation fell')
+        const isFollowed = before !== undefined && !this.#isLate(event)
+        const story = [...this.told, event].map((told) =>
+          told.event === 'progress'
+            ? `${told.deployment} ${told.manifest.replace(/0+$/, '')} ${told.attempt} g${told.generation} ${told.state} ${told.reason ?? ''}`
+            : told.event,
+        )
+        if (isFollowed) assert(isForward(before.state, event.state), `a step back:\n${story.join('\n')}`)
+        this.#last.set(key, event)
+      }
+    }
+    this.told.push(event)
+  }
+
+  /** Of an attempt that is not wished any more: only its end is told, and it may be told once more in another life. */
+  #isLate(event: DeviceEvent & { event: 'progress' }): boolean {
+    return !this.wished?.some((wished) => nameOf(wished) === nameOf(event))
+  }
+
+  #maybeDie(): void {
+    if (this.killIn === undefined) return
+    // Once dead it stays dead: whatever the same step does afterwards must not reach the disk.
+    if (this.killIn > 0) this.killIn--
+    else throw new Killed()
+  }
+}
+
+const nameOf = ({ deployment, manifest, attempt }: { deployment: string; manifest: string; attempt: number }) =>
+  `${deployment} ${manifest} ${attempt}`
