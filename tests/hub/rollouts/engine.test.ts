@@ -156,13 +156,9 @@ describe('rollout engine', () => {
     await using fleet = await aFleet(4)
     await fleet.obey()
     const { id } = await fleet.engine().start(wanted(2), 'token:ops')
-    expect(
-      await refusalOf(
-        fleet
-          .engine()
-          .operate(id, 'resume', '', 'token:ops')
-          .then(() => undefined),
-      ),
-    ).toBe('never')
+    await fleet.engine().operate(id, 'abort', 'enough', 'token:ops')
+    expect(await refusalOf(fleet.engine().operate(id, 'resume', '', 'token:ops'))).toBe('rollout-state')
+    await run(fleet, 3)
+    expect(await fleet.running()).toEqual({ 1: 4 })
   })
 })
