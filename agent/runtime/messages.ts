@@ -74,7 +74,8 @@ export const ControlMessage = z.discriminatedUnion('kind', [
 ])
 export type ControlMessage = z.infer<typeof ControlMessage>
 
-export const InferenceCounts = z.object({ ok: Count, error: Count, refused: Count })
+/** `slow`: those of `ok` and `error` that took longer than the manifest's `inferenceMs`, waiting for their turn not counted. */
+export const InferenceCounts = z.object({ ok: Count, error: Count, refused: Count, slow: Count })
 export type InferenceCounts = z.infer<typeof InferenceCounts>
 
 /** How one bundle did in its trial. */
@@ -92,6 +93,8 @@ export type TrialResult = z.infer<typeof TrialResult>
 export const RuntimeMessage = z.discriminatedUnion('kind', [
   /** Alive, nothing loaded: control sets the memory limit now, on top of what the bare process has. */
   z.object({ kind: z.literal('up') }),
+  /** Which bundle is being loaded and tried: the one to blame, should the process die now. */
+  z.object({ kind: z.literal('trying'), deployment: DeploymentName, step: z.enum(['load', 'infer']) }),
   z.object({ kind: z.literal('trial-passed'), results: z.array(TrialResult).max(deploymentsMax), rssBytes: Count }),
   /** The runtime found that a bundle is no good; it waits to be stopped. */
   z.object({
@@ -103,6 +106,8 @@ export const RuntimeMessage = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('serving') }),
   /** No new connection and no further replay row is taken; answers still out are finished. */
   z.object({ kind: z.literal('released'), positions: ReplayPositions }),
+  /** The answer to `stop`: all is answered and told, the process leaves now. */
+  z.object({ kind: z.literal('stopped'), positions: ReplayPositions }),
   /** Several times a second. An inference that blocks the process shows as missing heartbeats. Counts since load. */
   z.object({
     kind: z.literal('heartbeat'),

@@ -1,0 +1,118 @@
+// One deployment in this runtime: tensors or raw records in, outputs out, and every inference told to its recorder.
+// HTTP, replay and whatever source comes later go through here, so that nothing is answered without being counted.
+
+import { createPipeline } from '@roost/shared/features/compile.ts'
+import { Tensor } from 'onnxruntime-node'
+import type { OpenBundle } from './bundle.ts'
+import type { InferenceCounts, LoadedBundle } from './messages.ts'
+import type { WindowRecorder } from './monitor/recorder.ts'
+import type { Tensors } from './session.ts'
+
+export type Inference = { ok: true; outputs: Tensors } | { ok: false; error: string }
+
+/** `refused`: the record never reached the model. `failed`: the model gave an error. */
+export type Prediction =
+  | { ok: true; id: string; outputs: Tensors }
+  | { ok: false; why: 'refused' | 'failed'; error: string }
+
+export type Deployment = {
+  readonly bundle: LoadedBundle
+  /** Whether a request's 64-bit integers must be kept whole. */
+  readonly takesBigIntegers: boolean
+  readonly takesRecords: boolean
+  /** Where a record carries its time. */
+  readonly timeField: string | undefined
+  readonly recorder: WindowRecorder
+  /** Tensors that fit the manifest's specs (readTensor). */
+  infer: (feeds: Tensors) => Promise<Inference>
+  /** `counted` is called in the same breath as the recorder, so that both are in a window report or neither is. */
+  predict: (record: Record<string, unknown>, counted?: () => void) => Promise<Prediction>
+  /** Since it was loaded. */
+  totals: () => InferenceCounts
+  /** Takes a record into the windows of the features without an inference. */
+  warm: (record: Record<string, unknown>) => void
+  close: () => Promise<void>
+}
+
+export type DeploymentContext = {
+  recorder: WindowRecorder
+  /** Milliseconds, steady, with fractions. */
+  clock: () => number
+  /** A new one for every prediction, of this device never used before. */
+  nextId: () => string
+  /** Told when an inference begins and when it has ended, well or not; says how long it ran once it had its turn. */
+  pulse: { began: () => void; ended: (startedMs: number, nowMs: number) => number }
+}
+
+export function createDeployment(open: OpenBundle, context: DeploymentContext): Deployment {
+  const { bundle, session } = open
+  const { recorder, clock, nextId, pulse } = context
+  const pipeline = open.features && createPipeline(open.features)
+  const shapes = new Map(
+    open.features?.inputs.map(({ name, features }) => {
+      const rank = bundle.manifest.inputs.find((input) => input.name === name)?.shape.length
+      return [name, rank === 1 ? [features.length] : [1, features.length]]
+    }),
+  )
+
+  let slow = 0
+
+  function ended(startedMs: number, nowMs: number): void {
+    if (pulse.ended(startedMs, nowMs) > bundle.manifest.limits.inferenceMs) slow += 1
+  }
+
+  async function run(
+    feeds: Tensors,
+    features?: Float64Array,
+    label?: boolean,
+    counted?: () => void,
+  ): Promise<Inference> {
+    pulse.began()
+    const started = clock()
+    let outputs: Tensors
+    try {
+      outputs = await session.run(feeds)
+    } catch (error) {
+      counted?.()
+      recorder.failed()
+      ended(started, clock())
+      return { ok: false, error: error instanceof Error ? error.message : String(error) }
+    }
+    const answered = clock()
+    counted?.()
+    recorder.inferred({ elapsedUs: (answered - started) * 1000, inputs: feeds, outputs, features, label })
+    ended(started, answered)
+    return { ok: true, outputs }
+  }
+
+  function refuse(counted: (() => void) | undefined, error: string): Prediction {
+    counted?.()
+    recorder.refused()
+    return { ok: false, why: 'refused', error }
+  }
+
+  return {
+    bundle,
+    takesBigIntegers: bundle.manifest.inputs.some(({ datatype }) => datatype === 'INT64' || datatype === 'UINT64'),
+    takesRecords: pipeline !== undefined,
+    timeField: open.features?.definitions.time,
+    recorder,
+    infer: (feeds) => run(feeds),
+    async predict(record, counted) {
+      const result = pipeline?.push(record)
+      if (result === undefined) return refuse(counted, 'this version has no feature definitions')
+      if (!result.ok) return refuse(counted, 'the record has no usable key')
+      // The pipeline's buffers are its own: the next record overwrites them while this one waits for its inference.
+      const feeds: Record<string, Tensor> = Object.create(null)
+      for (const { name, data } of result.inputs) feeds[name] = new Tensor('float32', data.slice(), shapes.get(name))
+      const inference = await run(feeds, result.values.slice(), result.label, counted)
+      if (!inference.ok) return { ok: false, why: 'failed', error: inference.error }
+      return { ok: true, id: nextId(), outputs: inference.outputs }
+    },
+    warm(record) {
+      pipeline?.push(record)
+    },
+    totals: () => ({ ...recorder.totals, slow }),
+    close: () => session.close(),
+  }
+}

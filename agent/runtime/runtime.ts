@@ -1,0 +1,229 @@
+// One generation of a runtime: what it does on each word of the control process, and what it tells by itself.
+// It knows nothing of the hub. All it has is handed in, so that main.ts is only wiring.
+
+import type { WindowReport } from '@roost/shared/protocol/records.ts'
+import { BundleError, type OpenBundle, openBundle } from './bundle.ts'
+import { createDeployment, type Deployment } from './deployment.ts'
+import type {
+  ControlMessage,
+  InferenceCounts,
+  ReplayPositions,
+  ReplaySource,
+  RuntimeMessage,
+  TrialResult,
+} from './messages.ts'
+import { createDriftJudge } from './monitor/drift.ts'
+import { createWindowRecorder } from './monitor/recorder.ts'
+import { createHttpServer, type HttpServer } from './serve/http.ts'
+import { createReplay, type Replay } from './serve/replay.ts'
+import { createRoutes } from './serve/routes.ts'
+import { RowsError, readRows } from './serve/rows.ts'
+import { runTrial } from './trial.ts'
+
+/** So often at least, while it is well; also right after an inference where several queue up. */
+export const heartbeatMs = 250
+/** The most a killed process loses of its open windows. */
+export const checkpointMs = 1000
+
+export type RuntimeContext = {
+  version: string
+  /** Resolves when the message has left this process. */
+  send: (message: RuntimeMessage) => Promise<void>
+  /** Called once, when everything is answered and told. */
+  leave: () => void
+  log: (line: string) => void
+  /** Milliseconds, steady, with fractions. */
+  steadyMs: () => number
+  /** Milliseconds since 1970. */
+  wallMs: () => number
+  resources: () => { rssBytes: number; cpuMs: number }
+  random: (bytes: number) => Uint8Array
+}
+
+type Load = Extract<ControlMessage, { kind: 'load' }>
+
+/** Takes one message after the other; `socket` comes with `serve`. */
+export function createRuntime(context: RuntimeContext): (message: ControlMessage, socket: object | undefined) => void {
+  const { send, steadyMs } = context
+  const deployments = new Map<string, Deployment>()
+  const replays = new Map<string, Replay>()
+  const predictionId = createPredictionIds(context.random)
+  const pulse = createPulse(steadyMs, (oldestInferenceMs) => {
+    const counts: Record<string, InferenceCounts> = {}
+    for (const [name, deployment] of deployments) counts[name] = deployment.totals()
+    return send({ kind: 'heartbeat', oldestInferenceMs, counts })
+  })
+  let http: HttpServer | undefined
+  let inOrder = Promise.resolve()
+
+  const timers = [setInterval(pulse.beat, heartbeatMs), setInterval(checkpoint(), checkpointMs)]
+
+  async function load({ generation, bundles, serving, replay }: Load): Promise<void> {
+    http = createHttpServer(createRoutes(deployments, context.version), serving)
+    const results: TrialResult[] = []
+    try {
+      for (const bundle of bundles) {
+        const { deployment } = bundle
+        await send({ kind: 'trying', deployment, step: 'load' })
+        const open = await openBundle(bundle, { threads: serving.threads, clock: steadyMs })
+        await send({ kind: 'trying', deployment, step: 'infer' })
+        results.push(await runTrial(open, steadyMs))
+        deployments.set(deployment, deploy(open, generation))
+      }
+    } catch (error) {
+      if (!(error instanceof BundleError)) throw error
+      const { reason, deployment, message } = error
+      return send({ kind: 'failed', deployment, reason, detail: message.slice(0, 500) })
+    }
+    for (const source of replay) await openReplay(source)
+    await send({ kind: 'trial-passed', results, rssBytes: context.resources().rssBytes })
+  }
+
+  function deploy(open: OpenBundle, generation: number): Deployment {
+    const { bundle, features, baseline } = open
+    const recorder = createWindowRecorder({
+      bundle,
+      generation,
+      features,
+      baseline,
+      clock: context.wallMs,
+      resources: context.resources,
+      judge: baseline && createDriftJudge(baseline, (event) => tell({ kind: 'event', event })),
+      report: (report) => tell({ kind: 'window', report, positions: positions() }),
+    })
+    return createDeployment(open, { recorder, clock: steadyMs, nextId: predictionId, pulse })
+  }
+
+  async function openReplay(source: ReplaySource): Promise<void> {
+    const deployment = deployments.get(source.deployment)
+    if (deployment === undefined) return // no version of it is here; it rests until a runtime has one
+    try {
+      const rows = await readRows(source.path)
+      const { predict: feed, warm, timeField } = deployment
+      replays.set(source.deployment, createReplay({ source, rows, feed, warm, timeField, clock: steadyMs }))
+    } catch (error) {
+      // Not the model's fault, and no reason to serve nothing.
+      if (!(error instanceof RowsError)) throw error
+      context.log(`replay of ${source.deployment}: ${error.message}`)
+    }
+  }
+
+  function positions(): ReplayPositions {
+    return Object.fromEntries([...replays].map(([name, replay]) => [name, replay.position()]))
+  }
+
+  /** Where order is all that matters: the channel keeps it, and its failure means that control is gone (main.ts). */
+  function tell(message: RuntimeMessage): void {
+    void send(message)
+  }
+
+  function checkpoint(): () => void {
+    let countedBefore = 0
+    let sending = false
+    return () => {
+      for (const { recorder } of deployments.values()) recorder.tick()
+      const counted = [...deployments.values()].reduce((sum, { recorder }) => sum + sumOf(recorder.totals), 0)
+      if (sending || counted === countedBefore) return
+      const windows = [...deployments.values()].flatMap(({ recorder }) => {
+        const window = recorder.open()
+        return window === undefined ? [] : [window]
+      })
+      countedBefore = counted
+      sending = true
+      void send({ kind: 'checkpoint', windows, positions: positions() }).finally(() => {
+        sending = false
+      })
+    }
+  }
+
+  async function serve(server: HttpServer, socket: object, from: ReplayPositions): Promise<void> {
+    await server.listen(socket)
+    for (const [name, replay] of replays) replay.start(from[name] ?? replay.position())
+    await send({ kind: 'serving' })
+  }
+
+  async function release(): Promise<void> {
+    http?.release()
+    await Promise.all([...replays.values()].map((replay) => replay.pause()))
+  }
+
+  function closeWindows(): void {
+    for (const { recorder } of deployments.values()) recorder.close()
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    await release()
+    await http?.drain(graceMs)
+    closeWindows()
+    for (const timer of timers) clearInterval(timer)
+    await send({ kind: 'stopped', positions: positions() })
+    context.leave()
+  }
+
+  async function take(message: ControlMessage, socket: object | undefined): Promise<void> {
+    switch (message.kind) {
+      case 'load':
+        return load(message)
+      case 'serve':
+        if (http === undefined || socket === undefined)
+          throw new TypeError('`serve` before `load`, or without a socket')
+        return serve(http, socket, message.positions)
+      case 'release':
+        await release()
+        return send({ kind: 'released', positions: positions() })
+      case 'stop':
+        return stop(message.graceMs)
+      case 'report-now':
+        return closeWindows()
+    }
+  }
+
+  return (message, socket) => {
+    inOrder = inOrder.then(() => take(message, socket))
+  }
+}
+
+const sumOf = ({ ok, error, refused }: WindowReport['counts']) => ok + error + refused
+
+/** Never the same twice on a device, whichever process made it: 64 random bits of this process and a counter. */
+function createPredictionIds(random: RuntimeContext['random']): () => string {
+  const prefix = Buffer.from(random(8)).toString('hex')
+  let made = 0
+  return () => `${prefix}-${(made++).toString(36)}`
+}
+
+type Pulse = { began: () => void; ended: (startedMs: number, nowMs: number) => number; beat: () => void }
+
+/** Tells when the last inference made headway. Several that are queued run without the timers getting a turn,
+ *  so a heartbeat that is due is also sent between them. */
+function createPulse(steadyMs: () => number, send: (oldestInferenceMs: number) => Promise<void>): Pulse {
+  let inFlight = 0
+  let headwayMs = 0
+  let sentMs = 0
+  let sending = false
+
+  function beat(): void {
+    const now = steadyMs()
+    sentMs = now
+    if (sending) return
+    sending = true
+    void send(inFlight === 0 ? 0 : now - headwayMs).finally(() => {
+      sending = false
+    })
+  }
+
+  return {
+    beat,
+    began() {
+      if (inFlight === 0) headwayMs = steadyMs()
+      inFlight += 1
+    },
+    ended(startedMs, nowMs) {
+      const ranMs = nowMs - Math.max(startedMs, headwayMs)
+      inFlight -= 1
+      headwayMs = nowMs
+      if (nowMs - sentMs > heartbeatMs) beat()
+      return ranMs
+    },
+  }
+}
