@@ -19,42 +19,49 @@ import {
   value,
 } from '../../scripts/demo/onnx-writer.ts'
 
-/** `y = x * factor`, input `x` [N, width] float, output `y` of the same shape. */
-export function aScaleModel({ factor = 2, width = 2 } = {}): Uint8Array {
+/** `y = x * factor`, input `x` [N, width] float unless `input` names it otherwise, output `y` of the same shape. */
+export function aScaleModel({ factor = 2, width = 2, input = 'x' } = {}): Uint8Array {
   return aModel({
-    node: [node('Mul', ['x', 'factor'], ['y'])],
+    node: [node('Mul', [input, 'factor'], ['y'])],
     initializer: [floats('factor', [], [factor])],
-    input: [value('x', 'float', ['N', width])],
+    input: [value(input, 'float', ['N', width])],
     output: [value('y', 'float', ['N', width])],
   })
 }
 
 /** A model whose input is `x` [N, 2] and whose output `y`, unless the graph says otherwise. */
 export function aModel(graph: Graph, parts: Omit<ModelParts, 'graph'> = {}): Uint8Array {
-  const interfaces = { input: [value('x', 'float', ['N', 2])], output: [value('y', 'float', ['N', 2])] }
-  return encodeModel({ graph: { name: 'g', ...interfaces, ...graph }, ...parts })
+  return encodeModel({ graph: { name: 'g', ...interfaces(2), ...graph }, ...parts })
+}
+
+function interfaces(width: number): Pick<Graph, 'input' | 'output'> {
+  return { input: [value('x', 'float', ['N', width])], output: [value('y', 'float', ['N', width])] }
 }
 
 /** The output is NaN for every input. */
-export function aNanModel(): Uint8Array {
-  return aScaleModel({ factor: Number.NaN })
+export function aNanModel({ width = 2 } = {}): Uint8Array {
+  return aScaleModel({ factor: Number.NaN, width })
 }
 
-/** Wants `mebibytes` of memory when it runs, or already when onnxruntime folds constants at load. 100 bytes or so. */
-export function aMemoryBomb({ mebibytes = 600 } = {}): Uint8Array {
+/** Wants `mebibytes` of memory whenever it runs, and already when onnxruntime folds constants at load. Some 200 bytes. */
+export function aMemoryBomb({ mebibytes = 600, width = 2 } = {}): Uint8Array {
   return aModel({
+    ...interfaces(width),
     node: [
       node('ConstantOfShape', ['shape'], ['block'], [tensorAttribute('value', floats('', [1], [1]))]),
       node('ReduceMax', ['block'], ['one'], [intAttribute('keepdims', 0n)]),
       node('Mul', ['x', 'one'], ['y']),
     ],
-    initializer: [integers('shape', [1], [BigInt(mebibytes * 262_144)])],
+    initializer: [integers('shape', [1], [BigInt(mebibytes * floatsPerMebibyte)])],
   })
 }
 
-/** Asks for the memory only in `run`, for as many MiB as the largest element of `x` says. */
-export function aMemoryBombWhenRun(): Uint8Array {
+const floatsPerMebibyte = 262_144
+
+/** `y = x`, after taking as many MiB of memory as the largest element of `x` says. */
+export function aMemoryBombWhenRun({ width = 2 } = {}): Uint8Array {
   return aModel({
+    ...interfaces(width),
     node: [
       node('ReduceMax', ['x'], ['mebibytes'], [intAttribute('keepdims', 0n)]),
       node('Mul', ['mebibytes', 'floats_each'], ['elements']),
@@ -64,49 +71,94 @@ export function aMemoryBombWhenRun(): Uint8Array {
       node('ReduceMax', ['block'], ['one'], [intAttribute('keepdims', 0n)]),
       node('Mul', ['x', 'one'], ['y']),
     ],
-    initializer: [floats('floats_each', [], [262_144]), integers('vector', [1], [1n])],
+    initializer: [floats('floats_each', [], [floatsPerMebibyte]), integers('vector', [1], [1n])],
   })
 }
 
-/** Runs for as good as ever (2^62 turns), whatever the input. */
-export function anEndlessModel(): Uint8Array {
-  return aLoopModel([floats('one', [], [1])], integers('turns', [], [2n ** 62n]), [])
+/** Runs for as good as ever (2^62 turns of a loop), whatever the input. */
+export function anEndlessModel({ width = 2 } = {}): Uint8Array {
+  return aLoopModel(width, [integers('turns', [], [2n ** 62n])], [])
 }
 
-/** Runs for as good as ever once an element of `x` is above 0.5; answers `y = x` at once otherwise. */
-export function aModelThatHangs(): Uint8Array {
-  const choose: Node[] = [
-    node('ReduceMax', ['x'], ['largest'], [intAttribute('keepdims', 0n)]),
-    node('Greater', ['largest', 'half'], ['large']),
-    node('Where', ['large', 'for_ever', 'zero'], ['turns']),
-  ]
-  const initializer = [floats('half', [], [0.5]), integers('for_ever', [], [2n ** 62n]), integers('zero', [], [0n])]
-  return aLoopModel([floats('one', [], [1]), ...initializer], undefined, choose)
+/** `y = x`, but the process hangs in native code once an element of `x` is 1 or more. */
+export function aModelThatHangs({ width = 2 } = {}): Uint8Array {
+  return aLoopModel(
+    width,
+    [...loudInitializers(), ...integersNamed({ for_ever: 2n ** 62n, zero: 0n })],
+    [...loudNodes(), node('Where', ['loud', 'for_ever', 'zero'], ['turns'])],
+  )
 }
 
-function aLoopModel(initializer: Tensor[], turns: Tensor | undefined, before: Node[]): Uint8Array {
-  const body: Graph = {
-    name: 'body',
-    node: [node('Identity', ['again'], ['again_out']), node('Mul', ['carried', 'one'], ['carried_out'])],
-    input: [value('turn', 'int64', []), value('again', 'bool', []), value('carried', 'float', ['N', 2])],
-    output: [value('again_out', 'bool', []), value('carried_out', 'float', ['N', 2])],
-  }
+/** `y = x`, but `session.run` throws once an element of `x` is 1 or more (an index that is out of range). */
+export function aModelThatThrows({ width = 2 } = {}): Uint8Array {
   return aModel({
-    node: [...before, node('Loop', ['turns', 'go', 'x'], ['y'], [graphAttribute('body', body)])],
-    initializer: [...initializer, ...(turns === undefined ? [] : [turns]), truths('go', [], [true])],
-  })
-}
-
-/** `y = x`, but `session.run` throws when the first element of `x` is 1 or more (an index out of range). */
-export function aModelThatThrows(): Uint8Array {
-  return aModel({
+    ...interfaces(width),
     node: [
-      node('ReduceMax', ['x'], ['largest'], [intAttribute('keepdims', 0n)]),
-      node('Cast', ['largest'], ['index'], [intAttribute('to', BigInt(elementTypes.int64))]),
+      ...loudNodes(),
+      node('Cast', ['loud'], ['index'], [intAttribute('to', BigInt(elementTypes.int64))]),
       node('Gather', ['ones', 'index'], ['one']),
       node('Mul', ['x', 'one'], ['y']),
     ],
-    initializer: [floats('ones', [1], [1])],
+    initializer: [...loudInitializers(), floats('ones', [1], [1])],
+  })
+}
+
+/** `y = x`, but the process dies of SIGFPE once an element of `x` is 1 or more: -2^63 / -1 has no 64-bit result, and the
+ *  x64 processor says so. On arm64 it does not die. */
+export function aModelThatCrashes({ width = 2 } = {}): Uint8Array {
+  return aModel({
+    ...interfaces(width),
+    node: [
+      ...loudNodes(),
+      node('Where', ['loud', 'minus_one', 'plus_one'], ['divisor']),
+      node('Div', ['lowest', 'divisor'], ['quotient']),
+      node('Cast', ['quotient'], ['large'], [intAttribute('to', BigInt(elementTypes.float))]),
+      node('Mul', ['large', 'nothing'], ['zero']),
+      node('Add', ['x', 'zero'], ['y']),
+    ],
+    initializer: [
+      ...loudInitializers(),
+      ...integersNamed({ minus_one: -1n, plus_one: 1n, lowest: -(2n ** 63n) }),
+      floats('nothing', [], [0]),
+    ],
+  })
+}
+
+/** The process dies of a stack that is too deep while it loads the model: 5,000 functions, each of which calls the next. */
+export function aModelThatCrashesWhenLoaded(): Uint8Array {
+  const names = Array.from({ length: 5000 }, (_, i) => `F${i}`)
+  const bodies = names.map((name, i) => aFunction(name, names.slice(i + 1, i + 2)))
+  return aModelWithFunctions(bodies, [node('F0', ['x'], ['y'], [], 'local')])
+}
+
+/** `loud`: whether an element of `x` is 1 or more. */
+function loudNodes(): Node[] {
+  return [
+    node('ReduceMax', ['x'], ['loudest'], [intAttribute('keepdims', 0n)]),
+    node('GreaterOrEqual', ['loudest', 'loud_from'], ['loud']),
+  ]
+}
+
+function loudInitializers(): Tensor[] {
+  return [floats('loud_from', [], [1])]
+}
+
+function integersNamed(values: Record<string, bigint>): Tensor[] {
+  return Object.entries(values).map(([name, number]) => integers(name, [], [number]))
+}
+
+/** `y = x`, after as many turns of a loop as `turns` says. */
+function aLoopModel(width: number, initializer: Tensor[], before: Node[]): Uint8Array {
+  const body: Graph = {
+    name: 'body',
+    node: [node('Identity', ['again'], ['again_out']), node('Mul', ['carried', 'one'], ['carried_out'])],
+    input: [value('turn', 'int64', []), value('again', 'bool', []), value('carried', 'float', ['N', width])],
+    output: [value('again_out', 'bool', []), value('carried_out', 'float', ['N', width])],
+  }
+  return aModel({
+    ...interfaces(width),
+    node: [...before, node('Loop', ['turns', 'go', 'x'], ['y'], [graphAttribute('body', body)])],
+    initializer: [...initializer, floats('one', [], [1]), truths('go', [], [true])],
   })
 }
 
