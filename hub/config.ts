@@ -3,6 +3,7 @@
 // is a setting that silently does not hold.
 
 import { hostname } from 'node:os'
+import { fileBytesMax } from '@roost/shared/bundle/manifest.ts'
 import { z } from 'zod'
 
 const Port = z.coerce.number().int().min(0).max(65_535)
@@ -50,8 +51,8 @@ export const settings = {
   },
   ROOST_TLS_KEY_FILE: { schema: File.optional(), may: 'a PEM file', what: 'its private key; with ROOST_TLS_CERT_FILE' },
   ROOST_UPLOAD_BYTES_MAX: {
-    schema: Bytes.default(268_435_456),
-    may: 'a number of bytes',
+    schema: Bytes.max(fileBytesMax).default(fileBytesMax),
+    may: `a number of bytes, at most ${fileBytesMax}`,
     what: 'largest model file (268435456)',
   },
   ROOST_LOG_LEVEL: {

@@ -1,33 +1,29 @@
 // Puts a hub together out of its settings: folder, database, blobs, keys, then the slices, then the API; and takes it
-// apart in the opposite order. A new slice is one line in `slices`.
+// apart in the opposite order.
 
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { createApp, type Routes } from './app.ts'
 import { type Config, publicUrl } from './config.ts'
+import { mayReadBlob } from './fleet/desired.ts'
+import { authenticateDevice } from './fleet/devices.ts'
 import { makeFirstToken } from './governance/first-token.ts'
 import { forgetUnanswered } from './governance/idempotency.ts'
 import { type HttpServer, startHttpServer } from './http-server.ts'
 import type { Hub } from './hub.ts'
 import { openKeys } from './keys.ts'
+import { startSlices } from './slices.ts'
 import { openBlobs } from './storage/blobs.ts'
 import { openDatabase } from './storage/database.ts'
 import { lockFolder } from './storage/lock.ts'
-
-/** A capability as the hub runs it: its routes, the ports it opened, and what closes it. */
-export type Slice = {
-  routes?: Routes
-  ports?: Readonly<Record<string, number | undefined>>
-  close?: () => Promise<void>
-}
-
-const slices: ((hub: Hub) => Slice | Promise<Slice>)[] = []
+import { readTls } from './tls.ts'
 
 export type RunningHub = {
   hub: Hub
+  app: Routes
   url: string
   ports: Readonly<Record<string, number | undefined>>
   /** Told once: only its hash is kept. Undefined where there were tokens already. */
@@ -43,23 +39,21 @@ export async function startHub(config: Config, log: Logger, newAdminToken = fals
     const stopping = new AbortController()
     const hub = await openHub(config, log, stopping.signal, opened)
     await forgetUnanswered(hub.database)
-    const started: Slice[] = []
-    for (const start of slices) {
-      const slice = await start(hub)
-      if (slice.close !== undefined) opened.defer(slice.close)
-      started.push(slice)
-    }
-    const app = createApp(
-      hub,
-      started.flatMap(({ routes }) => (routes === undefined ? [] : [routes])),
-    )
+    const { routes, ports } = await startSlices(hub, opened)
+    const app = createApp(hub, routes)
     const server: HttpServer = await startHttpServer(hub, app)
     opened.defer(() => server.close())
     opened.defer(async () => stopping.abort())
     // last: it is told in what this returns, and nowhere else
     const adminToken = await makeFirstToken(hub, newAdminToken)
-    const ports = Object.assign({ http: server.port }, ...started.map(({ ports }) => ports ?? {}))
-    return { hub, url: publicUrl(config, server.port), ports, adminToken, close: () => opened.disposeAsync() }
+    return {
+      hub,
+      app,
+      url: publicUrl(config, server.port),
+      ports: { http: server.port, ...ports },
+      adminToken,
+      close: () => opened.disposeAsync(),
+    }
   } catch (error) {
     await opened.disposeAsync()
     throw error
@@ -72,8 +66,8 @@ async function openHub(config: Config, log: Logger, stopping: AbortSignal, opene
   const { dataDir } = config
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const lock = await lockFolder(dataDir, Date.now())
-  opened.defer(async () => lock.close())
-  const tls = config.tls && { cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) }
+  opened.defer(() => lock.close())
+  const tls = await readTls(config)
   const database = await openDatabase(join(dataDir, 'hub.db'), log)
   opened.defer(() => database.close())
   const metrics = new Registry()
@@ -89,7 +83,7 @@ async function openHub(config: Config, log: Logger, stopping: AbortSignal, opene
     metrics,
     tls,
     stopping,
-    authenticateDevice: () => Promise.resolve(false),
-    mayReadBlob: () => Promise.resolve(false),
+    authenticateDevice: (device, secret) => authenticateDevice({ database }, device, secret),
+    mayReadBlob: (device, sha256) => mayReadBlob({ database }, device, sha256),
   }
 }

@@ -87,6 +87,8 @@ export class Database implements Reader, Writer {
   /** Settles when the last queued turn has ended; never rejects. */
   #lastTurn: Promise<unknown> = Promise.resolve()
   #queued = 0
+  /** No new writes; those queued are still done. */
+  #closing = false
   #closed = false
   #pragmasSet = true
 
@@ -130,8 +132,9 @@ export class Database implements Reader, Writer {
 
   /** Ends after the writes that are queued; later ones are refused. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing = true
     await this.#lastTurn
+    this.#closed = true
     this.#client.close()
   }
 
@@ -139,7 +142,7 @@ export class Database implements Reader, Writer {
     if (this.#insideTurn.getStore()) {
       return Promise.reject(new Error('inside exclusively() write through its argument: the queue is held by you'))
     }
-    if (this.#closed) return Promise.reject(new DatabaseError('closed', 'the database is closed'))
+    if (this.#closing) return Promise.reject(new DatabaseError('closed', 'the database is closed'))
     if (this.#queued >= writesQueuedMax) {
       return Promise.reject(new DatabaseError('queue-full', `${writesQueuedMax} writes are waiting already`))
     }
@@ -168,6 +171,7 @@ export class Database implements Reader, Writer {
   async #persist<T>(operation: () => Promise<T>): Promise<T> {
     const startedMs = performance.now()
     for (;;) {
+      if (this.#closed) throw new DatabaseError('closed', 'the database is closed')
       try {
         if (!this.#pragmasSet) {
           await setPragmas(this.#client)

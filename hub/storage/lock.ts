@@ -16,7 +16,7 @@ export class FolderInUseError extends Error {
 
 /** Takes the folder; hold on to what it returns and close it last.
  *  @throws FolderInUseError naming the process that has it */
-export async function lockFolder(folder: string, startedMs: number): Promise<{ close(): void }> {
+export async function lockFolder(folder: string, startedMs: number): Promise<{ close(): Promise<void> }> {
   const client = createClient({ url: pathToFileURL(join(folder, 'hub.lock')).href, concurrency: 1, timeout: 0 })
   const ownerFile = join(folder, 'hub.pid')
   try {
@@ -37,7 +37,14 @@ export async function lockFolder(folder: string, startedMs: number): Promise<{ c
     startedAt: new Date(startedMs).toISOString(),
   }
   await writeFile(ownerFile, `${JSON.stringify(owner)}\n`)
-  return { close: () => client.close() }
+  return {
+    close: async () => {
+      // closing alone would leave the lock until the statements are collected as garbage: a read in normal mode drops it
+      await client.execute('PRAGMA locking_mode = NORMAL')
+      await client.execute('SELECT one FROM held')
+      client.close()
+    },
+  }
 }
 
 /** The file may be missing or half written while its owner starts: then nothing is told. */

@@ -1,0 +1,115 @@
+// Every route of the running hub against every kind of caller: who is let in is written down here, route by route.
+// A new route that is not in the table fails; so does one that forgot to say who may call it.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../../../hub/config.ts'
+import { insertToken, makeToken, type Role, roles } from '../../../hub/governance/tokens.ts'
+import { type RunningHub, startHub } from '../../../hub/start.ts'
+
+type Caller = Role | 'nobody'
+const everyRole: Caller[] = [...roles]
+const only = (...callers: Caller[]): Caller[] => [...callers, 'admin']
+
+/** `:x` for any parameter. Callers not named get 401 (nobody) or 403. Devices are told apart where fleet is tested. */
+const table: Record<string, Caller[]> = {
+  'GET /healthz': [...everyRole, 'nobody'],
+  'GET /readyz': [...everyRole, 'nobody'],
+  'GET /metrics': everyRole,
+  'GET /v1/openapi.json': everyRole,
+  'POST /v1/tokens': only(),
+  'GET /v1/tokens': only(),
+  'DELETE /v1/tokens/:x': only(),
+  'POST /v1/models/:x/versions': only('ci'),
+  'GET /v1/models': everyRole,
+  'GET /v1/models/:x': everyRole,
+  'GET /v1/models/:x/versions': everyRole,
+  'GET /v1/models/:x/versions/:x': everyRole,
+  'GET /v1/models/:x/versions/:x/manifest': everyRole,
+  'GET /v1/models/:x/versions/:x/signature': everyRole,
+  'PUT /v1/models/:x/versions/:x/signature': only('ci'),
+  'GET /v1/blobs/:x': everyRole,
+}
+
+let folder: string
+let running: RunningHub
+const tokens = new Map<Caller, string>()
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'roost-access-'))
+  const ports = { ROOST_HTTP_PORT: '0', ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0' }
+  running = await startHub(readConfig({ ROOST_DATA_DIR: folder, ...ports }), pino({ level: 'silent' }))
+  const { database, random, clock } = running.hub
+  for (const role of roles) {
+    const made = makeToken(random)
+    tokens.set(role, made.token)
+    const row = { name: role, role, createdBy: 'test', createdAt: clock(), expiresAt: undefined }
+    await database.write([insertToken(made, row)])
+  }
+})
+afterAll(async () => {
+  await running.close()
+  rmSync(folder, { recursive: true })
+})
+
+const routes = () => [
+  ...new Set(
+    running.app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`),
+  ),
+]
+const named = (route: string) => route.replaceAll(/:[^/]+/g, ':x')
+
+test('every route is in the table, and in the OpenAPI document with what it asks for', async () => {
+  expect(routes().map(named).sort()).toEqual(Object.keys(table).sort())
+  const document = running.app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: '', version: '' } })
+  for (const route of routes()) {
+    const [method = '', path = ''] = route.split(' ')
+    const item: unknown = Object.entries(document.paths?.[path.replaceAll(/:([^/]+)/g, '{$1}')] ?? {}).find(
+      ([name]) => name === method.toLowerCase(),
+    )?.[1]
+    expect(item, `${route} is documented`).toBeDefined()
+    const open = table[named(route)]?.includes('nobody')
+    expect(item, route).toHaveProperty('security', open ? [] : expect.arrayContaining([expect.anything()]))
+  }
+})
+
+describe.each([...roles, 'nobody' as const])('%s', (caller) => {
+  test('is let in where the table says so and nowhere else', async () => {
+    const found: Record<string, string> = {}
+    const wanted: Record<string, string> = {}
+    for (const route of routes()) {
+      const [method = '', path = ''] = route.split(' ')
+      const token = tokens.get(caller)
+      const response = await running.app.request(path.replaceAll(/:[^/]+/g, 'zzzzzzzz'), {
+        method,
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      })
+      await response.body?.cancel()
+      found[route] = response.status === 401 || response.status === 403 ? String(response.status) : 'let in'
+      wanted[route] = table[named(route)]?.includes(caller) ? 'let in' : caller === 'nobody' ? '401' : '403'
+    }
+    expect(found).toEqual(wanted)
+  })
+})
+
+describe('a caller with bad credentials gets 401', () => {
+  const valid = () => tokens.get('viewer') ?? ''
+  test.each([
+    ['no scheme', () => valid()],
+    ['another scheme', () => `Digest ${valid()}`],
+    ['a token cut short', () => `Bearer ${valid().slice(0, -1)}`],
+    ['a token with one letter more', () => `Bearer ${valid()}0`],
+    ['nothing after Bearer', () => 'Bearer'],
+    ['a token that never was', () => `Bearer ${makeToken(running.hub.random).token}`],
+    ['a token as basic password', () => `Basic ${Buffer.from(`viewer:${valid()}`).toString('base64')}`],
+    ['basic that is no base64', () => 'Basic %%%'],
+    ['SQL', () => "Bearer ' OR 1=1 --"],
+  ])('%s', async (_, header) => {
+    const response = await running.app.request('/v1/models', { headers: { authorization: header() } })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('www-authenticate')).toContain('Bearer')
+  })
+})
