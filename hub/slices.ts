@@ -1,13 +1,36 @@
 // The capabilities of the hub, started in the order in which they need each other.
 
 import type { Routes } from './app.ts'
+import { startFleet } from './fleet/fleet.ts'
+import { progressStatements } from './fleet/progress.ts'
 import type { Hub } from './hub.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { createScorer } from './registry/score.ts'
+import { createRollouts, runRollouts } from './rollouts/engine.ts'
+import { rolloutRoutes } from './rollouts/routes.ts'
+import { createIngest } from './telemetry/ingest.ts'
+import { expireForever } from './telemetry/retention.ts'
+import { telemetryRoutes } from './telemetry/routes.ts'
 
 export type Slices = { routes: Routes[]; ports: Readonly<Record<string, number | undefined>> }
 
 /** Whatever a slice opens it defers the closing of on `opened`: last opened, first closed. */
-export async function startSlices(hub: Hub, _opened: AsyncDisposableStack): Promise<Slices> {
-  return { routes: [registryRoutes(hub, createScorer())], ports: {} }
+export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promise<Slices> {
+  const { database, clock, log } = hub
+  const ingest = createIngest({
+    database,
+    clock,
+    log,
+    onEvent: (device, event) => progressStatements(device, event, clock()),
+  })
+  opened.defer(() => ingest.close())
+  const fleet = await startFleet(hub, ingest)
+  opened.defer(() => fleet.close())
+  const rollouts = createRollouts(hub, fleet)
+  const working = [runRollouts(hub, rollouts), expireForever(hub)]
+  opened.defer(() => Promise.all(working).then(() => undefined))
+  return {
+    routes: [registryRoutes(hub, createScorer()), telemetryRoutes(hub), rolloutRoutes(hub, rollouts)],
+    ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },
+  }
 }

@@ -25,16 +25,15 @@ const Problem = z.object({ title: z.string(), detail: z.string().optional(), fie
  *  @throws RequestError for every answer that is not a success, and where no hub answers */
 export function createClient(url: string, token: string): Client {
   const request = async (method: string, path: string, body: unknown): Promise<Response> => {
-    const form = body instanceof FormData
     const headers: Record<string, string> = { authorization: `Bearer ${token}` }
-    if (body !== undefined && !form) headers['content-type'] = 'application/json'
+    if (body !== undefined && !isRaw(body)) headers['content-type'] = 'application/json'
     if (method === 'POST') headers['idempotency-key'] = crypto.randomUUID()
     let response: Response
     try {
       response = await fetch(new URL(path, url), {
         method,
         headers,
-        ...(body === undefined ? {} : { body: form ? body : JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
       })
     } catch (error) {
       throw new RequestError(`no hub answers at ${url} (${reasonOf(error)}); is it running, is --url right?`, 0, null)
@@ -51,6 +50,9 @@ export function createClient(url: string, token: string): Client {
     bytes: async (path) => (await request('GET', path, undefined)).bytes(),
   }
 }
+
+/** Sent as it is, with its own content type. */
+const isRaw = (body: unknown): body is FormData | Blob => body instanceof FormData || body instanceof Blob
 
 async function problemOf(response: Response): Promise<RequestError> {
   const text = await response.text()

@@ -3,6 +3,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
+import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
 import type { Reader } from '../storage/database.ts'
 import { rolloutStates } from './decide.ts'
@@ -84,13 +85,10 @@ const list = createRoute({
   summary: 'Rollouts, newest first',
   ...scoped('viewer'),
   request: {
-    query: z.object({
-      limit: z.coerce.number().int().min(1).max(200).default(50),
-      cursor: z.string().max(64).optional(),
-    }),
+    query: PageQuery,
   },
   responses: {
-    200: json(z.object({ rollouts: z.array(Rollout), cursor: z.string().nullable() }), 'A page of them'),
+    200: json(z.object({ rollouts: z.array(Rollout), next: NextCursor }), 'A page of them'),
     ...problems(),
   },
 })
@@ -152,8 +150,9 @@ export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv>
     })
     .openapi(list, async (c) => {
       const { limit, cursor } = c.req.valid('query')
-      const rows = await rolloutPage(database, cursor, limit)
-      return c.json({ rollouts: rows.map(shown), cursor: rows.length < limit ? null : (rows.at(-1)?.id ?? null) }, 200)
+      const rows = await rolloutPage(database, cursorKey(cursor, z.string().max(64), '~'), limit + 1)
+      const { items, next } = cutPage(rows, limit, ({ id }) => id)
+      return c.json({ rollouts: items.map(shown), next }, 200)
     })
     .openapi(show, async (c) => {
       const row = await known(c.req.valid('param').id)

@@ -83,11 +83,10 @@ export const rolloutsByState = (reader: Reader, states: readonly RolloutState[])
     [JSON.stringify(states)],
   )
 
-/** Newest first; `before` is the id the last page ended with. Ids rise with time. */
-export const rolloutPage = (reader: Reader, before: string | undefined, limit: number): Promise<RolloutRow[]> =>
-  reader.all(RolloutRow, `SELECT ${rolloutColumns} FROM rollouts WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?`, [
-    before ?? null,
-    before ?? null,
+/** Newest first, from below the id `before`. Ids rise with time. */
+export const rolloutPage = (reader: Reader, before: string, limit: number): Promise<RolloutRow[]> =>
+  reader.all(RolloutRow, `SELECT ${rolloutColumns} FROM rollouts WHERE id < ? ORDER BY id DESC LIMIT ?`, [
+    before,
     limit,
   ])
 

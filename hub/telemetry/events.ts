@@ -22,17 +22,17 @@ const EventRow = z.object({
 })
 
 /** Newest first.
- *  @param before ids below it, for the next page */
+ *  @param before ids below it */
 export async function deviceEvents(
   reader: Reader,
   device: string,
-  before: number | undefined,
+  before: number,
   limit: number,
 ): Promise<StoredEvent[]> {
   const rows = await reader.all(
     EventRow,
     'SELECT id, at, received_at, event, body FROM device_events WHERE device = ? AND id < ? ORDER BY id DESC LIMIT ?',
-    [device, before ?? Number.MAX_SAFE_INTEGER, limit],
+    [device, before, limit],
   )
   return rows.map(({ id, at, received_at, event, body }) => ({
     id,

@@ -6,7 +6,7 @@ import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Clock } from '../hub.ts'
-import type { Database, Reader, Statement } from '../storage/database.ts'
+import type { Reader, Statement, Writer } from '../storage/database.ts'
 import { readRecord, recordStatements } from './records.ts'
 
 /** Batches and bytes that may wait for the database; beyond that batches are not taken, not acknowledged, and the
@@ -18,21 +18,18 @@ export const recordsPerCommitMax = 2_000
 /** Devices whose position is remembered; of others it is read again from the database. */
 export const positionsRememberedMax = 100_000
 
-export type Acknowledged = { device: string; epoch: string; seq: number }
-
 export type IngestOptions = {
-  database: Database
+  database: Reader & Writer
   clock: Clock
   log: Logger
   /** What an event changes elsewhere, committed together with it. */
   onEvent: (device: string, event: DeviceEvent) => Statement[]
-  /** After the commit: tell the device, and whoever waits for news of it. */
-  onCommitted: (acknowledged: readonly Acknowledged[]) => void
 }
 
 export type Ingest = {
-  /** Resolves when the batch is committed (true) or was not taken because too much waits (false). */
-  take(device: string, reports: Reports): Promise<boolean>
+  /** Resolves when the batch is committed: up to which sequence of its epoch all is; undefined where it was not taken
+   *  because too much waits. */
+  take(device: string, reports: Reports): Promise<number | undefined>
   /** The highest sequence of the epoch that is committed; 0 for one never heard of. */
   highWaterMark(device: string, epoch: string): Promise<number>
   /** Batches that wait or are being committed. */
@@ -45,7 +42,7 @@ type Waiting = {
   device: string
   reports: Reports
   bytes: number
-  resolve: (committed: boolean) => void
+  resolve: (committed: number | undefined) => void
   reject: (error: unknown) => void
 }
 
@@ -63,11 +60,10 @@ export function createIngest(options: IngestOptions): Ingest {
 
   const commit = async (batch: readonly Waiting[]) => {
     try {
-      const { statements, acknowledged } = await prepare(database, positions, batch, options.onEvent, clock(), log)
+      const { statements, marks } = await prepare(database, positions, batch, options.onEvent, clock(), log)
       await database.write(statements)
-      for (const { device, epoch, seq } of acknowledged) remember(positions, positionKey(device, epoch), seq)
-      options.onCommitted(acknowledged)
-      for (const waiting of batch) waiting.resolve(true)
+      for (const [key, { seq }] of marks) remember(positions, key, seq)
+      for (const { device, reports, resolve } of batch) resolve(marks.get(positionKey(device, reports.epoch))?.seq)
     } catch (error) {
       // Nothing of it is committed or remembered: the devices are not acknowledged and send it again.
       for (const waiting of batch) waiting.reject(error)
@@ -80,7 +76,7 @@ export function createIngest(options: IngestOptions): Ingest {
     take: (device, reports) => {
       const bytes = reports.records.reduce((sum, record) => sum + record.body.length, 0)
       if (state.closed || queue.length >= batchesWaitingMax || state.bytes + bytes > bytesWaitingMax) {
-        return Promise.resolve(false)
+        return Promise.resolve(undefined)
       }
       state.bytes += bytes
       return new Promise((resolve, reject) => {
@@ -109,6 +105,8 @@ function takeSome(queue: Waiting[]): Waiting[] {
   return queue.splice(0, count)
 }
 
+type Mark = { device: string; epoch: string; seq: number }
+
 const positionKey = (device: string, epoch: string) => `${device}/${epoch}`
 
 /** The statements of one commit, and up to where each device is taken in by it. */
@@ -119,8 +117,8 @@ async function prepare(
   onEvent: IngestOptions['onEvent'],
   nowMs: number,
   log: Logger,
-): Promise<{ statements: Statement[]; acknowledged: Acknowledged[] }> {
-  const marks = new Map<string, Acknowledged>()
+): Promise<{ statements: Statement[]; marks: Map<string, Mark> }> {
+  const marks = new Map<string, Mark>()
   const statements: Statement[] = []
   for (const { device, reports } of batch) {
     const { epoch, records } = reports
@@ -138,7 +136,7 @@ async function prepare(
     marks.set(key, mark)
   }
   for (const { device, epoch, seq } of marks.values()) statements.push(positionStatement(device, epoch, seq, nowMs))
-  return { statements, acknowledged: [...marks.values()] }
+  return { statements, marks }
 }
 
 const positionStatement = (device: string, epoch: string, seq: number, nowMs: number): Statement => ({

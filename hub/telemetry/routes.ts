@@ -3,9 +3,13 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { DeviceId, ModelName, Name } from '@roost/shared/protocol/names.ts'
 import { WindowReport } from '@roost/shared/protocol/records.ts'
+import { findDevice } from '../fleet/devices.ts'
+import { membersOfGroup } from '../fleet/groups.ts'
 import { type HubEnv, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
-import { Problem, problems } from '../problem.ts'
+import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
+import { notFound, Problem, problems } from '../problem.ts'
+import { findModel } from '../registry/store.ts'
 import { DriftReport, driftReport } from './drift.ts'
 import { deviceEvents, StoredEvent } from './events.ts'
 import { Totals, totals, totalsByVersion, type WindowFilter, windows } from './windows.ts'
@@ -21,10 +25,7 @@ const Range = z.object({
   /** Received at the hub at or after this time. */
   since: z.iso.datetime().optional(),
 })
-const Page = Range.extend({
-  limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.coerce.number().int().positive().optional(),
-})
+const Page = Range.extend(PageQuery.shape)
 
 const Telemetry = z
   .object({
@@ -35,9 +36,11 @@ const Telemetry = z
     ),
     /** Newest first. */
     windows: z.array(z.object({ device: z.string(), receivedAt: z.iso.datetime(), report: WindowReport })),
-    cursor: z.number().int().nullable(),
+    next: NextCursor,
   })
   .openapi('Telemetry')
+
+const RowId = z.coerce.number().int().positive()
 
 const subjects = {
   devices: z.object({ id: DeviceId }),
@@ -73,34 +76,31 @@ const eventsRoute = createRoute({
   ...scoped('viewer'),
   request: {
     params: subjects.devices,
-    query: z.object({
-      limit: z.coerce.number().int().min(1).max(500).default(50),
-      cursor: z.coerce.number().int().positive().optional(),
-    }),
+    query: PageQuery,
   },
   responses: {
-    200: json(z.object({ events: z.array(StoredEvent), cursor: z.number().int().nullable() }), 'Events'),
+    200: json(z.object({ events: z.array(StoredEvent), next: NextCursor }), 'Events'),
     ...problems(),
   },
 })
 
-export type Membership = {
-  /** @throws Problem 404 where there is no such device, group or model */
-  deviceExists(id: string): Promise<void>
-  membersOfGroup(name: string): Promise<readonly string[]>
-  modelExists(name: string): Promise<void>
-}
-
-export function telemetryRoutes(hub: Hub, membership: Membership): OpenAPIHono<HubEnv> {
+export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
   const { database } = hub
+  const needDevice = async (id: string) => {
+    if ((await findDevice(database, id)) === undefined) throw notFound('device', id)
+  }
   const filters: Record<Subject, (id: string) => Promise<WindowFilter>> = {
     devices: async (id) => {
-      await membership.deviceExists(id)
+      await needDevice(id)
       return { devices: [id] }
     },
-    groups: async (id) => ({ devices: await membership.membersOfGroup(id) }),
+    groups: async (id) => {
+      const found = await membersOfGroup(database, id)
+      if (found === undefined) throw notFound('group', id)
+      return { devices: found.devices.map((device) => device.id) }
+    },
     models: async (id) => {
-      await membership.modelExists(id)
+      if ((await findModel(database, id)) === undefined) throw notFound('model', id)
       return { model: id }
     },
   }
@@ -115,22 +115,22 @@ export function telemetryRoutes(hub: Hub, membership: Membership): OpenAPIHono<H
     routes.openapi(telemetryRoute(subject), async (c) => {
       const query = c.req.valid('query')
       const filter = await filterOf(subject, c.req.valid('param').id, query)
-      const found = await windows(database, filter, {
+      const rows = await windows(database, filter, {
         sinceMs: sinceMs(query.since),
-        limit: query.limit,
-        ...(query.cursor === undefined ? {} : { before: query.cursor }),
+        limit: query.limit + 1,
+        before: cursorKey(query.cursor, RowId, Number.MAX_SAFE_INTEGER),
       })
-      const cursor = found.length < query.limit ? null : (found.at(-1)?.id ?? null)
+      const { items, next } = cutPage(rows, query.limit, ({ id }) => String(id))
       return c.json(
         {
           totals: await totals(database, filter),
           versions: await totalsByVersion(database, filter),
-          windows: found.map(({ device, receivedAt, report }) => ({
+          windows: items.map(({ device, receivedAt, report }) => ({
             device,
             receivedAt: new Date(receivedAt).toISOString(),
             report,
           })),
-          cursor,
+          next,
         },
         200,
       )
@@ -153,9 +153,10 @@ export function telemetryRoutes(hub: Hub, membership: Membership): OpenAPIHono<H
   routes.openapi(eventsRoute, async (c) => {
     const { limit, cursor } = c.req.valid('query')
     const { id } = c.req.valid('param')
-    await membership.deviceExists(id)
-    const events = await deviceEvents(database, id, cursor, limit)
-    return c.json({ events, cursor: events.length < limit ? null : (events.at(-1)?.id ?? null) }, 200)
+    await needDevice(id)
+    const rows = await deviceEvents(database, id, cursorKey(cursor, RowId, Number.MAX_SAFE_INTEGER), limit + 1)
+    const { items, next } = cutPage(rows, limit, (event) => String(event.id))
+    return c.json({ events: items, next }, 200)
   })
   return routes
 }

@@ -58,7 +58,6 @@ export async function aFleet(size: number): Promise<TestFleet> {
     clock: hub.clock,
     log: hub.log,
     onEvent: () => [],
-    onCommitted: () => undefined,
   })
   let seq = 0
   return {

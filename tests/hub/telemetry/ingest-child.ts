@@ -8,20 +8,12 @@ import { aRecord, aWindow } from '../../builders/windows.ts'
 const [file = '', epoch = ''] = process.argv.slice(2)
 const log = pino({ level: 'silent' })
 const database = await openDatabase(file, log)
-const ingest = createIngest({
-  database,
-  clock: Date.now,
-  log,
-  onEvent: () => [],
-  onCommitted: (all) => {
-    for (const { seq } of all) process.stdout.write(`${seq}\n`)
-  },
-})
+const ingest = createIngest({ database, clock: Date.now, log, onEvent: () => [] })
 let seq = await ingest.highWaterMark('d-1', epoch)
 for (;;) {
   const records = [1, 2, 3].map((step) =>
     aRecord(seq + step, aWindow({ counts: { ok: seq + step, error: 0, refused: 0 } })),
   )
   seq += records.length
-  await ingest.take('d-1', { epoch, records })
+  process.stdout.write(`${await ingest.take('d-1', { epoch, records })}\n`)
 }

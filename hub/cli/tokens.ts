@@ -1,0 +1,78 @@
+// `roost token …` and `roost claim …`: who may talk to the hub, and which devices may enrol.
+
+import { type Command, InvalidArgumentError } from 'commander'
+import { z } from 'zod'
+import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { table } from './output.ts'
+
+const Token = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  role: z.string(),
+  expiresAt: z.string().nullable(),
+  revokedAt: z.string().nullable(),
+})
+const Claim = z.looseObject({ id: z.string(), expiresAt: z.string() })
+const Nothing = z.undefined()
+
+export function addTokenCommands(program: Command): void {
+  const token = program.command('token').description('tokens of people and pipelines')
+  connected(token.command('create <name>'))
+    .description('make a token; it is shown once')
+    .requiredOption('--role <role>', 'viewer, ci, operator, approver or admin')
+    .option('--days <number>', 'days until it expires', number)
+    .action(async (name: string, options: ConnectionOptions & { role: string; days?: number }) => {
+      const { client, output } = connect(options)
+      const body = { name, role: options.role, ...(options.days === undefined ? {} : { expiresInDays: options.days }) }
+      const made = await client.send('POST', '/v1/tokens', body, Token.extend({ token: z.string() }))
+      output.print(made, [made.token])
+    })
+  connected(token.command('list'))
+    .description('all tokens, without their secrets')
+    .action(async (options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const page = await client.get('/v1/tokens', z.object({ tokens: z.array(Token) }))
+      const rows = page.tokens.map((row) => [row.id, row.name, row.role, row.expiresAt, row.revokedAt])
+      output.print(page, table(['id', 'name', 'role', 'expires', 'revoked'], rows))
+    })
+  connected(token.command('revoke <id>'))
+    .description('revoke a token at once')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      await client.send('DELETE', `/v1/tokens/${encodeURIComponent(id)}`, undefined, Nothing)
+      output.print({ id }, [`${id} is revoked`])
+    })
+
+  const claim = program.command('claim').description('claim tokens, with which devices enrol')
+  connected(claim.command('create'))
+    .description('make a claim token; it is shown once')
+    .option('--uses <number>', 'devices that may enrol with it', number, 1)
+    .option('--hours <number>', 'hours until it expires', number, 24)
+    .option('--label <key=value>', 'label of every device that enrols with it; may be repeated', label, {})
+    .action(async (options: ConnectionOptions & { uses: number; hours: number; label: Record<string, string> }) => {
+      const { client, output } = connect(options)
+      const body = { uses: options.uses, expiresInHours: options.hours, labels: options.label }
+      const made = await client.send('POST', '/v1/claims', body, Claim.extend({ token: z.string() }))
+      output.print(made, [made.token])
+    })
+  connected(claim.command('revoke <id>'))
+    .description('no further device enrols with it')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      await client.send('DELETE', `/v1/claims/${encodeURIComponent(id)}`, undefined, Nothing)
+      output.print({ id }, [`${id} is revoked`])
+    })
+}
+
+export function number(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('give a number')
+  return value
+}
+
+/** `--label site=north --label line=3` adds up. */
+export function label(text: string, before: Record<string, string>): Record<string, string> {
+  const at = text.indexOf('=')
+  if (at <= 0) throw new InvalidArgumentError('write it as key=value')
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+}
