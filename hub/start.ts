@@ -35,15 +35,19 @@ export type RunningHub = {
  *  @throws FolderInUseError, MigrationError, KeysError, TrustError, the errors of listen(2) and of reading files */
 export async function startHub(config: Config, log: Logger, newAdminToken = false): Promise<RunningHub> {
   const opened = new AsyncDisposableStack()
+  const stopping = new AbortController()
+  const close = () => {
+    // first: what works for ever ends, so that what waits for it can
+    stopping.abort()
+    return opened.disposeAsync()
+  }
   try {
-    const stopping = new AbortController()
     const hub = await openHub(config, log, stopping.signal, opened)
     await forgetUnanswered(hub.database)
     const { routes, ports } = await startSlices(hub, opened)
     const app = createApp(hub, routes)
     const server: HttpServer = await startHttpServer(hub, app)
     opened.defer(() => server.close())
-    opened.defer(async () => stopping.abort())
     // last: it is told in what this returns, and nowhere else
     const adminToken = await makeFirstToken(hub, newAdminToken)
     return {
@@ -52,10 +56,10 @@ export async function startHub(config: Config, log: Logger, newAdminToken = fals
       url: publicUrl(config, server.port),
       ports: { http: server.port, ...ports },
       adminToken,
-      close: () => opened.disposeAsync(),
+      close,
     }
   } catch (error) {
-    await opened.disposeAsync()
+    await close()
     throw error
   }
 }
