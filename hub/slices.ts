@@ -3,6 +3,7 @@
 import type { Routes } from './app.ts'
 import { startFleet } from './fleet/fleet.ts'
 import { progressStatements } from './fleet/progress.ts'
+import { fleetRoutes } from './fleet/routes.ts'
 import type { Hub } from './hub.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { createScorer } from './registry/score.ts'
@@ -30,7 +31,12 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
   const working = [runRollouts(hub, rollouts), expireForever(hub)]
   opened.defer(() => Promise.all(working).then(() => undefined))
   return {
-    routes: [registryRoutes(hub, createScorer()), telemetryRoutes(hub), rolloutRoutes(hub, rollouts)],
+    routes: [
+      registryRoutes(hub, createScorer()),
+      fleetRoutes(hub, fleet),
+      telemetryRoutes(hub),
+      rolloutRoutes(hub, rollouts),
+    ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },
   }
 }

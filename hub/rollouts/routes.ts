@@ -5,68 +5,15 @@ import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
-import type { Reader } from '../storage/database.ts'
-import { rolloutStates } from './decide.ts'
+import { Decision, Member, Rollout, RolloutDetail, showDetail, showMember, showRollout } from './documents.ts'
 import type { Rollouts } from './engine.ts'
 import { operations } from './operate.ts'
-import { NewRollout, RolloutPlan } from './plan.ts'
-import { decisionsOf, membersOf, type RolloutRow, rolloutById, rolloutPage, stagesOf } from './store.ts'
+import { NewRollout } from './plan.ts'
+import { decisionsOf, membersOf, type RolloutRow, rolloutById, rolloutPage } from './store.ts'
 
 const json = <S extends z.ZodType>(schema: S, description: string) => ({
   description,
   content: { 'application/json': { schema } },
-})
-
-const Rollout = z
-  .object({
-    id: z.string(),
-    model: z.string(),
-    version: z.number().int(),
-    deployment: z.string(),
-    group: z.string(),
-    /** The group's query as it was when the rollout started. */
-    query: z.string(),
-    state: z.enum(rolloutStates),
-    reason: z.string(),
-    plan: RolloutPlan,
-    createdBy: z.string(),
-    createdAt: z.iso.datetime(),
-    changedAt: z.iso.datetime(),
-  })
-  .openapi('Rollout')
-
-const Stage = z.object({
-  name: z.string(),
-  percent: z.number(),
-  state: z.string(),
-  /** How many devices are in which state. */
-  devices: z.record(z.string(), z.number().int()),
-  admittingSince: z.iso.datetime().nullable(),
-  bakingSince: z.iso.datetime().nullable(),
-  endedAt: z.iso.datetime().nullable(),
-  /** The last verdict that changed the stage, with every number it was based on. */
-  verdict: z.unknown(),
-})
-const RolloutDetail = Rollout.extend({ stages: z.array(Stage) }).openapi('RolloutDetail')
-
-const Member = z.object({
-  device: z.string(),
-  stage: z.string(),
-  /** What it was drawn within, and its place there (0 … 1): the draw can be recomputed from the rollout's id. */
-  stratum: z.string(),
-  rank: z.number(),
-  state: z.string(),
-  reason: z.string().nullable(),
-  attempt: z.number().int(),
-  target: z.string(),
-  previous: z.string().nullable(),
-})
-const Decision = z.object({
-  seq: z.number().int(),
-  at: z.iso.datetime(),
-  actor: z.string(),
-  action: z.string(),
-  detail: z.unknown(),
 })
 
 const params = z.object({ id: z.string().regex(/^r-[0-9a-z-]{1,40}$/, 'a rollout is called r-…') })
@@ -146,38 +93,23 @@ export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv>
       const row = await rollouts.start(c.req.valid('json'), actorOf(c.get('principal')))
       c.header('location', `/v1/rollouts/${row.id}`)
       c.header('etag', etagOf(row))
-      return c.json(await detailOf(database, row), 201)
+      return c.json(await showDetail(database, row), 201)
     })
     .openapi(list, async (c) => {
       const { limit, cursor } = c.req.valid('query')
       const rows = await rolloutPage(database, cursorKey(cursor, z.string().max(64), '~'), limit + 1)
       const { items, next } = cutPage(rows, limit, ({ id }) => id)
-      return c.json({ rollouts: items.map(shown), next }, 200)
+      return c.json({ rollouts: items.map(showRollout), next }, 200)
     })
     .openapi(show, async (c) => {
       const row = await known(c.req.valid('param').id)
       c.header('etag', etagOf(row))
-      return c.json(await detailOf(database, row), 200)
+      return c.json(await showDetail(database, row), 200)
     })
     .openapi(devices, async (c) => {
       const row = await known(c.req.valid('param').id)
       const members = await membersOf(database, row.id)
-      return c.json(
-        {
-          devices: members.map(({ device, stage, stratum, rank, state, reason, attempt, target, previous }) => ({
-            device,
-            stage: row.plan.stages[stage]?.name ?? String(stage),
-            stratum,
-            rank,
-            state,
-            reason,
-            attempt,
-            target,
-            previous,
-          })),
-        },
-        200,
-      )
+      return c.json({ devices: members.map((member) => showMember(row.plan, member)) }, 200)
     })
     .openapi(history, async (c) => {
       const row = await known(c.req.valid('param').id)
@@ -193,47 +125,8 @@ export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv>
       }
       const after = await rollouts.operate(id, operation, c.req.valid('json').reason, actorOf(c.get('principal')))
       c.header('etag', etagOf(after))
-      return c.json(await detailOf(database, after), 200)
+      return c.json(await showDetail(database, after), 200)
     })
 }
 
 const etagOf = (row: RolloutRow) => `"${row.revision}"`
-
-const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
-
-const shown = (row: RolloutRow): z.infer<typeof Rollout> => ({
-  id: row.id,
-  model: row.model,
-  version: row.version,
-  deployment: row.deployment,
-  group: row.group_name,
-  query: row.query,
-  state: row.state,
-  reason: row.reason,
-  plan: row.plan,
-  createdBy: row.created_by,
-  createdAt: new Date(row.created_at).toISOString(),
-  changedAt: new Date(row.changed_at).toISOString(),
-})
-
-async function detailOf(reader: Reader, row: RolloutRow): Promise<z.infer<typeof RolloutDetail>> {
-  const [stages, members] = [await stagesOf(reader, row.id), await membersOf(reader, row.id)]
-  return {
-    ...shown(row),
-    stages: stages.map((stage) => ({
-      name: stage.name,
-      percent: row.plan.stages[stage.idx]?.percent ?? 100,
-      state: stage.state,
-      devices: Object.fromEntries(
-        [...Map.groupBy(members, (member) => member.stage)]
-          .filter(([index]) => index === stage.idx)
-          .flatMap(([, inStage]) => [...Map.groupBy(inStage, (member) => member.state)])
-          .map(([state, inState]) => [state, inState.length]),
-      ),
-      admittingSince: iso(stage.admitting_since),
-      bakingSince: iso(stage.baking_since),
-      endedAt: iso(stage.ended_at),
-      verdict: stage.verdict,
-    })),
-  }
-}

@@ -7,6 +7,7 @@ import { BooleanColumn, jsonColumn, type Reader, type Statement } from '../stora
 import { type Action, type RolloutState, rolloutStates, type StageState } from './decide.ts'
 import type { Drawn } from './draw.ts'
 import { RolloutPlan } from './plan.ts'
+import { StageVerdict } from './verdict.ts'
 
 export const RolloutRow = z.object({
   id: z.string(),
@@ -42,7 +43,7 @@ export const StageRow = z.object({
   admitting_since: z.number().nullable(),
   baking_since: z.number().nullable(),
   ended_at: z.number().nullable(),
-  verdict: jsonColumn(z.unknown()).nullable(),
+  verdict: jsonColumn(StageVerdict).nullable(),
 })
 export type StageRow = z.infer<typeof StageRow>
 

@@ -3,6 +3,7 @@
 
 import type { LatencyCounts } from '@roost/shared/sketch/latency.ts'
 import { latencyQuantile } from '@roost/shared/sketch/latency.ts'
+import { z } from 'zod'
 import type { Gate } from './plan.ts'
 
 /** What a set of devices did on one version. */
@@ -19,17 +20,22 @@ export type Evidence = {
   controlKind: 'concurrent' | 'own_past' | 'none'
 }
 
-export type Outcome = 'pass' | 'fail' | 'undecided'
-export type GateVerdict = {
-  metric: Gate['metric']
-  outcome: Outcome
-  /** The compared figures and the line between them, in the metric's unit (share, microseconds, devices). */
-  canary: number | null
-  control: number | null
-  limit: number | null
-  sentence: string
-}
-export type StageVerdict = { outcome: Outcome; gates: GateVerdict[] }
+export const Outcome = z.enum(['pass', 'fail', 'undecided'])
+export type Outcome = z.infer<typeof Outcome>
+
+export const GateVerdict = z.object({
+  metric: z.enum(['installation', 'error_rate', 'latency']),
+  outcome: Outcome,
+  /** The compared figures and the line between them, in the metric's unit (devices, share, microseconds). */
+  canary: z.number().nullable(),
+  control: z.number().nullable(),
+  limit: z.number().nullable(),
+  sentence: z.string(),
+})
+export type GateVerdict = z.infer<typeof GateVerdict>
+
+export const StageVerdict = z.object({ outcome: Outcome, gates: z.array(GateVerdict) })
+export type StageVerdict = z.infer<typeof StageVerdict>
 
 /** Fails if any gate fails, passes if all pass. `samplesMin`: inferences each side needs before a comparison counts. */
 export function judgeStage(gates: readonly Gate[], samplesMin: number, evidence: Evidence): StageVerdict {

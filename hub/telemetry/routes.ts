@@ -12,7 +12,7 @@ import { notFound, Problem, problems } from '../problem.ts'
 import { findModel } from '../registry/store.ts'
 import { DriftReport, driftReport } from './drift.ts'
 import { deviceEvents, StoredEvent } from './events.ts'
-import { Totals, totals, totalsByVersion, type WindowFilter, windows } from './windows.ts'
+import { Totals, totals, totalsByVersion, VersionTotals, type WindowFilter, windows } from './windows.ts'
 
 const json = <S extends z.ZodType>(schema: S, description: string) => ({
   description,
@@ -31,9 +31,7 @@ const Telemetry = z
   .object({
     /** Since ever, also over reports that have expired. */
     totals: Totals,
-    versions: z.array(
-      Totals.extend({ model: z.string(), version: z.number().int(), deployment: z.string() }).openapi('VersionTotals'),
-    ),
+    versions: z.array(VersionTotals),
     /** Newest first. */
     windows: z.array(z.object({ device: z.string(), receivedAt: z.iso.datetime(), report: WindowReport })),
     next: NextCursor,

@@ -44,7 +44,7 @@ export async function totals(reader: Reader, filter: WindowFilter): Promise<Tota
   return row
 }
 
-const VersionTotals = Totals.extend({ model: z.string(), version: z.number().int(), deployment: z.string() })
+export const VersionTotals = Totals.extend({ model: z.string(), version: z.number().int(), deployment: z.string() })
 export type VersionTotals = z.infer<typeof VersionTotals>
 
 /** The same for each version that ran, newest version first. */

@@ -1,0 +1,141 @@
+// `roost device …` and `roost group …`: who is in the fleet, what is wanted there, what is said there.
+
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { DeviceDetail, DeviceDocument, GroupDocument } from '../fleet/documents.ts'
+import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { table, time } from './output.ts'
+import { label } from './tokens.ts'
+
+const Devices = z.object({ devices: z.array(DeviceDocument) })
+const Groups = z.object({ groups: z.array(GroupDocument) })
+const Nothing = z.undefined()
+
+export function addFleetCommands(program: Command): void {
+  addDeviceCommands(program.command('device').description('the devices of the fleet'))
+  addGroupCommands(program.command('group').description('groups: label queries with a name'))
+}
+
+function addDeviceCommands(device: Command): void {
+  connected(device.command('list'))
+    .description('devices, by id')
+    .option('--query <query>', 'only those a label query holds for, e.g. site = north')
+    .action(async (options: ConnectionOptions & { query?: string }) => {
+      const { client, output } = connect(options)
+      const query = options.query === undefined ? '' : `&query=${encodeURIComponent(options.query)}`
+      const page = await client.get(`/v1/devices?limit=200${query}`, Devices)
+      output.print(page, deviceTable(page.devices))
+    })
+  connected(device.command('show <id>'))
+    .description('one device: what is wanted there, and what it reports')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const found = await client.get(`/v1/devices/${encodeURIComponent(id)}`, DeviceDetail)
+      output.print(found, detailLines(found))
+    })
+  connected(device.command('label <id>'))
+    .description('set labels; an empty value removes one')
+    .requiredOption('--set <key=value>', 'may be repeated', label, {})
+    .action(async (id: string, options: ConnectionOptions & { set: Record<string, string> }) => {
+      const { client, output } = connect(options)
+      const labels = Object.fromEntries(
+        Object.entries(options.set).map(([key, value]) => [key, value === '' ? null : value]),
+      )
+      const after = await client.send('PATCH', `/v1/devices/${encodeURIComponent(id)}`, { labels }, DeviceDocument)
+      output.print(after, deviceTable([after]))
+    })
+  connected(device.command('run <id> <model> <version>'))
+    .description('want a version on one device, outside any rollout')
+    .option('--deployment <name>', 'the name of the model where not given')
+    .action(
+      async (id: string, model: string, version: string, options: ConnectionOptions & { deployment?: string }) => {
+        const { client, output } = connect(options)
+        const path = `/v1/devices/${encodeURIComponent(id)}/desired/${options.deployment ?? model}`
+        const after = await client.send('PUT', path, { model, version: Number(version) }, DeviceDetail)
+        output.print(after, detailLines(after))
+      },
+    )
+  connected(device.command('retry <id> <deployment>'))
+    .description('try once more what the device gave up')
+    .action(async (id: string, deployment: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const path = `/v1/devices/${encodeURIComponent(id)}/retry`
+      const after = await client.send('POST', path, { deployment }, DeviceDetail)
+      output.print(after, detailLines(after))
+    })
+  connected(device.command('revoke <id>'))
+    .description('cut a device off for good')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      await client.send('DELETE', `/v1/devices/${encodeURIComponent(id)}`, undefined, Nothing)
+      output.print({ id }, [`${id} is revoked`])
+    })
+}
+
+function addGroupCommands(group: Command): void {
+  connected(group.command('create <name> <query>'))
+    .description('name a label query, e.g. "site = north and profile = raspberry-pi-5"')
+    .option('--description <text>', 'what it is for', '')
+    .action(async (name: string, query: string, options: ConnectionOptions & { description: string }) => {
+      const { client, output } = connect(options)
+      const body = { name, query, description: options.description }
+      const made = await client.send('POST', '/v1/groups', body, GroupDocument)
+      output.print(made, [`${made.name}: ${made.query}`])
+    })
+  connected(group.command('list'))
+    .description('all groups')
+    .action(async (options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const page = await client.get('/v1/groups?limit=200', Groups)
+      const rows = page.groups.map((row) => [row.name, row.query, row.description])
+      output.print(page, table(['group', 'query', 'description'], rows))
+    })
+  connected(group.command('show <name>'))
+    .description('who is in a group now')
+    .action(async (name: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const page = await client.get(`/v1/groups/${encodeURIComponent(name)}/devices?limit=200`, Devices)
+      output.print(page, deviceTable(page.devices))
+    })
+  connected(group.command('delete <name>'))
+    .description('forget a group; its devices stay')
+    .action(async (name: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      await client.send('DELETE', `/v1/groups/${encodeURIComponent(name)}`, undefined, Nothing)
+      output.print({ name }, [`${name} is gone`])
+    })
+}
+
+const deviceTable = (devices: readonly z.infer<typeof DeviceDocument>[]): string[] =>
+  table(
+    ['device', 'profile', 'labels', 'there', 'last seen', 'agent'],
+    devices.map((row) => [
+      row.id,
+      row.profile,
+      Object.entries(row.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' '),
+      row.revokedAt !== null ? 'revoked' : row.connected ? 'yes' : 'no',
+      row.lastSeenAt === null ? 'never' : time(Date.parse(row.lastSeenAt)),
+      row.agent,
+    ]),
+  )
+
+function detailLines(device: z.infer<typeof DeviceDetail>): string[] {
+  return [
+    ...deviceTable([device]),
+    '',
+    ...table(
+      ['deployment', 'version', 'attempt', 'state', 'reason', 'serves', 'since'],
+      device.reported.map((row) => [
+        row.deployment,
+        row.model === null ? row.manifest.slice(0, 12) : `${row.model} ${row.version}`,
+        row.attempt,
+        row.state,
+        row.reason ?? row.detail,
+        row.running ? 'yes' : '',
+        time(Date.parse(row.changedAt)),
+      ]),
+    ),
+  ]
+}

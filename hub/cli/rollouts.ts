@@ -1,0 +1,162 @@
+// `roost rollout …`: start a rollout, watch it move, and step in.
+
+import { readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.ts'
+import { operations } from '../rollouts/operate.ts'
+import type { Client } from './client.ts'
+import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { table, time } from './output.ts'
+
+const watchEveryMs = 1_000
+type Detail = z.infer<typeof RolloutDetail>
+type StartOptions = ConnectionOptions & {
+  group: string
+  deployment?: string
+  plan?: string
+  supersede?: boolean
+  watch?: boolean
+}
+
+export function addRolloutCommands(program: Command): void {
+  const rollout = program.command('rollout').description('bring a version to a group, in stages, behind gates')
+
+  connected(rollout.command('start <model> <version>'))
+    .description('start a rollout')
+    .requiredOption('--group <name>', 'the group; its members are frozen now')
+    .option('--deployment <name>', 'the deployment on the devices (the name of the model)')
+    .option('--plan <file>', 'JSON: stages, gates, limits (10 %, 50 %, 100 %, an hour each)')
+    .option('--supersede', 'take over devices that another rollout holds')
+    .option('--watch', 'and watch it')
+    .action(async (model: string, version: string, options: StartOptions) => {
+      const { client, output } = connect(options)
+      const body = {
+        model,
+        version: Number(version),
+        group: options.group,
+        ...(options.deployment === undefined ? {} : { deployment: options.deployment }),
+        ...(options.plan === undefined ? {} : { plan: JSON.parse(await readFile(options.plan, 'utf8')) as unknown }),
+        ...(options.supersede === true ? { supersede: true } : {}),
+      }
+      const started = await client.send('POST', '/v1/rollouts', body, RolloutDetail)
+      output.print(started, detailLines(started))
+      if (options.watch === true) await watch(client, started.id, options.json === true)
+    })
+
+  connected(rollout.command('list'))
+    .description('rollouts, newest first')
+    .action(async (options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const page = await client.get('/v1/rollouts', z.object({ rollouts: z.array(Rollout) }))
+      const rows = page.rollouts.map((row) => [
+        row.id,
+        `${row.model} ${row.version}`,
+        row.group,
+        row.state,
+        time(Date.parse(row.createdAt)),
+      ])
+      output.print(page, table(['rollout', 'version', 'group', 'state', 'started'], rows))
+    })
+
+  connected(rollout.command('show <id>'))
+    .description('one rollout: its stages and the verdicts so far')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const found = await client.get(`/v1/rollouts/${id}`, RolloutDetail)
+      output.print(found, detailLines(found))
+    })
+
+  connected(rollout.command('watch <id>'))
+    .description('follow a rollout to its end; exit code 1 unless it completes')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client } = connect(options)
+      await watch(client, id, options.json === true)
+    })
+
+  connected(rollout.command('devices <id>'))
+    .description('which devices are in which stage, and how far they are')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const page = await client.get(`/v1/rollouts/${id}/devices`, z.object({ devices: z.array(Member) }))
+      const rows = page.devices.map((row) => [row.device, row.stage, row.state, row.reason, row.attempt, row.stratum])
+      output.print(page, table(['device', 'stage', 'state', 'reason', 'attempt', 'drawn within'], rows))
+    })
+
+  connected(rollout.command('history <id>'))
+    .description('every decision, by whom, and the numbers it was based on')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const page = await client.get(`/v1/rollouts/${id}/decisions`, z.object({ decisions: z.array(Decision) }))
+      const rows = page.decisions.map((row) => [
+        time(Date.parse(row.at)),
+        row.actor,
+        row.action,
+        JSON.stringify(row.detail),
+      ])
+      output.print(page, table(['at', 'by', 'what', 'why'], rows))
+    })
+
+  for (const operation of operations) {
+    connected(rollout.command(`${operation} <id>`))
+      .description(descriptions[operation])
+      .option('--reason <text>', 'for the history', '')
+      .action(async (id: string, options: ConnectionOptions & { reason: string }) => {
+        const { client, output } = connect(options)
+        const after = await client.send(
+          'POST',
+          `/v1/rollouts/${id}/${operation}`,
+          { reason: options.reason },
+          RolloutDetail,
+        )
+        output.print(after, detailLines(after))
+      })
+  }
+}
+
+const descriptions = {
+  pause: 'stop offering, and withdraw what is not active yet',
+  resume: 'go on; the failures so far are acknowledged',
+  abort: 'end it; what is active stays',
+  rollback: 'bring every device back to what it ran before',
+} as const
+
+/** Prints a line whenever something changes, until the rollout ends or waits for a person. */
+async function watch(client: Client, id: string, json: boolean): Promise<void> {
+  let last = ''
+  for (;;) {
+    const detail = await client.get(`/v1/rollouts/${id}`, RolloutDetail)
+    const line = json ? JSON.stringify(detail) : progressLine(detail)
+    if (line !== last) process.stdout.write(`${json ? line : `${time(Date.now())}  ${line}`}\n`)
+    last = line
+    if (detail.state !== 'running' && detail.state !== 'rolling_back') {
+      if (!json) process.stdout.write(`${detail.state}: ${detail.reason}\n`)
+      process.exitCode = detail.state === 'completed' ? 0 : 1
+      return
+    }
+    await delay(watchEveryMs)
+  }
+}
+
+/** `running  canary [passed 1 succeeded]  all [admitting 2 succeeded 1 downloading 3 planned]` */
+function progressLine({ state, stages }: Detail): string {
+  const parts = stages.map(({ name, state, devices }) => {
+    const counts = Object.entries(devices).map(([word, count]) => `${count} ${word}`)
+    return `${name} [${[state, ...counts].join(' ')}]`
+  })
+  return [state, ...parts].join('  ')
+}
+
+function detailLines(detail: Detail): string[] {
+  return [
+    `${detail.id}: ${detail.model} ${detail.version} to ${detail.group} (${detail.query}), deployment ${detail.deployment}`,
+    `${detail.state}: ${detail.reason}`,
+    ...detail.stages.flatMap((stage) => [
+      `  ${stage.name} (${stage.percent} %): ${stage.state}, ${Object.entries(stage.devices)
+        .map(([word, count]) => `${count} ${word}`)
+        .join(', ')}`,
+      ...(stage.verdict?.gates ?? []).map((gate) => `    ${gate.outcome} ${gate.metric}: ${gate.sentence}`),
+    ]),
+  ]
+}
