@@ -26,10 +26,12 @@ export async function aBroker(options: Partial<BrokerOptions> = {}): Promise<Bro
   return broker
 }
 
-export const tcpUrl = (broker: Broker) => `mqtt://127.0.0.1:${broker.ports.tcp}`
+export type Ports = Pick<Broker, 'ports'>
+
+export const tcpUrl = (broker: Ports) => `mqtt://127.0.0.1:${broker.ports.tcp}`
 
 /** A device's client, with the right name and secret unless told otherwise; it does not reconnect. */
-export function aClient(broker: Broker, device: string, options: IClientOptions & { url?: string } = {}): MqttClient {
+export function aClient(broker: Ports, device: string, options: IClientOptions & { url?: string } = {}): MqttClient {
   const { url = tcpUrl(broker), ...rest } = options
   const client = mqtt.connect(url, {
     clientId: device,
@@ -76,7 +78,7 @@ export const closed = (stream: Duplex | MqttClient): Promise<void> =>
   })
 
 /** A bare TCP connection to the broker. */
-export function aSocket(broker: Broker, port = broker.ports.tcp): Promise<Socket> {
+export function aSocket(broker: Ports, port = broker.ports.tcp): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port: port ?? 0 })
   onTestFinished(() => {
     socket.destroy()

@@ -1,0 +1,224 @@
+// The chunk server. Devices say which chunks of a blob they miss; the hub gathers what they say for some milliseconds
+// and publishes each wanted chunk once, to all of them. Work for a wave is the size of the blob, not times its devices.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { zstdCompress } from 'node:zlib'
+import { type Chunk, chunkBytesMax, type Want } from '@roost/shared/protocol/messages.ts'
+import type { Digest } from '@roost/shared/protocol/names.ts'
+import { chunkTopic } from '@roost/shared/protocol/topics.ts'
+import { encode } from '@roost/shared/protocol/wire.ts'
+import type { Logger } from 'pino'
+import type { Clock } from '../hub.ts'
+import { chunkLedger } from './chunk-ledger.ts'
+
+export type ChunkServerLimits = {
+  /** Wants of a blob are gathered until none came for so long, and at most so long after the first. */
+  gatherQuietMs: number
+  gatherMostMs: number
+  /** Chunks of one blob handed to the broker and not yet taken by those who keep up. */
+  chunksInFlightMax: number
+  /** Blobs sent at a time; the next ones wait. */
+  sweepsMax: number
+  /** Encoded chunks kept, so that a second round reads nothing. */
+  cacheBytesMax: number
+  /** How often one device may ask for the same chunk within ten minutes; after that it is to use HTTP. */
+  asksPerChunkMax: number
+  /** Blobs wanted at a time; the want of a further one is dropped, and the device asks again. */
+  blobsMax: number
+}
+
+export const chunkServerLimits: ChunkServerLimits = {
+  gatherQuietMs: 50,
+  // a thousand devices that are told at the same time take about so long to say what they want
+  gatherMostMs: 2_000,
+  // 256 KiB: what one listener may have waiting before it counts as behind
+  chunksInFlightMax: 4,
+  sweepsMax: 8,
+  cacheBytesMax: 64 * 1_048_576,
+  asksPerChunkMax: 64,
+  blobsMax: 1_024,
+}
+
+export type ChunkServerOptions = {
+  blobs: {
+    sizeBytes: (blob: Digest) => Promise<number>
+    read: (blob: Digest, offset: number, length: number) => Promise<Uint8Array>
+  }
+  publish: (topic: string, payload: Uint8Array, qos: 0) => Promise<void>
+  mayReadBlob: (device: string, blob: Digest) => Promise<boolean>
+  limits?: Partial<ChunkServerLimits>
+  clock: Clock
+  log: Logger
+}
+
+export type WantRefusal = 'want-not-assigned' | 'want-no-such-chunk' | 'want-too-often' | 'want-too-many-blobs'
+
+export type ChunkServer = {
+  /** Takes the want in; the chunks come by themselves. Resolves to why nothing of it is served, where it is not. */
+  want: (device: string, want: Want) => Promise<WantRefusal | undefined>
+  /** Chunks read from the store, and published, since the start. */
+  counts: () => Readonly<{ read: number; published: number }>
+  /** Publishes nothing more. */
+  close: () => Promise<void>
+}
+
+/** What is wanted of one blob. A round goes up by index; who comes late is served in it or in the next. */
+type Sweep = { wanted: Set<number>; firstAt: number; lastAt: number }
+
+const compress = promisify(zstdCompress)
+
+export function createChunkServer(options: ChunkServerOptions): ChunkServer {
+  const { blobs, publish, mayReadBlob, clock, log } = options
+  const limits = { ...chunkServerLimits, ...options.limits }
+  const ledger = chunkLedger(limits.asksPerChunkMax, clock)
+  const cache = byteCache(limits.cacheBytesMax)
+  const sweeps = new Map<Digest, Sweep>()
+  const running = new Set<Promise<void>>()
+  const turns = turnstile(limits.sweepsMax)
+  const counts = { read: 0, published: 0 }
+  const closing = new AbortController()
+
+  const add = (blob: Digest, indices: readonly number[]) => {
+    const now = performance.now()
+    const sweep = sweeps.get(blob)
+    if (sweep !== undefined) {
+      if (sweep.wanted.size === 0) sweep.firstAt = now
+      for (const index of indices) sweep.wanted.add(index)
+      sweep.lastAt = now
+      return
+    }
+    sweeps.set(blob, { wanted: new Set(indices), firstAt: now, lastAt: now })
+    const run = runSweep(blob).finally(() => running.delete(run))
+    running.add(run)
+  }
+
+  const runSweep = async (blob: Digest): Promise<void> => {
+    const sweep = sweeps.get(blob)
+    try {
+      while (sweep !== undefined && sweep.wanted.size > 0 && !closing.signal.aborted) {
+        await gather(sweep)
+        await turns.pass(() => sendRound(blob, sweep))
+        sweep.firstAt = performance.now()
+      }
+    } catch (error) {
+      // The blob store failed. What was wanted is wanted again by the devices.
+      if (!closing.signal.aborted) log.error({ err: error, blob }, 'chunks could not be sent')
+    } finally {
+      sweeps.delete(blob)
+    }
+  }
+
+  const gather = async (sweep: Sweep): Promise<void> => {
+    for (;;) {
+      const now = performance.now()
+      const waitMs = Math.min(sweep.lastAt + limits.gatherQuietMs - now, sweep.firstAt + limits.gatherMostMs - now)
+      if (waitMs <= 0) return
+      await delay(waitMs, undefined, { signal: closing.signal })
+    }
+  }
+
+  /** Every wanted chunk once, upwards; those that are wanted meanwhile too, where the round has not passed them. */
+  const sendRound = async (blob: Digest, { wanted }: Sweep): Promise<void> => {
+    let next = 0
+    const work = async () => {
+      for (;;) {
+        const index = smallestFrom(wanted, next)
+        if (index === undefined || closing.signal.aborted) return
+        next = index + 1
+        wanted.delete(index)
+        await publish(chunkTopic(blob, index), await payloadOf(blob, index), 0)
+        counts.published += 1
+      }
+    }
+    await Promise.all(Array.from({ length: limits.chunksInFlightMax }, work))
+  }
+
+  const payloadOf = async (blob: Digest, index: number): Promise<Uint8Array> => {
+    const key = chunkTopic(blob, index)
+    const cached = cache.get(key)
+    if (cached !== undefined) return cached
+    const data = await blobs.read(blob, index * chunkBytesMax, chunkBytesMax)
+    counts.read += 1
+    const packed = await compress(data)
+    const chunk: Chunk = packed.length < data.length ? { encoding: 'zstd', data: packed } : { encoding: 'raw', data }
+    const payload = encode(chunk)
+    cache.set(key, payload)
+    return payload
+  }
+
+  return {
+    want: async (device, { blob, indices }) => {
+      if (!(await mayReadBlob(device, blob))) return 'want-not-assigned'
+      if (!sweeps.has(blob) && sweeps.size >= limits.blobsMax) return 'want-too-many-blobs'
+      const chunkCount = Math.ceil((await blobs.sizeBytes(blob)) / chunkBytesMax)
+      const there = indices.filter((index) => index < chunkCount)
+      if (there.length === 0) return 'want-no-such-chunk'
+      const allowed = ledger.ask(device, blob, chunkCount, there)
+      if (allowed.length === 0) return 'want-too-often'
+      if (!closing.signal.aborted) add(blob, allowed)
+      return undefined
+    },
+    counts: () => counts,
+    close: async () => {
+      closing.abort()
+      await Promise.all(running)
+    },
+  }
+}
+
+/** At most a few thousand are wanted at a time: looking through them costs less than keeping them sorted. */
+function smallestFrom(wanted: ReadonlySet<number>, from: number): number | undefined {
+  let smallest: number | undefined
+  for (const index of wanted) {
+    if (index >= from && (smallest === undefined || index < smallest)) smallest = index
+  }
+  return smallest
+}
+
+/** The last used bytes, up to `bytesMax`. */
+function byteCache(bytesMax: number): {
+  get(key: string): Uint8Array | undefined
+  set(key: string, value: Uint8Array): void
+} {
+  const entries = new Map<string, Uint8Array>()
+  let bytes = 0
+  return {
+    get: (key) => {
+      const value = entries.get(key)
+      if (value !== undefined) {
+        entries.delete(key)
+        entries.set(key, value)
+      }
+      return value
+    },
+    set: (key, value) => {
+      bytes += value.length - (entries.get(key)?.length ?? 0)
+      entries.set(key, value)
+      for (const [oldest, old] of entries) {
+        if (bytes <= bytesMax) break
+        entries.delete(oldest)
+        bytes -= old.length
+      }
+    },
+  }
+}
+
+/** Lets `most` in at a time; the others wait in order of arrival. */
+function turnstile(most: number): { pass(work: () => Promise<void>): Promise<void> } {
+  const waiting: (() => void)[] = []
+  let inside = 0
+  return {
+    pass: async (work) => {
+      if (inside >= most) await new Promise<void>((resolve) => waiting.push(resolve))
+      else inside += 1
+      try {
+        await work()
+      } finally {
+        const next = waiting.shift()
+        if (next === undefined) inside -= 1
+        else next()
+      }
+    },
+  }
+}

@@ -1,0 +1,239 @@
+// Devices over HTTP: look at them, label them, say what one shall run, end one.
+
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { SecretResponse } from '@roost/shared/protocol/enrolment.ts'
+import { Command } from '@roost/shared/protocol/messages.ts'
+import { DeploymentName, DeviceId, ModelName } from '@roost/shared/protocol/names.ts'
+import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
+import type { Hub } from '../hub.ts'
+import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
+import { notFound, Problem, problems } from '../problem.ts'
+import { desiredOf, retryWish } from './desired.ts'
+import { type DeviceRow, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
+import {
+  changedSince,
+  DeviceDetail,
+  DeviceDocument,
+  etagOf,
+  expectedRevision,
+  IfMatch,
+  json,
+  jsonBody,
+  QueryText,
+  readQuery,
+  showDesired,
+  showDevice,
+  showReported,
+} from './documents.ts'
+import type { Fleet } from './fleet.ts'
+import { LabelKey, Labels, LabelValue } from './labels.ts'
+import { raiseFloor, wishByHand } from './operate.ts'
+import { reportedOf } from './progress.ts'
+
+const params = z.object({ id: DeviceId })
+const Version = z.number().int().positive().max(1_000_000_000)
+
+const list = createRoute({
+  method: 'get',
+  path: '/v1/devices',
+  summary: 'Devices by id, all or those a label query holds for',
+  ...scoped('viewer'),
+  request: {
+    query: PageQuery.extend({
+      query: QueryText.default('all'),
+      /** `true`: revoked ones too. */
+      revoked: z.enum(['true', 'false']).default('false'),
+    }),
+  },
+  responses: { 200: json(z.object({ devices: z.array(DeviceDocument), next: NextCursor }), 'A page'), ...problems() },
+})
+const show = createRoute({
+  method: 'get',
+  path: '/v1/devices/{id}',
+  summary: 'One device: what is wanted of it and what it reports',
+  ...scoped('viewer'),
+  request: { params },
+  responses: { 200: json(DeviceDetail, 'The device'), ...problems() },
+})
+const edit = createRoute({
+  method: 'patch',
+  path: '/v1/devices/{id}',
+  summary: 'Set labels; null takes one away, the others stay',
+  ...scoped('operator'),
+  request: {
+    params,
+    headers: IfMatch,
+    ...jsonBody(z.strictObject({ labels: z.record(LabelKey, LabelValue.nullable()) })),
+  },
+  responses: { 200: json(DeviceDocument, 'The device afterwards'), ...problems() },
+})
+const revoke = createRoute({
+  method: 'delete',
+  path: '/v1/devices/{id}',
+  summary: 'Revoke a device: it is cut off at once and cannot come back, also not under its name',
+  ...scoped('operator'),
+  request: { params },
+  responses: { 204: { description: 'It is revoked' }, ...problems() },
+})
+const desire = createRoute({
+  method: 'put',
+  path: '/v1/devices/{id}/desired/{deployment}',
+  summary: 'Say by hand which version a deployment of the device shall run',
+  ...scoped('operator'),
+  request: {
+    params: params.extend({ deployment: DeploymentName }),
+    ...jsonBody(z.strictObject({ model: ModelName, version: Version })),
+  },
+  responses: { 200: json(DeviceDetail, 'The device afterwards'), ...problems() },
+})
+const withdraw = createRoute({
+  method: 'delete',
+  path: '/v1/devices/{id}/desired/{deployment}',
+  summary: 'Nothing shall run in the deployment any more',
+  ...scoped('operator'),
+  request: { params: params.extend({ deployment: DeploymentName }) },
+  responses: { 200: json(DeviceDetail, 'The device afterwards'), ...problems() },
+})
+const retry = createRoute({
+  method: 'post',
+  path: '/v1/devices/{id}/retry',
+  summary: 'Ask the device to try again what it gave up',
+  ...scoped('operator'),
+  request: { params, ...jsonBody(z.strictObject({ deployment: DeploymentName })) },
+  responses: { 200: json(DeviceDetail, 'The device, with the attempt raised'), ...problems() },
+})
+const command = createRoute({
+  method: 'post',
+  path: '/v1/devices/{id}/commands',
+  summary: 'Tell a connected device to report now, to say hello now, or how much to log',
+  ...scoped('operator'),
+  request: { params, ...jsonBody(Command) },
+  responses: { 202: { description: 'It was told' }, ...problems() },
+})
+const rotate = createRoute({
+  method: 'post',
+  path: '/v1/devices/{id}/secret',
+  summary: 'The device’s next secret; the present one holds until the next is used for the first time',
+  ...scoped('device'),
+  request: { params },
+  responses: { 201: json(SecretResponse, 'The secret, shown only now'), ...problems() },
+})
+const floor = createRoute({
+  method: 'put',
+  path: '/v1/models/{name}/floor',
+  summary: 'From now on devices install no version of the model older than this one; a floor only rises',
+  ...scoped('operator'),
+  request: { params: z.object({ name: ModelName }), ...jsonBody(z.strictObject({ version: Version })) },
+  responses: { 200: json(z.object({ model: ModelName, counter: z.number().int() }), 'The floor'), ...problems() },
+})
+
+export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
+  const { database, clock, log } = hub
+  const known = async (id: string): Promise<DeviceRow> => {
+    const row = await findDevice(database, id)
+    if (row === undefined) throw notFound('device', id)
+    return row
+  }
+  const enrolled = async (id: string): Promise<DeviceRow> => {
+    const row = await known(id)
+    if (row.revoked_at === null) return row
+    throw new Problem(409, 'revoked', 'The device is revoked', `${id} was revoked and stays so`)
+  }
+  const shown = (row: DeviceRow) => showDevice(row, fleet.isConnected(row.id), clock())
+  const detail = async (id: string): Promise<DeviceDetail> => ({
+    ...shown(await known(id)),
+    desired: (await desiredOf(database, id)).map(showDesired),
+    reported: (await reportedOf(database, [id])).map(showReported),
+  })
+
+  return new OpenAPIHono<HubEnv>()
+    .openapi(list, async (c) => {
+      const { limit, cursor, query, revoked } = c.req.valid('query')
+      const filter = { query: readQuery(query), revoked: revoked === 'true' }
+      const rows = await listDevices(database, filter, cursorKey(cursor, DeviceId, ''), limit + 1)
+      const { items, next } = cutPage(rows, limit, ({ id }) => id)
+      return c.json({ devices: items.map(shown), next }, 200)
+    })
+    .openapi(show, async (c) => {
+      const row = await known(c.req.valid('param').id)
+      c.header('etag', etagOf(row))
+      return c.json(await detail(row.id), 200)
+    })
+    .openapi(edit, async (c) => {
+      const before = await enrolled(c.req.valid('param').id)
+      const labels = mergeLabels(before.labels, c.req.valid('json').labels)
+      const expected = expectedRevision(c.req.valid('header')['if-match']) ?? before.revision
+      // What was merged was merged into this revision, so no other may have come in between.
+      const isSame = expected === before.revision
+      const [changed] = isSame ? await database.write([setLabels(before.id, labels, expected)]) : [0]
+      const after = await enrolled(before.id)
+      if (changed === 0) throw changedSince(after)
+      c.header('etag', etagOf(after))
+      return c.json(shown(after), 200)
+    })
+    .openapi(revoke, async (c) => {
+      const { id } = await known(c.req.valid('param').id)
+      await database.write([revokeDevice(id, clock())])
+      fleet.disconnect(id, 'revoked')
+      log.info({ device: id, by: actorOf(c.get('principal')) }, 'device revoked')
+      return c.body(null, 204)
+    })
+    .openapi(desire, async (c) => {
+      const { id, deployment } = c.req.valid('param')
+      const device = await enrolled(id)
+      await wishByHand(hub, fleet, device, deployment, c.req.valid('json'), actorOf(c.get('principal')))
+      return c.json(await detail(id), 200)
+    })
+    .openapi(withdraw, async (c) => {
+      const { id, deployment } = c.req.valid('param')
+      await enrolled(id)
+      await fleet.desire([{ device: id, deployment, manifest: null, by: actorOf(c.get('principal')) }])
+      return c.json(await detail(id), 200)
+    })
+    .openapi(retry, async (c) => {
+      const { id } = await enrolled(c.req.valid('param').id)
+      const { deployment } = c.req.valid('json')
+      const by = actorOf(c.get('principal'))
+      const attempt = await retryWish(database, { device: id, deployment, by }, clock())
+      if (attempt === undefined) throw notFound('wish for deployment', deployment)
+      fleet.push([id])
+      return c.json(await detail(id), 200)
+    })
+    .openapi(command, async (c) => {
+      const { id } = await enrolled(c.req.valid('param').id)
+      if (!fleet.isConnected(id)) {
+        throw new Problem(409, 'not-connected', 'The device is not connected', `${id} cannot be told anything now`)
+      }
+      await fleet.command(id, c.req.valid('json'))
+      return c.body(null, 202)
+    })
+    .openapi(rotate, async (c) => {
+      const { id } = c.req.valid('param')
+      const principal = c.get('principal')
+      if (principal.kind !== 'device' || principal.id !== id) {
+        throw new Problem(403, 'forbidden', 'Not allowed', 'a device may ask for its own secret only')
+      }
+      const secret = await rotateSecret(hub, id)
+      if (secret === undefined) throw notFound('device', id)
+      c.header('cache-control', 'no-store')
+      return c.json({ secret }, 201)
+    })
+    .openapi(floor, async (c) => {
+      const { name } = c.req.valid('param')
+      const counter = await raiseFloor(hub, fleet, name, c.req.valid('json').version, actorOf(c.get('principal')))
+      return c.json({ model: name, counter }, 200)
+    })
+}
+
+/** @throws Problem where there would be too many */
+function mergeLabels(before: Labels, change: Readonly<Record<string, string | null>>): Labels {
+  const merged = new Map(Object.entries(before))
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) merged.delete(key)
+    else merged.set(key, value)
+  }
+  const parsed = Labels.safeParse(Object.fromEntries(merged))
+  if (parsed.success) return parsed.data
+  const detail = parsed.error.issues.map(({ message }) => message).join('; ')
+  throw new Problem(422, 'invalid-request', 'The request does not fit its schema', detail, { field: 'labels' })
+}

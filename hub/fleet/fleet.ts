@@ -1,0 +1,95 @@
+// The fleet as a running thing: broker, sessions, chunk server and presence, put together and taken apart here.
+// Others speak to devices only through this.
+
+import type { Command } from '@roost/shared/protocol/messages.ts'
+import { downTopic } from '@roost/shared/protocol/topics.ts'
+import { encode } from '@roost/shared/protocol/wire.ts'
+import type { Hub } from '../hub.ts'
+import { createAssigner } from './assign.ts'
+import { type Broker, type BrokerLimits, startBroker } from './broker.ts'
+import { type ChunkServerLimits, createChunkServer } from './chunks.ts'
+import { storeWishes, type Wish } from './desired.ts'
+import { addFleetMetrics } from './metrics.ts'
+import { createPresence } from './presence.ts'
+import { createSession, type ReportsPort } from './session.ts'
+import { createWriteGatherer } from './write-gatherer.ts'
+
+export type Fleet = {
+  ports: Broker['ports']
+  isConnected: (device: string) => boolean
+  connectedDevices: () => string[]
+  /** Writes the wishes, then tells those of the devices that are connected. */
+  desire: (wishes: readonly Wish[]) => Promise<void>
+  /** Tells these devices, those that are connected, what is wanted of them now. Does not wait for them. */
+  push: (devices: readonly string[]) => void
+  command: (device: string, command: Command) => Promise<void>
+  /** Cuts the device off. It comes back unless it was revoked. */
+  disconnect: (device: string, reason: string) => void
+  chunkCounts: () => Readonly<{ read: number; published: number }>
+  close: () => Promise<void>
+}
+
+export type FleetOptions = { brokerLimits?: Partial<BrokerLimits>; chunkLimits?: Partial<ChunkServerLimits> }
+
+/** @throws the error of listen(2) */
+export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetOptions = {}): Promise<Fleet> {
+  const { config, database, blobs, clock, log } = hub
+  const onError = (error: unknown) => log.error({ err: error }, 'a device could not be told, or noted')
+  const writer = createWriteGatherer(database)
+  const publish: Broker['publish'] = (topic, payload, qos) => broker.publish(topic, payload, qos)
+  const chunks = createChunkServer({
+    blobs,
+    publish,
+    mayReadBlob: hub.mayReadBlob,
+    clock,
+    log,
+    ...(options.chunkLimits === undefined ? {} : { limits: options.chunkLimits }),
+  })
+  const session = createSession({ hub, publish, assigner: createAssigner(hub), writer, chunks, reports })
+  const presence = createPresence({
+    write: writer.write,
+    connectedDevices: () => broker.connectedDevices(),
+    clock,
+    onError,
+  })
+  const broker: Broker = await startBroker({
+    listen: {
+      tcp: { host: config.mqttHost, port: config.mqttPort },
+      webSocket: { host: config.mqttHost, port: config.mqttWsPort },
+      tls: hub.tls,
+    },
+    authenticate: hub.authenticateDevice,
+    mayReadBlob: hub.mayReadBlob,
+    onMessage: session.onMessage,
+    onConnect: (device) => log.debug({ device }, 'device connected'),
+    onDisconnect: (device) => {
+      log.debug({ device }, 'device gone')
+      session.onDisconnect(device)
+      presence.onDisconnect(device)
+    },
+    log,
+    ...(options.brokerLimits === undefined ? {} : { limits: options.brokerLimits }),
+  })
+  addFleetMetrics(hub.metrics, broker, session, chunks)
+
+  const push = (devices: readonly string[]) => void session.push(devices)
+  return {
+    ports: broker.ports,
+    isConnected: broker.isConnected,
+    connectedDevices: broker.connectedDevices,
+    desire: async (wishes) => {
+      await storeWishes(database, wishes, clock())
+      push(wishes.map(({ device }) => device))
+    },
+    push,
+    command: (device, command) => publish(downTopic(device, 'command'), encode(command), 1),
+    disconnect: broker.disconnect,
+    chunkCounts: chunks.counts,
+    close: async () => {
+      await broker.close()
+      await chunks.close()
+      await presence.close()
+      await writer.close()
+    },
+  }
+}
