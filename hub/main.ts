@@ -52,4 +52,4 @@ function nextSignal(): Promise<NodeJS.Signals> {
   })
 }
 
-if (import.meta.main) await runHub()
+if (import.meta.main) await runHub({ newAdminToken: process.argv.includes('--new-admin-token') })

@@ -1,4 +1,4 @@
-// A real hub as a process: `roost hub` in a folder of its own on free ports, its log kept line by line.
+// A real hub as a process, in a folder of its own on free ports, its log kept line by line.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 
-const command = fileURLToPath(new URL('../../hub/cli/main.ts', import.meta.url))
+const command = fileURLToPath(new URL('../../hub/main.ts', import.meta.url))
 const Ready = z.object({ msg: z.literal('hub ready'), url: z.string(), ports: z.record(z.string(), z.number()) })
 const readyMsMax = 30_000
 
@@ -66,7 +66,7 @@ export async function runHubProcess(
 function startHubProcess({ folder, environment = {}, args = [] }: HubProcessOptions & { folder: string }) {
   const ports = { ROOST_HTTP_PORT: '0', ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0' }
   const { PATH = '', TMPDIR } = process.env
-  const child = spawn(process.execPath, [command, 'hub', ...args], {
+  const child = spawn(process.execPath, [command, ...args], {
     env: { PATH, ...(TMPDIR === undefined ? {} : { TMPDIR }), ROOST_DATA_DIR: folder, ...ports, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

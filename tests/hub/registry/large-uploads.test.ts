@@ -1,0 +1,109 @@
+// Large uploads against a real hub: memory stays flat, the limit cuts, a client that goes away leaves nothing.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { VersionDocument } from '../../../hub/registry/documents.ts'
+import { aHubProcess, type HubProcess } from '../../builders/hub-process.ts'
+import { aScaleModel } from '../../builders/onnx.ts'
+import { readAs } from '../a-hub.ts'
+
+const mebibyte = 1_048_576
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'roost-large-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+/** A whole ONNX file of `sizeBytes`: a small model whose documentation is very long (ModelProto.doc_string). */
+function* aLargeModel(sizeBytes: number): Generator<Uint8Array> {
+  yield aScaleModel()
+  // the field's tag and its length, five bytes together for these sizes
+  let left = sizeBytes - aScaleModel().length - 5
+  yield Uint8Array.from([0x32, ...varint(left)])
+  const piece = new Uint8Array(mebibyte).fill(0x61)
+  for (; left > 0; left -= piece.length) yield piece.subarray(0, Math.min(left, piece.length))
+}
+
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))]
+}
+
+function* asPart(model: Iterable<Uint8Array>): Generator<Uint8Array> {
+  yield Buffer.from('--b\r\ncontent-disposition: form-data; name="model"; filename="m.onnx"\r\n\r\n')
+  yield* model
+  yield Buffer.from('\r\n--b--\r\n')
+}
+
+const send = (hub: HubProcess, body: Iterable<Uint8Array>, signal?: AbortSignal) =>
+  fetch(`${hub.url}/v1/models/large/versions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${hub.adminToken}`, 'content-type': 'multipart/form-data; boundary=b' },
+    body: ReadableStream.from(body),
+    duplex: 'half',
+    ...(signal === undefined ? {} : { signal }),
+  } as RequestInit)
+
+/** Highest resident memory so far, bytes. */
+async function peakMemory(pid: number): Promise<number> {
+  const kilobytes = /VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Number(kilobytes) * 1024
+}
+
+async function filesOf(hub: HubProcess): Promise<string[]> {
+  const entries = await readdir(join(hub.folder, 'blobs'), { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
+}
+
+test('200 MiB pass through a hub that grows by less than half of that', async () => {
+  await using hub = await aHubProcess({ folder })
+  // a first, small one: what registering needs at all is loaded
+  expect((await send(hub, asPart(aLargeModel(mebibyte)))).status).toBe(201)
+  const before = await peakMemory(hub.pid)
+  const response = await send(hub, asPart(aLargeModel(200 * mebibyte)))
+  const version = await readAs(VersionDocument, response)
+  expect(version).toMatchObject({
+    version: 2,
+    state: 'released',
+    files: [{ role: 'model', sizeBytes: 200 * mebibyte }],
+  })
+  const grown = (await peakMemory(hub.pid)) - before
+  console.log(`the hub grew by ${Math.round(grown / mebibyte)} MiB`)
+  expect(grown).toBeLessThan(100 * mebibyte)
+  const blob = await fetch(`${hub.url}/v1/blobs/${version.files[0]?.sha256}`, {
+    headers: { authorization: `Bearer ${hub.adminToken}`, range: `bytes=${200 * mebibyte - 10}-` },
+  })
+  expect([blob.status, await blob.text()]).toEqual([206, 'aaaaaaaaaa'])
+})
+
+test('an upload over the limit is cut there and its sender is told, though it would send for ever', async () => {
+  await using hub = await aHubProcess({ folder, environment: { ROOST_UPLOAD_BYTES_MAX: String(mebibyte) } })
+  let sent = 0
+  function* endless(): Generator<Uint8Array> {
+    for (;;) {
+      sent += 65_536
+      yield new Uint8Array(65_536)
+    }
+  }
+  const response = await send(hub, asPart(endless()))
+  expect([response.status, await response.json()]).toMatchObject([413, { code: 'too-large', field: 'model' }])
+  // what lies in socket buffers on the way is sent too
+  expect(sent).toBeLessThan(64 * mebibyte)
+  expect(await filesOf(hub)).toEqual([])
+  expect((await fetch(`${hub.url}/healthz`)).status).toBe(200)
+})
+
+test('a client that goes away half way leaves nothing', async () => {
+  await using hub = await aHubProcess({ folder })
+  const gone = new AbortController()
+  function* half(): Generator<Uint8Array> {
+    for (let i = 0; i < 40; i++) yield new Uint8Array(65_536)
+    gone.abort()
+  }
+  await expect(send(hub, asPart(half()), gone.signal)).rejects.toThrow()
+  await expect.poll(() => filesOf(hub)).toEqual([])
+  expect(hub.output()).not.toContain('"level":50')
+  expect((await send(hub, asPart(aLargeModel(mebibyte)))).status).toBe(201)
+})
