@@ -9,20 +9,23 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../hub/config.ts'
 import { insertToken, makeToken, type Role, roles } from '../../../hub/governance/tokens.ts'
 import { type RunningHub, startHub } from '../../../hub/start.ts'
+import { anEnrolledDevice } from '../fleet/a-fleet.ts'
 
-type Caller = Role | 'nobody'
+type Caller = Role | 'device' | 'nobody'
 const everyRole: Caller[] = [...roles]
 const only = (...callers: Caller[]): Caller[] => [...callers, 'admin']
 
-/** `:x` for any parameter. Callers not named get 401 (nobody) or 403. Devices are told apart where fleet is tested. */
+/** `:x` for any parameter. Callers not named get 401 (nobody) or 403. */
 const table: Record<string, Caller[]> = {
-  'GET /healthz': [...everyRole, 'nobody'],
-  'GET /readyz': [...everyRole, 'nobody'],
+  'GET /healthz': [...everyRole, 'device', 'nobody'],
+  'GET /readyz': [...everyRole, 'device', 'nobody'],
   'GET /metrics': everyRole,
   'GET /v1/openapi.json': everyRole,
+
   'POST /v1/tokens': only(),
   'GET /v1/tokens': only(),
   'DELETE /v1/tokens/:x': only(),
+
   'POST /v1/models/:x/versions': only('ci'),
   'GET /v1/models': everyRole,
   'GET /v1/models/:x': everyRole,
@@ -31,12 +34,53 @@ const table: Record<string, Caller[]> = {
   'GET /v1/models/:x/versions/:x/manifest': everyRole,
   'GET /v1/models/:x/versions/:x/signature': everyRole,
   'PUT /v1/models/:x/versions/:x/signature': only('ci'),
-  'GET /v1/blobs/:x': everyRole,
+  'PUT /v1/models/:x/floor': only('operator'),
+  'GET /v1/blobs/:x': [...everyRole, 'device'],
+
+  'POST /v1/claims': only('operator'),
+  'GET /v1/claims': everyRole,
+  'DELETE /v1/claims/:x': only('operator'),
+  // carries its own claim token
+  'POST /v1/enrol': [...everyRole, 'device', 'nobody'],
+  'GET /v1/devices': everyRole,
+  'GET /v1/devices/:x': everyRole,
+  'PATCH /v1/devices/:x': only('operator'),
+  'DELETE /v1/devices/:x': only('operator'),
+  'PUT /v1/devices/:x/desired/:x': only('operator'),
+  'DELETE /v1/devices/:x/desired/:x': only('operator'),
+  'POST /v1/devices/:x/retry': only('operator'),
+  'POST /v1/devices/:x/commands': only('operator'),
+  // not even an admin: the secret is the device's own
+  'POST /v1/devices/:x/secret': ['device'],
+  'POST /v1/groups': only('operator'),
+  'GET /v1/groups': everyRole,
+  'GET /v1/groups/:x': everyRole,
+  'GET /v1/groups/:x/devices': everyRole,
+  'PATCH /v1/groups/:x': only('operator'),
+  'DELETE /v1/groups/:x': only('operator'),
+
+  'GET /v1/devices/:x/telemetry': everyRole,
+  'GET /v1/devices/:x/drift': everyRole,
+  'GET /v1/devices/:x/events': everyRole,
+  'GET /v1/groups/:x/telemetry': everyRole,
+  'GET /v1/groups/:x/drift': everyRole,
+  'GET /v1/models/:x/telemetry': everyRole,
+  'GET /v1/models/:x/drift': everyRole,
+
+  'POST /v1/rollouts': only('operator'),
+  'GET /v1/rollouts': everyRole,
+  'GET /v1/rollouts/:x': everyRole,
+  'GET /v1/rollouts/:x/devices': everyRole,
+  'GET /v1/rollouts/:x/decisions': everyRole,
+  'POST /v1/rollouts/:x/:x': only('operator'),
 }
+
+/** Stands for every parameter; also the name of the device that calls, so that its own routes let it in. */
+const parameter = 'zzzzzzzz'
 
 let folder: string
 let running: RunningHub
-const tokens = new Map<Caller, string>()
+const credentials = new Map<Caller, string>()
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'roost-access-'))
@@ -45,10 +89,12 @@ beforeAll(async () => {
   const { database, random, clock } = running.hub
   for (const role of roles) {
     const made = makeToken(random)
-    tokens.set(role, made.token)
+    credentials.set(role, `Bearer ${made.token}`)
     const row = { name: role, role, createdBy: 'test', createdAt: clock(), expiresAt: undefined }
     await database.write([insertToken(made, row)])
   }
+  const { device, secret } = await anEnrolledDevice(running.hub, parameter)
+  credentials.set('device', `Basic ${Buffer.from(`${device}:${secret}`).toString('base64')}`)
 })
 afterAll(async () => {
   await running.close()
@@ -76,16 +122,17 @@ test('every route is in the table, and in the OpenAPI document with what it asks
   }
 })
 
-describe.each([...roles, 'nobody' as const])('%s', (caller) => {
+// the device first: an admin who is let in everywhere revokes it
+describe.each(['device' as const, ...roles, 'nobody' as const])('%s', (caller) => {
   test('is let in where the table says so and nowhere else', async () => {
     const found: Record<string, string> = {}
     const wanted: Record<string, string> = {}
     for (const route of routes()) {
       const [method = '', path = ''] = route.split(' ')
-      const token = tokens.get(caller)
-      const response = await running.app.request(path.replaceAll(/:[^/]+/g, 'zzzzzzzz'), {
+      const authorization = credentials.get(caller)
+      const response = await running.app.request(path.replaceAll(/:[^/]+/g, parameter), {
         method,
-        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+        headers: authorization === undefined ? {} : { authorization },
       })
       await response.body?.cancel()
       found[route] = response.status === 401 || response.status === 403 ? String(response.status) : 'let in'
@@ -96,7 +143,7 @@ describe.each([...roles, 'nobody' as const])('%s', (caller) => {
 })
 
 describe('a caller with bad credentials gets 401', () => {
-  const valid = () => tokens.get('viewer') ?? ''
+  const valid = () => credentials.get('viewer')?.slice('Bearer '.length) ?? ''
   test.each([
     ['no scheme', () => valid()],
     ['another scheme', () => `Digest ${valid()}`],
