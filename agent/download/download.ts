@@ -1,0 +1,111 @@
+// Fetches one blob, by whichever way brings it, and makes it whole on disk; goes on where an earlier try stopped.
+// Expected trouble is a DownloadError after bounded tries; being cut off is no trouble and is waited out.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import type { HashedBlob } from '@roost/shared/bundle/chunks.ts'
+import type { Logger } from 'pino'
+import type { BlobStore } from './blob-store.ts'
+import { type Budget, budgetOf, spend } from './budget.ts'
+import { DownloadError } from './error.ts'
+import { type ChunkLink, fetchOverMqtt, type MqttTimes } from './mqtt-way.ts'
+import type { PartialBlob } from './partial-blob.ts'
+import { wantTimes } from './plan.ts'
+
+/** Rounds over all ways in a row that brought nothing; then the download has failed. */
+export const fruitlessRoundsMax = 3
+
+export type DownloadTimes = MqttTimes & {
+  /** Before the second round; doubled before each further one. */
+  pauseMs: number
+}
+
+export type DownloadWays = {
+  /** `auto`: MQTT, and HTTP for what it did not bring. */
+  way: 'mqtt' | 'http' | 'auto'
+  link: ChunkLink
+  http: { fetch(blob: PartialBlob, signal: AbortSignal): Promise<void> }
+  device: string
+  /** Monotonic milliseconds. */
+  now: () => number
+  log: Pick<Logger, 'debug' | 'info' | 'warn'>
+  times?: Partial<DownloadTimes>
+}
+
+/** Resolves when the blob is whole, verified and durable in `store`; at once if it is there.
+ *  @throws DownloadError; the signal's reason when aborted. What came so far is kept for the next time. */
+export async function downloadBlob(
+  file: HashedBlob,
+  store: BlobStore,
+  ways: DownloadWays,
+  signal: AbortSignal,
+): Promise<void> {
+  if (store.has(file)) return
+  const blob = await store.begin(file)
+  try {
+    await fetchMissing(blob, ways, budgetOf(file.sizeBytes), signal)
+  } catch (error) {
+    await store.close(blob)
+    throw error
+  }
+  await store.complete(blob)
+}
+
+type Way = (blob: PartialBlob, budget: Budget, signal: AbortSignal) => Promise<void>
+
+async function fetchMissing(blob: PartialBlob, ways: DownloadWays, budget: Budget, signal: AbortSignal): Promise<void> {
+  const times: DownloadTimes = { ...wantTimes, linkCheckMs: 500, pauseMs: 10_000, ...ways.times }
+  const overMqtt: Way = async (...args) => {
+    const { link, device, now, log } = ways
+    const counts = await fetchOverMqtt(args[0], { link, device, now, log, times }, args[1], args[2])
+    log.info({ event: 'downloaded', blob: blob.file.sha256, ...counts }, 'a blob came over MQTT')
+  }
+  const overHttp: Way = (...args) => fetchOverHttp(ways, ...args)
+  const order = { mqtt: [overMqtt], http: [overHttp], auto: [overMqtt, overHttp] }[ways.way]
+  for (let fruitless = 0; ; ) {
+    const before = blob.missing.size
+    const faults = []
+    for (const fetch of order) {
+      const fault = await faultOf(fetch(blob, budget, signal))
+      if (fault === undefined) return
+      faults.push(fault.message)
+    }
+    const detail = faults.join('; ')
+    ways.log.warn({ event: 'download_stalled', blob: blob.file.sha256, missing: blob.missing.size }, detail)
+    fruitless = blob.missing.size < before ? 0 : fruitless + 1
+    if (fruitless >= fruitlessRoundsMax) throw new DownloadError('stalled', detail)
+    await delay(times.pauseMs * 2 ** fruitless, undefined, { signal })
+  }
+}
+
+async function fetchOverHttp(
+  ways: DownloadWays,
+  blob: PartialBlob,
+  budget: Budget,
+  signal: AbortSignal,
+): Promise<void> {
+  const { http, now } = ways
+  const startedAt = now()
+  const tooLate = AbortSignal.timeout(Math.min(Math.ceil(budget.leftMs), timerMaxMs))
+  try {
+    await http.fetch(blob, AbortSignal.any([signal, tooLate]))
+  } catch (error) {
+    signal.throwIfAborted()
+    spend(budget, tooLate.aborted ? budget.leftMs : now() - startedAt)
+    throw error
+  }
+  budget.leftMs -= now() - startedAt
+}
+
+/** The longest time a timer can be set to. */
+const timerMaxMs = 2 ** 31 - 1
+
+/** What ends one way and leaves the others; everything else is thrown on. */
+async function faultOf(fetching: Promise<void>): Promise<DownloadError | undefined> {
+  try {
+    await fetching
+    return undefined
+  } catch (error) {
+    if (error instanceof DownloadError && (error.code === 'stalled' || error.code === 'http')) return error
+    throw error
+  }
+}
