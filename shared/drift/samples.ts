@@ -11,7 +11,7 @@ export function kolmogorovSmirnov(a: Float64Array, b: Float64Array): { statistic
     (most, { seenA, seenB }) => Math.max(most, Math.abs(seenA * b.length - seenB * a.length)),
     0,
   )
-  const statistic = largest / a.length / b.length
+  const statistic = largest / (a.length * b.length)
   const exact = Math.max(a.length, b.length) <= exactRowsMax
   return {
     statistic,
