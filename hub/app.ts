@@ -6,6 +6,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { type HubEnv, scoped, unscoped } from './governance/access.ts'
 import { governanceRoutes } from './governance/routes.ts'
+import { watchRequests } from './http-metrics.ts'
 import type { Hub } from './hub.ts'
 import { invalidRequest, Problem, problemResponse, problems } from './problem.ts'
 import { DatabaseError } from './storage/database.ts'
@@ -29,6 +30,7 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
     await next()
     c.res.headers.set('x-request-id', c.get('requestId'))
   })
+  app.use(watchRequests(hub.metrics))
   const limitBody = bodyLimit({ maxSize: bodyBytesMax, onError: () => Promise.reject(bodyTooLarge()) })
   app.use((c, next) => (c.req.header('content-type')?.startsWith('multipart/') ? next() : limitBody(c, next)))
 

@@ -23,43 +23,64 @@ import { readRows } from './sample.ts'
 import type { Score } from './scoring.ts'
 import { assertNoRepeat, insertVersion } from './store.ts'
 import { rowsByColumns, rowsByFeatures } from './training-rows.ts'
+import type { Turns } from './turns.ts'
 import { receiveUpload, type Upload } from './upload.ts'
 
-/** @throws Problem; the routes' table of them is in docs/api.md */
-export async function registerVersion(
+export type Registration = { model: string; request: Request; createdBy: string }
+
+/** @throws Problem: docs/registering.md lists them */
+export function registerVersion(
   hub: Hub,
   score: Score,
-  { model, request, createdBy }: { model: string; request: Request; createdBy: string },
+  turns: Turns,
+  registration: Registration,
 ): Promise<{ version: number }> {
-  await using upload = await receiveUpload(request, hub.blobs, hub.config.uploadBytesMax)
+  return turns.enter(async (oneAtATime) => {
+    await using upload = await receiveUpload(registration.request, hub.blobs, hub.config.uploadBytesMax)
+    return await oneAtATime(() => registerUpload(hub, score, upload, registration))
+  })
+}
+
+async function registerUpload(
+  hub: Hub,
+  score: Score,
+  upload: Upload,
+  { model, createdBy }: Registration,
+): Promise<{ version: number }> {
   const metadata = parseMetadata(upload.metadata)
   const content = contentDigest(upload, metadata)
   await assertNoRepeat(hub.database, model, content)
   const inspection = await inspectModel(upload.model)
-  const draft = await draftManifest(hub, score, upload, metadata, inspection)
-  const { baseline } = draft
+  const { manifest: draft, baseline } = await draftManifest(hub, score, upload, metadata, inspection)
   await upload.model.keep()
   const created_at = hub.clock()
   const { description, metrics, commit, run, dataset } = metadata
-  return await insertVersion(
-    hub.database,
-    model,
-    { description, metrics, commit, run, dataset, created_by: createdBy, created_at, content, inspection, baseline },
-    (version, counter) => {
-      const created = new Date(created_at).toISOString()
-      const manifest: Manifest = { ...draft.manifest, model, version, counter, created }
-      const payload = manifestPayload(manifest)
-      // what devices will check, checked here
-      parseManifest(payload)
-      const release = metadata.sign ? hub.keys.release : undefined
-      return {
-        manifest,
-        payload,
-        digest: manifestDigest(payload),
-        envelope: release && signManifest(payload, [release]),
-      }
-    },
-  )
+  const version = {
+    description,
+    metrics,
+    commit,
+    run,
+    dataset,
+    created_by: createdBy,
+    created_at,
+    content,
+    inspection,
+    baseline,
+  }
+  return insertVersion(hub.database, model, version, (number, counter) => {
+    const manifest: Manifest = {
+      ...draft,
+      model,
+      version: number,
+      counter,
+      created: new Date(created_at).toISOString(),
+    }
+    const payload = manifestPayload(manifest)
+    // what devices will check, checked here
+    parseManifest(payload)
+    const release = metadata.sign ? hub.keys.release : undefined
+    return { manifest, payload, digest: manifestDigest(payload), envelope: release && signManifest(payload, [release]) }
+  })
 }
 
 type Draft = { manifest: Omit<Manifest, 'model' | 'version' | 'counter' | 'created'>; baseline: Evidence['summary'] }

@@ -12,6 +12,7 @@ import { registerVersion } from './register.ts'
 import type { Score } from './scoring.ts'
 import { acceptSignature } from './signature.ts'
 import { findEnvelope, findModel, findVersion, listModels, listVersions, type VersionRow } from './store.ts'
+import { createTurns } from './turns.ts'
 
 const ModelParams = z.object({ name: ModelName })
 const VersionParams = z.object({ name: ModelName, version: z.coerce.number().int().positive().max(1_000_000_000) })
@@ -108,6 +109,7 @@ const sign = createRoute({
 
 export function registryRoutes(hub: Hub, score: Score): OpenAPIHono<HubEnv> {
   const { database } = hub
+  const turns = createTurns()
   const need = async (name: string, number: number): Promise<VersionRow> => {
     const row = await findVersion(database, name, number)
     if (row === undefined) throw notFound('version', `${name}/${number}`)
@@ -117,7 +119,7 @@ export function registryRoutes(hub: Hub, score: Score): OpenAPIHono<HubEnv> {
     .openapi(register, async (c) => {
       const { name } = c.req.valid('param')
       const createdBy = actorOf(c.get('principal'))
-      const { version } = await registerVersion(hub, score, { model: name, request: c.req.raw, createdBy })
+      const { version } = await registerVersion(hub, score, turns, { model: name, request: c.req.raw, createdBy })
       c.header('location', `/v1/models/${name}/versions/${version}`)
       return c.json(showVersion(await need(name, version)), 201)
     })

@@ -143,5 +143,19 @@ test('the OpenAPI document names every route, its security and the problem', asy
     paths: { '/v1/things/{id}': { put: { security: [{ token: ['viewer'] }] } }, '/healthz': { get: { security: [] } } },
     components: { securitySchemes: { token: { scheme: 'bearer' }, device: { scheme: 'basic' } } },
   })
-  expect((await it.app.request('/metrics', { headers: it.headers })).status).toBe(200)
+})
+
+test('requests are counted by route, not by path', async () => {
+  await using it = await anApp()
+  for (const id of ['abc', 'def', 'a']) await it.put('{"labels":{}}', `/v1/things/${id}`)
+  await it.app.request('/nothing/here')
+  await it.app.request('/nothing', { method: 'BREW' })
+  const metrics = await (await it.app.request('/metrics', { headers: it.headers })).text()
+  const counted = metrics.split('\n').filter((line) => line.startsWith('roost_http_requests_total{'))
+  expect(counted).toEqual([
+    'roost_http_requests_total{method="PUT",route="/v1/things/:id",status="200"} 2',
+    'roost_http_requests_total{method="PUT",route="/v1/things/:id",status="422"} 1',
+    'roost_http_requests_total{method="GET",route="/*",status="404"} 1',
+    'roost_http_requests_total{method="other",route="/*",status="404"} 1',
+  ])
 })
