@@ -24,6 +24,16 @@ export async function expireForever(hub: Hub): Promise<void> {
 export async function expire({ database, clock, config }: Pick<Hub, 'database' | 'clock' | 'config'>): Promise<void> {
   await expireTable(database, 'window_reports', clock() - config.windowsKeptMs)
   await expireTable(database, 'device_events', clock() - config.eventsKeptMs)
+  await database.write([forgetEpochs])
+}
+
+/** A device makes a new outbox only when its disk was lost: what it was before the sixteenth never comes again. */
+const epochsPerDeviceMax = 16
+const forgetEpochs = {
+  sql: `DELETE FROM outbox_positions WHERE (device, epoch) IN (
+          SELECT device, epoch FROM (
+            SELECT device, epoch, row_number() OVER (PARTITION BY device ORDER BY changed_at DESC) AS place
+            FROM outbox_positions) WHERE place > ${epochsPerDeviceMax})`,
 }
 
 async function expireTable(
