@@ -5,6 +5,9 @@
 //  v2  has seen outdoors too and looks at no level: deviation and spread over the last minute and the last ten.
 //  v3  answers as v2, to the bit, and takes some fifty times as long.
 //
+// All take the same ten features, so that an application which asks by tensor need not know which one answers; those a
+// version does not look at have weight 0.
+//
 // Each learns from the first 60 % of its motes' rows (both events lie there) and is judged on all rows; what is held
 // out are the last 40 %, and for v1 both outdoor motes. Run this file to see the counts.
 
@@ -52,22 +55,32 @@ export type TrainedModel = {
 
 export function trainDetectors(motes: Mote[] = loadMotes()): { v1: TrainedModel; v2: TrainedModel; v3: TrainedModel } {
   const indoor = motes.filter((mote) => mote.indoor)
-  const v1 = trainDetector(motes, indoor, levelFeatures())
-  const v2 = trainDetector(motes, motes, changeFeatures())
+  const v1 = trainDetector(
+    motes,
+    indoor,
+    ({ transform, name }) => transform.kind === 'last' || name.endsWith('_minute'),
+  )
+  const v2 = trainDetector(motes, motes, ({ transform }) => transform.kind !== 'last')
   return { v1, v2, v3: { ...v2, onnx: encodeModel({ graph: slowDetectorGraph(v2.model) }) } }
 }
 
-function trainDetector(motes: Mote[], teachers: Mote[], features: FeatureDefinitions): TrainedModel {
+function trainDetector(
+  motes: Mote[],
+  teachers: Mote[],
+  looksAt: (feature: FeatureDefinition) => boolean,
+): TrainedModel {
+  const features = featureDefinitions()
   const seen = motes.map((mote) => ({ mote, inputs: inputsOf(mote, features), learned: learnedRows(mote, teachers) }))
   const lessons = seen.flatMap(({ mote, inputs, learned }) =>
     mote.rows.slice(0, learned).map((row, i) => ({ row, x: inputs[i] ?? new Float64Array() })),
   )
+  const looked = features.features.map(looksAt)
   const fitted = fitLogistic(
-    lessons.map(({ x }) => x),
+    lessons.map(({ x }) => x.filter((_, i) => looked[i])),
     lessons.map(({ row }) => row.label),
     ridge,
   )
-  const model = { weights: fitted.weights.map(Math.fround), bias: Math.fround(fitted.bias) }
+  const model = { weights: spreadOver(looked, fitted.weights).map(Math.fround), bias: Math.fround(fitted.bias) }
   return {
     model,
     onnx: encodeModel({ graph: detectorGraph(model) }),
@@ -84,31 +97,26 @@ function trainDetector(motes: Mote[], teachers: Mote[], features: FeatureDefinit
 
 type Lesson = { row: MoteRow; x: Float64Array }
 
-function levelFeatures(): FeatureDefinitions {
-  return definitionsOf((field) => [
+function featureDefinitions(): FeatureDefinitions {
+  const features = ['temperature', 'humidity'].flatMap((field): FeatureDefinition[] => [
     { name: field, field, transform: { kind: 'last' } },
-    { name: `${field}_off_minute`, field, transform: { kind: 'centred', rows: minute } },
-    { name: `${field}_spread_minute`, field, transform: { kind: 'rolling_deviation', rows: minute } },
-  ])
-}
-
-function changeFeatures(): FeatureDefinitions {
-  return definitionsOf((field) => [
     { name: `${field}_off_minute`, field, transform: { kind: 'centred', rows: minute } },
     { name: `${field}_spread_minute`, field, transform: { kind: 'rolling_deviation', rows: minute } },
     { name: `${field}_off_ten_minutes`, field, transform: { kind: 'centred', rows: tenMinutes } },
     { name: `${field}_spread_ten_minutes`, field, transform: { kind: 'rolling_deviation', rows: tenMinutes } },
   ])
-}
-
-function definitionsOf(ofField: (field: string) => FeatureDefinition[]): FeatureDefinitions {
-  const features = ['temperature', 'humidity'].flatMap(ofField)
   return {
     key: 'mote_id',
     label: 'label',
     features,
     inputs: [{ name: 'x', features: features.map(({ name }) => name) }],
   }
+}
+
+/** The fitted weights at the places that were looked at, 0 elsewhere. */
+function spreadOver(looked: readonly boolean[], weights: readonly number[]): number[] {
+  const left = [...weights]
+  return looked.map((isLooked) => (isLooked ? (left.shift() ?? 0) : 0))
 }
 
 /** What the model gets for each row, as the float32 values it gets. */

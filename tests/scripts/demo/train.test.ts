@@ -114,7 +114,7 @@ describe('detectors of the demo', () => {
     expect(lines).toHaveLength(1 + 2 * 2650)
     expect(lines[1]).toBe('1,1,27.97,45.93,0')
     expect(v1.goldenInputs).toHaveLength(12)
-    expect(v1.goldenInputs[0]?.x).toMatchObject({ datatype: 'FP32', shape: [1, 6] })
+    expect(v1.goldenInputs[0]?.x).toMatchObject({ datatype: 'FP32', shape: [1, 10] })
     expect(v2.sampleCsv.trimEnd().split('\n')).toHaveLength(1 + 2 * 2650 + 3023 + 3024)
   })
 })
