@@ -150,12 +150,12 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
   return {
     want: async (device, { blob, indices }) => {
       if (!(await mayReadBlob(device, blob))) return 'want-not-assigned'
-      if (!sweeps.has(blob) && sweeps.size >= limits.blobsMax) return 'want-too-many-blobs'
       const chunkCount = Math.ceil((await blobs.sizeBytes(blob)) / chunkBytesMax)
       const there = indices.filter((index) => index < chunkCount)
       if (there.length === 0) return 'want-no-such-chunk'
       const allowed = ledger.ask(device, blob, chunkCount, there)
       if (allowed.length === 0) return 'want-too-often'
+      if (!sweeps.has(blob) && sweeps.size >= limits.blobsMax) return 'want-too-many-blobs'
       if (!closing.signal.aborted) add(blob, allowed)
       return undefined
     },

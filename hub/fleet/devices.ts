@@ -71,7 +71,7 @@ export const setLabels = (device: string, labels: Labels, revision: number | und
 
 /** From here on no secret of the device is right and nothing can be wanted of it. Rows affected 0: there is no such device. */
 export const revokeDevice = (device: string, nowMs: number): Statement => ({
-  sql: 'UPDATE devices SET revoked_at = coalesce(revoked_at, ?), next_secret_sha256 = NULL WHERE id = ?',
+  sql: 'UPDATE devices SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
   args: [nowMs, device],
 })
 

@@ -72,6 +72,7 @@ function endedStatements(device: string, deployment: string, manifest: string, r
             AND NOT EXISTS (SELECT 1 FROM device_deployments WHERE device = ?1 AND deployment = ?2 AND running = 1)
             AND manifest = (SELECT manifest FROM device_deployments
               WHERE device = ?1 AND deployment = ?2 AND manifest <> ?3 AND ran_at IS NOT NULL
+                AND state IN ('succeeded', 'already_current')
               ORDER BY ran_at DESC LIMIT 1)`,
     args: [device, deployment, manifest],
   }
