@@ -1,0 +1,62 @@
+// What the demo tells while it runs: numbered steps, a line or two for each with the figures, small tables.
+
+import { type Cell, table } from '../../hub/cli/output.ts'
+
+export type Narration = {
+  step: (title: string) => void
+  say: (text: string) => void
+  table: (header: readonly string[], rows: readonly (readonly Cell[])[]) => void
+  /** "6, a canary takes v2": where the demo is. */
+  currentStep: () => string
+  seconds: () => number
+}
+
+/** @param clock steady milliseconds */
+export function createNarration(write: (text: string) => void, clock: () => number): Narration {
+  const startedMs = clock()
+  const seconds = () => (clock() - startedMs) / 1000
+  let number = 0
+  let current = 'the start'
+
+  return {
+    step(title) {
+      number += 1
+      current = `step ${number}, ${title}`
+      write(`\n${String(number).padStart(2)}  ${title}   [${seconds().toFixed(0)} s]\n`)
+    },
+    say: (text) => write(wrapped(text)),
+    table: (header, rows) =>
+      write(
+        table(header, rows)
+          .map((line) => `      ${line}\n`)
+          .join(''),
+      ),
+    currentStep: () => current,
+    seconds,
+  }
+}
+
+const widthMax = 116
+const indent = '    '
+
+/** At word ends, later lines two further in. */
+function wrapped(text: string): string {
+  const lines: string[] = []
+  let line = indent
+  for (const word of text.split(' ')) {
+    if (line.length + word.length > widthMax && line.trim() !== '') {
+      lines.push(line.trimEnd())
+      line = `${indent}  `
+    }
+    line += `${word} `
+  }
+  return [...lines, line.trimEnd(), ''].join('\n')
+}
+
+export const count = (value: number): string => value.toLocaleString('en-US')
+
+/** "a, b and c" */
+export function listed(words: readonly string[]): string {
+  const last = words.at(-1) ?? ''
+  return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`
+}
