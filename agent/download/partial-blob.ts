@@ -134,9 +134,16 @@ async function statOrClose(handle: DiskFile): Promise<{ size: number; nlink: num
   }
 }
 
-function openNew(path: string, disk: Disk): Promise<DiskFile> {
+async function openNew(path: string, disk: Disk): Promise<DiskFile> {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-  return disk.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  const handle = await disk.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  try {
+    await syncFolder(dirname(path), disk) // else all that is synced into the file may go with its name
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
 }
 
 async function findMissing(handle: DiskFile, file: HashedBlob): Promise<Set<number>> {

@@ -3,6 +3,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { replaceFile } from '@roost/agent/durable-file.ts'
 import {
   decodePinnedState,
   encodePinnedState,
@@ -18,6 +19,8 @@ import {
 import { signRoot } from '@roost/shared/trust/root.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aRoot, outcomeOf, releaseKey, rootKey } from '../../shared/trust/builders.ts'
+import { seeded } from '../download/builders.ts'
+import { aPowerCutDisk } from '../power-cut.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -99,5 +102,23 @@ describe('a damaged file', () => {
       if (content !== undefined) await writeFile(path, content)
     }
     await expect(loadPinnedState(folder)).rejects.toThrow(PinnedStateError)
+  })
+})
+
+describe('when power goes while the state is saved', () => {
+  test('the last state that was saved is loaded, or the one being saved, and never none', async () => {
+    const power = aPowerCutDisk(folder)
+    const replace: typeof replaceFile = (path, bytes) => replaceFile(path, bytes, power.disk)
+    for (let generation = 1; generation <= 3; generation++) {
+      await savePinnedState(folder, { ...later, generation }, replace)
+      power.acknowledge(generation)
+    }
+    for (const state of power.states(seeded(20_261_124), 4)) {
+      const restored = await mkdtemp(join(tmpdir(), 'roost-cut-'))
+      await state.restore(restored)
+      const { pinned } = await loadPinnedState(restored)
+      expect(pinned?.generation ?? 0, state.name).toBeGreaterThanOrEqual(state.acknowledged)
+      await rm(restored, { recursive: true })
+    }
   })
 })
