@@ -242,8 +242,8 @@ function poolPhases(windows: readonly Window[], phases: number, windowPhases: re
   })
 }
 
-/** The most a deviation can score when healthy windows strayed as far: the normal score of its rank among them (Tukey's
- *  lambda for the quantile). A chart may have a wall or a long tail; what the baseline itself did is no news. */
+/** The most a deviation can score when healthy windows strayed as far: the normal score of its conformal p-value (ties at half;
+ *  Vovk), by Tukey's lambda. A chart may have a wall or a long tail; what the baseline itself did is no news. */
 function seenScore({ strayed }: Chart, deviation: number, windows: number): number {
   const side = deviation > 0 ? strayed.up : strayed.down
   const rank = side.filter((other) => other >= Math.abs(deviation) * (1 - 1e-9)).length

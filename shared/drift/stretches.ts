@@ -21,6 +21,7 @@ const dayMs = 86_400_000
 const phaseChoices = [24, 12, 8, 6, 4, 3, 2]
 const phaseWindowsMin = 12
 const phaseDaysMin = 3
+const goldenRatio = (Math.sqrt(5) - 1) / 2
 
 /** Windows end at `window.rows` rows, or `window.seconds` after their first row where there are times. What is left at the
  *  end of a stretch counts as a window when it has at least half the rows of the one before. Beyond `windowsMax` windows, runs
@@ -67,15 +68,17 @@ function elapsedMs(times: Float64Array, from: number | undefined, to: number | u
   return (times[to ?? -1] ?? Number.NaN) - (times[from ?? -1] ?? Number.NaN)
 }
 
-/** Every window where there are few enough; else runs of neighbours with equal gaps between them. */
+/** Every window where there are few enough; else a run of neighbours out of each of equal parts. Where in its part a run lies
+ *  goes by the golden ratio: equal steps could meet the same hours of every day. */
 function spread(windows: Uint32Array[], windowsMax: number): Uint32Array[] {
   if (windows.length <= windowsMax) return windows
   const runLength = Math.min(20, windowsMax)
   const runs = Math.floor(windowsMax / runLength)
-  const step = (windows.length - runLength) / Math.max(1, runs - 1)
-  return Array.from({ length: runs }, (_, run) => Math.round(run * step)).flatMap((start) =>
-    windows.slice(start, start + runLength),
-  )
+  const room = windows.length / runs - runLength
+  return Array.from({ length: runs }, (_, run) => {
+    const start = Math.floor((run * windows.length) / runs + room * ((run * goldenRatio) % 1))
+    return windows.slice(start, start + runLength)
+  }).flat()
 }
 
 /** As many parts of the day as there are windows for: at least twelve each, of three days or more, none shorter than a window. */

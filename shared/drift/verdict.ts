@@ -30,7 +30,7 @@ export const DriftVerdict = z.object({
   evidence: z.number().nonnegative(),
   /** When the running drift began (start of the first window of it), device milliseconds; null while healthy. */
   since: z.number().int().nonnegative().nullable(),
-  /** The columns that carry the evidence, strongest first, each by its strongest chart and its place; empty while healthy. */
+  /** The columns that carry the evidence, strongest first, each with its charts that moved; empty while healthy. */
   movements: z.array(Movement).max(movementsMax),
 })
 export type DriftVerdict = z.infer<typeof DriftVerdict>
@@ -60,7 +60,7 @@ const quietWindowsMin = 3
 const stakes = [1, 2, 3]
 /** A chart counts as moving from here on; while healthy its bets hover around one half. */
 const risenLimit = 2
-/** Columns with less than this share of the strongest column's evidence are not named. */
+/** Columns with less than this share of the strongest column's evidence are not named, nor such charts of a column. */
 const namedShare = 0.1
 
 /** The state before the first window. */
@@ -150,22 +150,34 @@ function stepRunning(
   }
 }
 
-/** Columns that carry the evidence: each by its strongest chart, and by its place where that moves too, which people read best. */
+/** Columns that carry the evidence, strongest first; of each the charts that do, and its place where that moves too, which
+ *  people read best. Where many columns move, fewer charts of each are named, so that all columns are. */
 function nameMovements(moved: readonly Moved[]): Movement[] {
   const total = moved.reduce((whole, chart) => whole + evidenceOf(chart.state), 0)
   const columns = [...Map.groupBy(moved, ({ column }) => column).values()].map((charts) => ({
+    charts,
     evidence: charts.reduce((whole, chart) => whole + evidenceOf(chart.state), 0),
-    strongest: charts.reduce((a, b) => (evidenceOf(b.state) > evidenceOf(a.state) ? b : a)),
-    place: charts.filter(({ chart, state }) => chart.kind === 'place' && state.risen !== null),
   }))
   const most = Math.max(...columns.map(({ evidence }) => evidence))
-  return columns
-    .filter(({ evidence }) => evidence >= most * namedShare)
-    .sort((a, b) => b.evidence - a.evidence)
-    .flatMap(({ evidence, strongest, place }) =>
-      [...new Set([strongest, ...place])].map((chart) => describe(chart, evidence / total)),
+  const named = columns.filter(({ evidence }) => evidence >= most * namedShare).sort((a, b) => b.evidence - a.evidence)
+  const chartsMax = Math.max(1, Math.floor(movementsMax / named.length))
+  return named
+    .flatMap(({ charts, evidence }) =>
+      strongestCharts(charts)
+        .slice(0, chartsMax)
+        .map((chart) => describe(chart, evidence / total)),
     )
     .slice(0, movementsMax)
+}
+
+/** The charts of one column that moved, strongest first. At the bound of their bets they are equal, and keep their order. */
+function strongestCharts(charts: readonly Moved[]): Moved[] {
+  const most = Math.max(...charts.map(({ state }) => evidenceOf(state)))
+  return charts
+    .filter(
+      ({ chart, state }) => evidenceOf(state) >= most * namedShare || (chart.kind === 'place' && state.risen !== null),
+    )
+    .sort((a, b) => evidenceOf(b.state) - evidenceOf(a.state))
 }
 
 function describe({ column, chart, state }: Moved, share: number): Movement {
