@@ -1,0 +1,68 @@
+// What the files of segments hold when they are read, whatever happened to them.
+
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { systemCode } from '../durable-file.ts'
+import type { SegmentSummary } from './compaction.ts'
+import { type OutboxDisk, readWhole } from './disk.ts'
+import { type Scan, type StoredRecord, scanRecords } from './record.ts'
+import { type SegmentName, segmentFile, segmentHeadBytes } from './segment.ts'
+
+export type Segment = SegmentSummary & { name: SegmentName }
+
+export type ScanOptions = { folder: string; epoch: string; log: Logger; disk: OutboxDisk }
+
+/** From the newest on: records of a segment count only below the first of the next one that has any. */
+export async function readSegments(
+  names: readonly SegmentName[],
+  after: number | undefined,
+  options: ScanOptions,
+): Promise<Segment[]> {
+  const found: { name: SegmentName; records: readonly StoredRecord[]; endBytes: number }[] = []
+  let before = Number.POSITIVE_INFINITY
+  for (const name of names.toReversed()) {
+    const scan = await scanSegment(name, before, options)
+    if (scan.records.length > 0) before = name.first
+    found.unshift({ name, ...scan })
+  }
+  const first = names[0]?.first ?? 1
+  let last = after === undefined ? first - 1 : Math.min(after, first - 1)
+  return found.map(({ name, records, endBytes }) => {
+    const segment = {
+      name,
+      after: last,
+      last: records.at(-1)?.seq ?? last,
+      sizeBytes: Math.max(endBytes, segmentHeadBytes),
+      ...countWindows(records),
+      spent: false,
+    }
+    last = segment.last
+    return segment
+  })
+}
+
+/** The whole records of one segment below `before`, and where they end. A file that cannot be read at all (EIO, twice: giving
+ *  up on it means telling its records as lost) counts as damaged.
+ *  @throws any other error of the file system: that one may pass */
+export async function scanSegment(
+  name: SegmentName,
+  before: number,
+  { folder, epoch, disk, log }: ScanOptions,
+): Promise<Scan> {
+  const path = join(folder, segmentFile(name))
+  const read = () =>
+    readWhole(path, disk).catch((error: unknown) => {
+      if (systemCode(error) !== 'EIO') throw error
+      log.error({ err: error, path }, 'outbox segment cannot be read')
+      return undefined
+    })
+  const bytes = (await read()) ?? (await read()) ?? new Uint8Array()
+  const scan = scanRecords(bytes, epoch, { start: segmentHeadBytes, after: name.first - 1, before })
+  if (scan.strayBytes > 0) log.error({ path, strayBytes: scan.strayBytes }, 'damaged records in an outbox segment')
+  return scan
+}
+
+export function countWindows(records: readonly StoredRecord[]): { windows: number; windowRecords: number } {
+  const windows = records.map((record) => record.windows).filter((count) => count > 0)
+  return { windows: windows.reduce((sum, count) => sum + count, 0), windowRecords: windows.length }
+}
