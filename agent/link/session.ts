@@ -1,0 +1,182 @@
+// The MQTT connection of a device: clean session, nothing queued in memory, a new client for every attempt.
+// MQTT.js's own queue loses messages silently past 65,535 and its publishes never settle while offline
+// (github.com/mqttjs/MQTT.js #398, #1243, #2015): here a publish is taken only while connected, and has a deadline.
+
+import { Presence } from '@roost/shared/protocol/messages.ts'
+import { type DownKind, downFilter, downKinds, downTopic, type UpKind, upTopic } from '@roost/shared/protocol/topics.ts'
+import { encode } from '@roost/shared/protocol/wire.ts'
+import { connect, type MqttClient } from 'mqtt'
+import type { Logger } from 'pino'
+import { type Backoff, backoffMs, unitOf } from './backoff.ts'
+
+export type SessionOptions = {
+  /** mqtt://, mqtts://, ws:// or wss:// */
+  url: string
+  device: string
+  secret: string
+  /** PEM of the authority that signed the hub's certificate, where it is not a public one. */
+  ca: string | undefined
+  backoff: Backoff
+  /** How long a publish or subscribe may wait for its acknowledgement. */
+  deadlineMs: number
+  now: () => number
+  random: (size: number) => Uint8Array
+  log: Pick<Logger, 'debug' | 'info' | 'warn'>
+}
+
+export type SessionHandlers = {
+  /** Connected and subscribed to what the hub says to this device. */
+  onUp: () => void
+  onDown: () => void
+  onMessage: (kind: DownKind, bytes: Uint8Array) => void
+  /** Anything on a topic that was subscribed beside the device's own. */
+  onOther: (topic: string, bytes: Uint8Array) => void
+}
+
+/** A connection that held so long was a good one: the next failure starts the backoff anew. */
+export const stableMs = 30_000
+const connectTimeoutMs = 15_000
+const keepaliveSeconds = 60
+/** Topics subscribed beside the device's own: the blobs being fetched. More is a bug. */
+export const filtersMax = 64
+
+export class Session {
+  readonly #options: SessionOptions
+  readonly #handlers: SessionHandlers
+  readonly #filters = new Set<string>()
+  #client: MqttClient | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isUp = false
+  #upAt = 0
+  #failures = 0
+  #closed = false
+
+  constructor(options: SessionOptions, handlers: SessionHandlers) {
+    this.#options = options
+    this.#handlers = handlers
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  start(): void {
+    this.#connect()
+  }
+
+  /** True once the broker has it (QoS 1) or the socket took it (QoS 0). False while there is no connection and where the
+   *  deadline passed; it may have arrived all the same. */
+  publish(kind: UpKind, bytes: Uint8Array, qos: 0 | 1): Promise<boolean> {
+    const topic = upTopic(this.#options.device, kind)
+    return this.#within((client, done) => client.publish(topic, Buffer.from(bytes), { qos }, done))
+  }
+
+  /** Subscribes now and after every reconnect until `unsubscribe`. False where that has to wait for the next connection. */
+  async subscribe(filter: string): Promise<boolean> {
+    if (this.#filters.size >= filtersMax) throw new RangeError(`more than ${filtersMax} subscriptions`)
+    this.#filters.add(filter)
+    return this.#within((client, done) => client.subscribe(filter, { qos: 0 }, done))
+  }
+
+  async unsubscribe(filter: string): Promise<void> {
+    this.#filters.delete(filter)
+    await this.#within((client, done) => client.unsubscribe(filter, done))
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    const client = this.#client
+    this.#client = undefined
+    if (client === undefined) return
+    // Politely while there is a connection, so that the broker does not send the last will.
+    const wasUp = this.#isUp
+    this.#isUp = false
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => client.end(true, () => resolve()), this.#options.deadlineMs)
+      client.end(!wasUp, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  #connect(): void {
+    const { url, device, secret, ca, log } = this.#options
+    const client = connect(url, {
+      clientId: device,
+      username: device,
+      password: secret,
+      clean: true,
+      protocolVersion: 4,
+      reconnectPeriod: 0,
+      queueQoSZero: false,
+      resubscribe: false,
+      connectTimeout: connectTimeoutMs,
+      keepalive: keepaliveSeconds,
+      reschedulePings: true,
+      will: {
+        topic: upTopic(device, 'presence'),
+        payload: Buffer.from(encode(Presence.parse({ state: 'gone' }))),
+        qos: 0,
+        retain: false,
+      },
+      ...(ca === undefined ? {} : { ca }),
+    })
+    this.#client = client
+    client.on('connect', () => this.#greet(client))
+    client.on('message', (topic, payload) => this.#dispatch(topic, payload))
+    client.on('error', (error) => log.info({ err: error }, 'MQTT connection failed'))
+    client.on('close', () => this.#retry(client))
+  }
+
+  #greet(client: MqttClient): void {
+    const { device, deadlineMs, log } = this.#options
+    const timer = setTimeout(() => client.end(true), deadlineMs)
+    client.subscribe([downFilter(device), ...this.#filters], { qos: 1 }, (error, granted) => {
+      clearTimeout(timer)
+      if (client !== this.#client) return
+      // A broker that refuses a device its own topics is of no use: try again later, elsewhere it may be another.
+      if (error || granted?.[0] === undefined || granted[0].qos > 1) {
+        log.warn({ err: error }, 'the broker refuses this device its topics')
+        client.end(true)
+        return
+      }
+      this.#isUp = true
+      this.#upAt = this.#options.now()
+      this.#handlers.onUp()
+    })
+  }
+
+  #dispatch(topic: string, payload: Uint8Array): void {
+    const kind = downKinds.find((one) => topic === downTopic(this.#options.device, one))
+    if (kind === undefined) this.#handlers.onOther(topic, payload)
+    else this.#handlers.onMessage(kind, payload)
+  }
+
+  #retry(client: MqttClient): void {
+    if (client !== this.#client || this.#closed) return
+    this.#client = undefined
+    client.end(true)
+    if (this.#isUp) {
+      this.#isUp = false
+      if (this.#options.now() - this.#upAt >= stableMs) this.#failures = 0
+      this.#handlers.onDown()
+    }
+    const delayMs = backoffMs(this.#failures++, this.#options.backoff, unitOf(this.#options.random))
+    this.#options.log.debug({ delayMs, failures: this.#failures }, 'MQTT reconnects')
+    this.#timer = setTimeout(() => this.#connect(), delayMs)
+  }
+
+  #within(act: (client: MqttClient, done: (error?: Error | null) => void) => void): Promise<boolean> {
+    const client = this.#client
+    if (client === undefined || !this.#isUp) return Promise.resolve(false)
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), this.#options.deadlineMs)
+      act(client, (error) => {
+        clearTimeout(timer)
+        resolve(!error)
+      })
+    })
+  }
+}
