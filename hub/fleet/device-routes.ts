@@ -11,11 +11,11 @@ import { notFound, Problem, problems } from '../problem.ts'
 import { desiredOf, retryWish } from './desired.ts'
 import { type DeviceRow, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
 import {
+  assertUnchanged,
   changedSince,
   DeviceDetail,
   DeviceDocument,
   etagOf,
-  expectedRevision,
   IfMatch,
   json,
   jsonBody,
@@ -162,10 +162,9 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     .openapi(edit, async (c) => {
       const before = await enrolled(c.req.valid('param').id)
       const labels = mergeLabels(before.labels, c.req.valid('json').labels)
-      const expected = expectedRevision(c.req.valid('header')['if-match']) ?? before.revision
+      assertUnchanged(before, c.req.valid('header')['if-match'])
       // What was merged was merged into this revision, so no other may have come in between.
-      const isSame = expected === before.revision
-      const [changed] = isSame ? await database.write([setLabels(before.id, labels, expected)]) : [0]
+      const [changed] = await database.write([setLabels(before.id, labels, before.revision)])
       const after = await enrolled(before.id)
       if (changed === 0) throw changedSince(after)
       c.header('etag', etagOf(after))

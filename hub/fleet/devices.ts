@@ -62,11 +62,11 @@ const rowsPerRead = 1_000
 export const devicesMatching = (reader: Reader, query: Query): Promise<DeviceRow[]> =>
   listDevices(reader, { query, revoked: false }, '', Number.POSITIVE_INFINITY)
 
-/** Sets the labels if the device still has `revision` (any, if undefined). Rows affected 0: it has another, or is gone. */
-export const setLabels = (device: string, labels: Labels, revision: number | undefined): Statement => ({
+/** Sets the labels if the device still has `revision`. Rows affected 0: it has another, or is gone. */
+export const setLabels = (device: string, labels: Labels, revision: number): Statement => ({
   sql: `UPDATE devices SET labels = ?, revision = revision + 1
-        WHERE id = ? AND revoked_at IS NULL AND (? IS NULL OR revision = ?)`,
-  args: [JSON.stringify(labels), device, revision ?? null, revision ?? null],
+        WHERE id = ? AND revoked_at IS NULL AND revision = ?`,
+  args: [JSON.stringify(labels), device, revision],
 })
 
 /** From here on no secret of the device is right and nothing can be wanted of it. Rows affected 0: there is no such device. */

@@ -163,9 +163,10 @@ export const IfMatch = z.object({
 
 export const etagOf = ({ revision }: { revision: number }): string => `"${revision}"`
 
-/** The revision an If-Match asks for; undefined where any will do. */
-export const expectedRevision = (ifMatch: string | undefined): number | undefined =>
-  ifMatch === undefined || ifMatch === '*' ? undefined : Number(ifMatch.slice(1, -1))
+/** @throws Problem changed unless the If-Match of a request, where it has one, fits what is there */
+export function assertUnchanged(row: { revision: number }, ifMatch: string | undefined): void {
+  if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== etagOf(row)) throw changedSince(row)
+}
 
 export const changedSince = (row: { revision: number }): Problem =>
   new Problem(412, 'changed', 'It has changed since you looked', `its ETag is ${etagOf(row)} now`, {

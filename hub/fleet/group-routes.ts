@@ -8,10 +8,10 @@ import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
 import { listDevices } from './devices.ts'
 import {
+  assertUnchanged,
   changedSince,
   DeviceDocument,
   etagOf,
-  expectedRevision,
   GroupDocument,
   IfMatch,
   json,
@@ -121,14 +121,14 @@ export function groupRoutes(hub: Hub, fleet: Pick<Fleet, 'isConnected'>): OpenAP
       const change = c.req.valid('json')
       if (change.query !== undefined) readQuery(change.query)
       const before = await known(c.req.valid('param').name)
+      assertUnchanged(before, c.req.valid('header')['if-match'])
       const after = {
         name: before.name,
         query: change.query ?? before.query,
         description: change.description ?? before.description,
         by: actorOf(c.get('principal')),
       }
-      const expected = expectedRevision(c.req.valid('header')['if-match']) ?? before.revision
-      const [changed] = await database.write([updateGroup(after, expected, clock())])
+      const [changed] = await database.write([updateGroup(after, before.revision, clock())])
       const row = await known(before.name)
       if (changed === 0) throw changedSince(row)
       c.header('etag', etagOf(row))

@@ -50,10 +50,10 @@ export const insertGroup = (group: GroupEdit, nowMs: number): Statement => ({
 })
 
 /** Rows affected 0: it has another revision than the one given, or is not there. */
-export const updateGroup = (group: GroupEdit, revision: number | undefined, nowMs: number): Statement => ({
+export const updateGroup = (group: GroupEdit, revision: number, nowMs: number): Statement => ({
   sql: `UPDATE device_groups SET query = ?, description = ?, changed_at = ?, revision = revision + 1
-        WHERE name = ? AND (? IS NULL OR revision = ?)`,
-  args: [group.query, group.description, nowMs, group.name, revision ?? null, revision ?? null],
+        WHERE name = ? AND revision = ?`,
+  args: [group.query, group.description, nowMs, group.name, revision],
 })
 
 export const deleteGroup = (name: string): Statement => ({

@@ -19,7 +19,7 @@ import type { ReportsPort } from '../../../hub/fleet/session.ts'
 import type { Hub } from '../../../hub/hub.ts'
 import { insertVersion } from '../../../hub/registry/store.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
-import { aClient, connected } from './a-broker.ts'
+import { aClient, connected, until } from './a-broker.ts'
 
 const random = (length: number) => new Uint8Array(randomBytes(length))
 const hourMs = 3_600_000
@@ -164,6 +164,7 @@ export async function aSpeakingDevice(fleet: Fleet, { device, secret }: Enrolled
     if (topic === downTopic(device, 'ack')) acks.push(read(decode(Ack, payload)))
   })
   await client.subscribeAsync(downFilter(device), { qos: 1 })
+  await until(() => fleet.isConnected(device))
   return {
     device,
     client,
