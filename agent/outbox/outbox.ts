@@ -152,14 +152,13 @@ export class Outbox {
     this.#held = seq
   }
 
-  /** The ids (window-id.ts) of the windows closed by records after `seq`. */
-  idsAfter(seq: number): Promise<Set<string>> {
+  /** The ids (window-id.ts) of the windows closed by records after `seq`, once for each. */
+  idsAfter(seq: number): Promise<string[]> {
     return this.#takeTurn(async () => {
-      const ids = new Set<string>()
+      const ids: string[] = []
       for (const segment of this.#recovered.log.segments.filter(({ last }) => last > seq)) {
-        for (const record of await this.#recovered.log.load(segment)) {
-          if (record.seq > seq) for (const id of record.ids) ids.add(id)
-        }
+        const records = await this.#recovered.log.load(segment)
+        ids.push(...records.filter((record) => record.seq > seq).flatMap((record) => record.ids))
       }
       return ids
     })

@@ -12,7 +12,7 @@ export class TensorError extends Error {
 }
 
 /** As JSON brings it: `data` is unchecked, flat or nested as the shape says. Integers beyond 2^53 may be bigints. */
-export type JsonTensor = { datatype: string; shape: readonly number[]; data: unknown }
+export type JsonTensor = { datatype: string; shape: readonly number[]; data?: unknown }
 
 /** onnxruntime's word for each type. BF16 is missing in its Node binding: a model with it does not load. */
 export const onnxTypes = {
@@ -60,7 +60,11 @@ export function readTensor(spec: TensorSpec, value: JsonTensor): Tensor {
   checkShape(spec, value.shape)
   const size = value.shape.reduce((product, dimension) => product * dimension, 1)
   const items = flatten(name, value, size)
-  return new Tensor(onnxTypeOf(name, datatype), elements(name, datatype, items), value.shape)
+  const data = elements(name, datatype, items)
+  const tensor = new Tensor(onnxTypeOf(name, datatype), data, value.shape)
+  // Where Node has a Float16Array, Tensor wraps the bits in one, and the native side of 1.30 takes that for empty.
+  if (datatype === 'FP16') Reflect.set(tensor, 'cpuData', data)
+  return tensor
 }
 
 function onnxTypeOf(name: string, datatype: TensorType): Tensor.Type {

@@ -25,8 +25,13 @@ export const gateways: readonly Gateway[] = [
   { name: 'outdoor-3', site: 'outdoor', mote: 4, source: 'replay', firstReading: 1600 },
 ]
 
-/** More than the demo can get through, also when it is kept running for a while. */
-const daysReplayed = 20
+/** Nothing is replayed here: an application asks. */
+export const applicationGateway = 'indoor-3'
+/** Its link is cut for a while. */
+export const cutOff = 'outdoor-3'
+
+/** More than the story takes; after them the replay begins anew. */
+const daysReplayed = 4
 
 /** The mote's day from `firstReading` on, then whole days. Each day has a key of its own, so that the last readings of an
  *  evening are no history of the next morning. */

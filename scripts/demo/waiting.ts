@@ -42,7 +42,7 @@ export async function until<T>(wait: Wait, look: () => T | undefined | Promise<T
 /** Resolves after `ms`, or as soon as the signal is aborted. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
-    await delay(ms, undefined, { signal })
+    await delay(Math.max(0, ms), undefined, { signal })
   } catch (error) {
     if (!signal.aborted) throw error
   }

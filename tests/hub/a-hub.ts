@@ -55,6 +55,9 @@ export async function aHub(
   }
 }
 
+/** The hub as another process would open it: its metrics are new. */
+export const asStarted = (hub: Hub): Hub => ({ ...hub, metrics: new Registry() })
+
 /** The body of an answer, which must be of the schema. */
 export async function readAs<S extends z.ZodType>(
   schema: S,

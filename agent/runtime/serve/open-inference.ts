@@ -24,7 +24,7 @@ const InferRequest = z.object({
         datatype: z.string(),
         shape: z.array(z.number().int().nonnegative()).max(16),
         // Checked element by element against the datatype; zod would copy it.
-        data: z.unknown(),
+        data: z.unknown().optional(),
       }),
     )
     .max(64),

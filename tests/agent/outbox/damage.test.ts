@@ -25,8 +25,7 @@ async function fill(outbox: Awaited<ReturnType<typeof openOutbox>>, from: number
   return Promise.all(appended)
 }
 
-const segmentsOf = (disk: MemoryDisk) =>
-  [...disk.files.keys()].filter((path) => path.endsWith('.segment')).toSorted()
+const segmentsOf = (disk: MemoryDisk) => [...disk.files.keys()].filter((path) => path.endsWith('.segment')).toSorted()
 
 async function recoverFrom(disk: MemoryDisk) {
   const outbox = await openOutbox(folder, { disk })
@@ -153,7 +152,8 @@ describe('outbox', () => {
           const disk = await aFilledDisk(60)
           const [path = ''] = segmentsOf(disk)
           const bytes = disk.files.get(path)?.bytes ?? Buffer.alloc(0)
-          for (const { at, bytes: garbage } of spots) bytes.set(garbage.subarray(0, Math.max(0, bytes.length - at)), Math.min(at, bytes.length))
+          for (const { at, bytes: garbage } of spots)
+            bytes.set(garbage.subarray(0, Math.max(0, bytes.length - at)), Math.min(at, bytes.length))
           disk.files.set(path, { bytes: Buffer.concat([bytes, tail]) })
           disk.files.set(join(folder, 'rewriting.tmp'), { bytes: Buffer.from(tail) })
           disk.files.set(join(folder, 'lost+found'), { bytes: Buffer.from(tail) })

@@ -20,7 +20,8 @@ export function aMemoryDisk(files = new Map<string, File>()): MemoryDisk {
     files,
     copy: () => aMemoryDisk(new Map([...files].map(([path, { bytes }]) => [path, { bytes: Buffer.from(bytes) }]))),
     mkdir: async () => undefined,
-    readdir: async (folder) => [...files.keys()].filter((p) => dirname(p) === folder).map((p) => p.slice(folder.length + 1)),
+    readdir: async (folder) =>
+      [...files.keys()].filter((p) => dirname(p) === folder).map((p) => p.slice(folder.length + 1)),
     rename: async (from, to) => {
       files.set(to, take(from))
       files.delete(from)
@@ -56,42 +57,45 @@ export function aMemoryDisk(files = new Map<string, File>()): MemoryDisk {
   }
 }
 
-/** The same disk, on which `faultOf` says which calls fail and with what; `short` writes half before it fails. */
+/** The same disk; before each call `meet` is told which it is and its number, and may say how it fails (`ENOSPC`, `EIO`,
+ *  …). A write that fails has written half. */
 export function withFaults(
   disk: OutboxDisk,
-  faultOf: (call: string, count: number) => string | undefined,
+  meet: (call: string, count: number) => string | undefined,
 ): { disk: OutboxDisk; calls: () => number } {
   let count = 0
   const fault = (call: string) => {
-    const code = faultOf(call, count++)
+    const code = meet(call, count++)
     return code === undefined ? undefined : Object.assign(new Error(`${code}: ${call}`), { code })
   }
-  const check = (call: string) => {
-    const error = fault(call)
-    if (error !== undefined) throw error
-  }
+  const checked =
+    <A extends unknown[], R>(call: string, work: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      const error = fault(call)
+      if (error !== undefined) throw error
+      return work(...args)
+    }
+  const open = checked('open', disk.open)
   return {
     calls: () => count,
     disk: {
-      mkdir: async (...args) => (check('mkdir'), disk.mkdir(...args)),
-      readdir: async (...args) => (check('readdir'), disk.readdir(...args)),
-      rename: async (...args) => (check('rename'), disk.rename(...args)),
-      unlink: async (...args) => (check('unlink'), disk.unlink(...args)),
+      mkdir: checked('mkdir', disk.mkdir),
+      readdir: checked('readdir', disk.readdir),
+      rename: checked('rename', disk.rename),
+      unlink: checked('unlink', disk.unlink),
       open: async (...args) => {
-        check('open')
-        const file = await disk.open(...args)
+        const file = await open(...args)
         return {
-          read: async (...a) => (check('read'), file.read(...a)),
-          // half of it arrives, as on a disk that becomes full in the middle
+          read: checked('read', file.read),
           write: async (bytes, offset, length, position) => {
             const error = fault('write')
             if (error === undefined) return file.write(bytes, offset, length, position)
             await file.write(bytes, offset, length >> 1, position)
             throw error
           },
-          truncate: async (...a) => (check('truncate'), file.truncate(...a)),
-          sync: async () => (check('sync'), file.sync()),
-          stat: async () => (check('stat'), file.stat()),
+          truncate: checked('truncate', file.truncate),
+          sync: checked('sync', file.sync),
+          stat: checked('stat', file.stat),
           close: () => file.close(),
         }
       },

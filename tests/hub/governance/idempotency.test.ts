@@ -31,7 +31,7 @@ async function aCounter(hub: TestHub, gate: () => Promise<void> = () => Promise.
     c.header('location', `/v1/counts/${sum}`)
     return c.json({ sum }, 201)
   })
-  const app = createApp(hub, [routes])
+  const app = createApp(asStarted(hub), [routes])
   const token = given ?? (await hub.tokenOf('operator'))
   const post = (by: unknown, key: string, bearer = token) =>
     app.request('/v1/counts', {

@@ -204,7 +204,7 @@ const cases: Case[] = [
 ]
 
 async function anApp(hub: TestHub) {
-  return { app: createApp(hub, [registryRoutes(hub, doubling)]), ci: await hub.tokenOf('ci') }
+  return { app: createApp(asStarted(hub), [registryRoutes(hub, doubling)]), ci: await hub.tokenOf('ci') }
 }
 
 /** Files below blobs/, and rows of the registry: nothing of a refused upload stays. */
@@ -236,7 +236,7 @@ describe('a bad upload', () => {
 
   test('a model that does not run says why', async () => {
     await using hub = await aHub()
-    const failing = createApp(hub, [
+    const failing = createApp(asStarted(hub), [
       // biome-ignore lint/correctness/useYield: it fails before it gives anything
       registryRoutes(hub, async function* () {
         throw new ScoreError('memory-limit', 'it wants more than 128 MiB')
