@@ -1,10 +1,19 @@
 // CBOR (RFC 8949) on the wire, checked on arrival: bytes in, a typed message or a reason out.
 
-import { Encoder } from 'cbor-x'
+import { Encoder, type Options } from 'cbor-x'
 import type { z } from 'zod'
 
-// Plain RFC 8949 maps, no cbor-x records or tags of its own, so that any CBOR library can read them.
-const codec = new Encoder({ useRecords: false, mapsAsObjects: true, tagUint8Array: false, variableMapSize: true })
+// Plain RFC 8949 maps, no cbor-x records or tags of its own, so that any CBOR library can read them. Integers of 64 bits
+// are read as numbers: that is how other libraries write the time, where cbor-x itself takes a float (its types do not
+// know the option). Beyond 2^53 they are no safe integers, which the schemas refuse.
+const options: Options & { int64AsNumber: boolean } = {
+  useRecords: false,
+  mapsAsObjects: true,
+  tagUint8Array: false,
+  variableMapSize: true,
+  int64AsNumber: true,
+}
+const codec = new Encoder(options)
 
 export const encode = (message: unknown): Uint8Array => codec.encode(message)
 
