@@ -6,7 +6,7 @@ import { createOutput, type Output } from './output.ts'
 
 export type Connection = { client: Client; output: Output }
 
-export const defaultUrl = 'http://127.0.0.1:8480'
+export const defaultUrl = 'http://127.0.0.1:7070'
 
 /** Adds --url, --token and --json to a command that talks to the hub. */
 export const connected = (command: Command): Command =>
