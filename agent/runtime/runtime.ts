@@ -14,14 +14,13 @@ import type {
 } from './messages.ts'
 import { createDriftJudge } from './monitor/drift.ts'
 import { createWindowRecorder } from './monitor/recorder.ts'
+import { createPulse, heartbeatMs } from './pulse.ts'
 import { createHttpServer, type HttpServer } from './serve/http.ts'
 import { createReplay, type Replay } from './serve/replay.ts'
 import { createRoutes } from './serve/routes.ts'
 import { RowsError, readRows } from './serve/rows.ts'
 import { runTrial } from './trial.ts'
 
-/** So often at least, while it is well; also right after an inference where several queue up. */
-export const heartbeatMs = 250
 /** The most a killed process loses of its open windows. */
 export const checkpointMs = 1000
 
@@ -190,40 +189,4 @@ function createPredictionIds(random: RuntimeContext['random']): () => string {
   const prefix = Buffer.from(random(8)).toString('hex')
   let made = 0
   return () => `${prefix}-${(made++).toString(36)}`
-}
-
-type Pulse = { began: () => void; ended: (startedMs: number, nowMs: number) => number; beat: () => void }
-
-/** Tells when the last inference made headway. Several that are queued run without the timers getting a turn,
- *  so a heartbeat that is due is also sent between them. */
-function createPulse(steadyMs: () => number, send: (oldestInferenceMs: number) => Promise<void>): Pulse {
-  let inFlight = 0
-  let headwayMs = 0
-  let sentMs = 0
-  let sending = false
-
-  function beat(): void {
-    const now = steadyMs()
-    sentMs = now
-    if (sending) return
-    sending = true
-    void send(inFlight === 0 ? 0 : now - headwayMs).finally(() => {
-      sending = false
-    })
-  }
-
-  return {
-    beat,
-    began() {
-      if (inFlight === 0) headwayMs = steadyMs()
-      inFlight += 1
-    },
-    ended(startedMs, nowMs) {
-      const ranMs = nowMs - Math.max(startedMs, headwayMs)
-      inFlight -= 1
-      headwayMs = nowMs
-      if (nowMs - sentMs > heartbeatMs) beat()
-      return ranMs
-    },
-  }
 }
