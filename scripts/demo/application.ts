@@ -22,6 +22,8 @@ export type Application = {
   counts: () => ApplicationCounts
   /** Resolves when the last answer is there. */
   stop: () => Promise<ApplicationCounts>
+  /** Gives up what it waits for; resolves when nothing of it is left. */
+  abandon: () => Promise<void>
 }
 
 export type ApplicationOptions = {
@@ -89,6 +91,11 @@ export function startApplication(options: ApplicationOptions): Application {
       await Promise.all(working)
       agent.destroy()
       return counts()
+    },
+    async abandon() {
+      stopping.abort()
+      agent.destroy()
+      await Promise.all(working)
     },
   }
 }

@@ -41,11 +41,16 @@ export type Crew = {
 }
 
 /** @param logs a folder that exists
+ *  @param over aborted when the demo is over: what runs is killed then, so that nobody waits for it
  *  @param onLost told when a process ends that nobody asked to stop */
-export function createCrew(logs: string, onLost: (error: DemoError) => void): Crew {
+export function createCrew(logs: string, over: AbortSignal, onLost: (error: DemoError) => void): Crew {
   const members = new Map<string, Member>()
   const running = new Map<Member, ChildProcess>()
   const stopping = new Set<Member>()
+  const killAll = () => {
+    for (const child of running.values()) killGroup(child)
+  }
+  over.addEventListener('abort', killAll, { once: true })
 
   const launch = (name: string, script: string, args: string[], environment: Record<string, string>): Member => {
     const child = spawn(process.execPath, [script, ...args], {
@@ -100,9 +105,7 @@ export function createCrew(logs: string, onLost: (error: DemoError) => void): Cr
       }
       await Promise.all([...running.keys()].map(({ ended }) => ended))
     },
-    killAll() {
-      for (const child of running.values()) killGroup(child)
-    },
+    killAll,
   }
 }
 

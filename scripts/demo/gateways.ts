@@ -33,17 +33,26 @@ export const cutOff = 'outdoor-3'
 /** More than the story takes; after them the replay begins anew. */
 const daysReplayed = 4
 
+export type ReplayedRow = Omit<MoteRow, 'mote_id'> & { mote_id: string }
+
 /** The mote's day from `firstReading` on, then whole days. Each day has a key of its own, so that the last readings of an
  *  evening are no history of the next morning. */
-export function replayCsv({ rows }: Mote, firstReading: number): string {
+export function replayedRows({ rows }: Mote, firstReading: number): ReplayedRow[] {
   const days = Array.from({ length: daysReplayed }, (_, day) =>
-    rows.slice(day === 0 ? firstReading : 0).map((row) => csvLine(row, `${row.mote_id}-day-${day + 1}`)),
+    rows
+      .slice(day === 0 ? firstReading : 0)
+      .map((row): ReplayedRow => ({ ...row, mote_id: `${row.mote_id}-day-${day + 1}` })),
   )
-  return ['mote_id,reading,temperature,humidity,label', ...days.flat(), ''].join('\n')
+  return days.flat()
 }
 
-const csvLine = ({ reading, temperature, humidity, label }: MoteRow, key: string): string =>
-  [key, reading, temperature, humidity, label].join(',')
+/** The same as a file. */
+export function replayCsv(mote: Mote, firstReading: number): string {
+  const lines = replayedRows(mote, firstReading).map((row) =>
+    [row.mote_id, row.reading, row.temperature, row.humidity, row.label].join(','),
+  )
+  return ['mote_id,reading,temperature,humidity,label', ...lines, ''].join('\n')
+}
 
 /** The mote's day as requests of an application, with what each version must answer. */
 export function questionsOf({ rows }: Mote, versions: ReadonlyMap<string, TrainedModel>): Question[] {

@@ -9,62 +9,70 @@ import { createCrew } from './crew.ts'
 import { keepRunning } from './keep.ts'
 import { createNarration } from './narration.ts'
 import { tellStory } from './story.ts'
-import { DemoError } from './waiting.ts'
+import { DemoError, InterruptedError } from './waiting.ts'
 
 /** Of the story; cleaning up comes on top of it. */
 const storyMsMax = 110_000
 /** Lines of a log that are shown of a failure. */
 const linesShown = 25
 
-async function runDemo(keep: boolean): Promise<number> {
+/** @returns the last line, and the exit code */
+async function runDemo(keep: boolean): Promise<{ line: string; code: number }> {
   const over = new AbortController()
-  const end = (error: DemoError) => over.abort(error)
+  const interrupt = (why: string) => over.abort(new InterruptedError(why))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt(`by ${signal}`))
+  // Nobody reads any more (`| head`): the same as Ctrl-C.
+  process.stdout.on('error', () => interrupt('because nobody reads its output'))
+
+  await using opened = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'roost-demo-'))
+  opened.defer(() => rm(folder, { recursive: true, force: true }))
   const logs = join(folder, 'logs')
   await mkdir(logs)
-  const crew = createCrew(logs, end)
+  const end = (error: DemoError) => over.abort(error)
+  const crew = createCrew(logs, over.signal, end)
+  opened.defer(() => crew.dismiss())
+  process.on('exit', crew.killAll)
   const narration = createNarration(
     (text) => process.stdout.write(text),
     () => performance.now(),
   )
-  const interrupted = (signal: NodeJS.Signals) => end(new DemoError(`stopped by ${signal}`))
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupted)
-  // Nobody reads any more (`| head`): the same as Ctrl-C.
-  process.stdout.on('error', () => end(new DemoError('standard output was closed')))
-  process.on('exit', crew.killAll)
-
   const late = setTimeout(() => end(new DemoError(`not done after ${storyMsMax / 1000} s`)), storyMsMax)
-  await using opened = new AsyncDisposableStack()
-  opened.defer(() => rm(folder, { recursive: true, force: true }))
-  opened.defer(() => crew.dismiss())
+  opened.defer(() => clearTimeout(late))
+
+  let done: string | undefined
   try {
-    const stage = { folder, crew, narration, signal: over.signal, opened }
-    const told = await tellStory(stage)
+    const { scene, fleet } = await tellStory({ folder, crew, narration, signal: over.signal, opened })
     clearTimeout(late)
-    process.stdout.write(`\ndemo: ok (${narration.seconds().toFixed(0)} s)\n`)
-    if (keep) await keepRunning(stage, told)
-    return 0
+    done = `demo: ok (${narration.seconds().toFixed(0)} s)`
+    if (keep) await keepRunning(scene, fleet, done)
+    return { line: done, code: 0 }
   } catch (error) {
-    if (!(error instanceof Error)) throw error
-    process.stdout.write(`\ndemo: failed at ${narration.currentStep()}: ${error.message}\n`)
-    if (!(error instanceof DemoError)) process.stdout.write(`${error.stack}\n`)
-    const log = error instanceof DemoError ? (error.logOf ?? undefined) : undefined
+    // What failed because the demo was over already is not the reason.
+    const reason: unknown = over.signal.aborted ? over.signal.reason : error
+    if (!(reason instanceof Error)) throw reason
+    if (reason instanceof InterruptedError) {
+      if (done !== undefined) return { line: done, code: 0 }
+      return { line: `demo: stopped at ${narration.currentStep()}, ${reason.message}`, code: 1 }
+    }
+    const log = reason instanceof DemoError ? reason.logOf : undefined
     if (log !== undefined) showLog(log, crew.lines(log))
-    return 1
-  } finally {
-    clearTimeout(late)
+    if (!(reason instanceof DemoError)) process.stdout.write(`${reason.stack}\n`)
+    return { line: `demo: failed at ${narration.currentStep()}: ${reason.message}`, code: 1 }
   }
 }
 
 function showLog(name: string, lines: readonly string[]): void {
   const last = lines.slice(-linesShown).map((line) => `    ${line}\n`)
-  process.stdout.write(`  the last lines of ${name}:\n${last.join('')}`)
+  process.stdout.write(`\n  the last lines of ${name}:\n${last.join('')}`)
 }
 
 const options = process.argv.slice(2)
 const unknown = options.find((option) => option !== '--keep')
 if (unknown === undefined) {
-  process.exitCode = await runDemo(options.includes('--keep'))
+  const { line, code } = await runDemo(options.includes('--keep'))
+  process.stdout.write(`\n${line}\n`)
+  process.exitCode = code
 } else {
   process.stderr.write(`demo: there is no option ${unknown}; there is --keep\n`)
   process.exitCode = 2

@@ -6,6 +6,8 @@ export type Narration = {
   step: (title: string) => void
   say: (text: string) => void
   table: (header: readonly string[], rows: readonly (readonly Cell[])[]) => void
+  /** Lines to be copied, as they are. */
+  code: (lines: readonly string[]) => void
   /** "6, a canary takes v2": where the demo is. */
   currentStep: () => string
   seconds: () => number
@@ -31,6 +33,7 @@ export function createNarration(write: (text: string) => void, clock: () => numb
           .map((line) => `      ${line}\n`)
           .join(''),
       ),
+    code: (lines) => write(lines.map((line) => `      ${line}\n`).join('')),
     currentStep: () => current,
     seconds,
   }

@@ -1,6 +1,7 @@
 // The acts in which versions go out: v1 to all at once, v2 by canary while a gateway is away, v3 by canary and back.
 
-import { type Asking, type Fleet, startAsking } from './fleet.ts'
+import { type Asking, startAsking } from './asking.ts'
+import type { Fleet } from './fleet.ts'
 import { applicationGateway, cutOff, gateways } from './gateways.ts'
 import { count, listed } from './narration.ts'
 import { followRollout, membersOf, type Rollout, startRollout } from './rollout.ts'
@@ -21,7 +22,7 @@ export async function v1ToAll(scene: Scene, fleet: Fleet): Promise<void> {
   const { id } = await startRollout(operator, 1, 'everywhere', 'at-once')
   const { reason } = await followRollout(operator, id, 'completed', { signal, say: narration.say })
   narration.say(`Completed: ${reason}.`)
-  const { perSecond } = await startAsking(scene, fleet, applicationGateway)
+  const { perSecond } = startAsking(scene, fleet, applicationGateway)
   narration.say(
     `From now on an application asks ${applicationGateway} over the Open Inference Protocol, ${perSecond} times a second on kept-alive connections, whatever version is behind it.`,
   )
@@ -69,7 +70,7 @@ export async function v3IsTakenBack(scene: Scene, fleet: Fleet): Promise<void> {
   const { id } = await startRollout(operator, 3, 'everywhere', 'canary')
   const canary = (await membersOf(operator, id)).find(({ stage }) => stage === 'canary')?.device
   if (canary === undefined) throw new DemoError('the rollout of v3 has no canary', 'hub')
-  const asking = fleet.asking.get(canary) ?? (await startAsking(scene, fleet, canary))
+  const asking = fleet.asking.get(canary) ?? startAsking(scene, fleet, canary)
   narration.say(`The canary is ${canary}${canary === applicationGateway ? '' : ', which an application asks now too'}.`)
   const { reason } = await followRollout(operator, id, 'rolled_back', { signal, say: narration.say })
   narration.say(`Taken back: ${reason}.`)

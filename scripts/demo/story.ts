@@ -9,7 +9,7 @@ import { outdoorsDrifts } from './drift-act.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import { type HubProcess, startHub } from './hub-process.ts'
 import { loadMotes, type Mote } from './motes.ts'
-import { count, type Narration } from './narration.ts'
+import type { Narration } from './narration.ts'
 import { countOnce } from './reckoning.ts'
 import { v1ToAll, v2ByCanary, v3IsTakenBack } from './rollout-acts.ts'
 import { type TrainedModel, trainDetectors } from './train.ts'
@@ -51,7 +51,7 @@ export async function tellStory(stage: Stage): Promise<{ scene: Scene; fleet: Fl
   await v1ToAll(scene, fleet)
 
   narration.step('outdoors the data is not what v1 was trained on')
-  await outdoorsDrifts(scene, fleet)
+  await outdoorsDrifts(scene)
 
   narration.step('v2 goes out by canary, and one gateway is cut off meanwhile')
   await v2ByCanary(scene, fleet)

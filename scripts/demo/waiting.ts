@@ -13,6 +13,11 @@ export class DemoError extends Error {
   }
 }
 
+/** Whoever runs the demo wants it to end: no failure. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError'
+}
+
 const lookEveryMs = 200
 
 export type Wait = {

@@ -1,0 +1,84 @@
+// An agent of the demo as a process of its own: enrolled with a claim token, then run in its folder on a free port.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import type { Crew, Member } from './crew.ts'
+import { model } from './versions.ts'
+import { DemoError, until } from './waiting.ts'
+
+const script = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
+const readyMsMax = 30_000
+/** A tenth of what the profile asks for: a demo is in a hurry. */
+const probationMs = 3_000
+
+const Ready = z.object({ msg: z.literal('agent ready'), servingUrl: z.string() })
+
+export type AgentProcess = { member: Member; servingUrl: string }
+
+/** Where the agent of a gateway is and what it talks to. */
+export type AgentPlace = {
+  name: string
+  folder: string
+  /** HTTP and MQTT of the hub, or of a link in between. */
+  hubUrl: string
+  mqttUrl: string
+}
+
+export type Replay = { file: string; everyMs: number }
+
+/** @throws DemoError where the hub does not take it */
+export async function enrolAgent(crew: Crew, { name, folder, hubUrl }: AgentPlace, token: string): Promise<void> {
+  const lines = await crew.run(name, script, [
+    'enrol',
+    ...['--hub', hubUrl, '--token', token, '--dir', folder, '--device', name, '--profile', 'generic-x64'],
+  ])
+  if (!lines.includes(`enrolled as ${name}`)) throw new DemoError(`${name} did not say that it is enrolled`, name)
+}
+
+/** Starts it and waits until it serves. Without `replay` its sensors are silent.
+ *  @throws DemoError */
+export async function startAgent(
+  crew: Crew,
+  { name, folder, hubUrl, mqttUrl }: AgentPlace,
+  replay: Replay | undefined,
+  signal: AbortSignal,
+): Promise<AgentProcess> {
+  const readings =
+    replay === undefined
+      ? []
+      : ['--replay', `${model}=${replay.file}`, '--replay-pace', `every:${replay.everyMs}`, '--replay-repeat']
+  const member = crew.start(
+    name,
+    script,
+    ['run', '--dir', folder, '--serve-port', '0', '--hub', hubUrl, '--mqtt-url', mqttUrl, ...readings],
+    { ROOST_AGENT_PROBATION_MS: String(probationMs) },
+  )
+  const what = `the agent of ${name} says that it is ready`
+  const { servingUrl } = await until({ what, timeoutMs: readyMsMax, signal, logOf: name }, () =>
+    readyOf(member.lines()),
+  )
+  return { member, servingUrl }
+}
+
+function readyOf(lines: readonly string[]): z.infer<typeof Ready> | undefined {
+  for (const line of lines) {
+    const parsed = line.includes('"agent ready"') ? Ready.safeParse(JSON.parse(line)) : undefined
+    if (parsed?.success) return parsed.data
+  }
+  return undefined
+}
+
+const Status = z.object({ outbox: z.object({ head: z.number(), tail: z.number() }) })
+export type AgentStatus = z.infer<typeof Status>
+
+/** What the running agent last said of itself; undefined before its first word. */
+export async function readStatus(folder: string): Promise<AgentStatus | undefined> {
+  try {
+    return Status.parse(JSON.parse(await readFile(join(folder, 'status.json'), 'utf8')))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,34 @@
+// npm run demo -- --keep: everything goes on after the story, for a look around, until Ctrl-C.
+
+import { once } from 'node:events'
+import { startAsking } from './asking.ts'
+import { type Fleet, startAgents, untilConnected } from './fleet.ts'
+import { applicationGateway, gateways } from './gateways.ts'
+import type { Scene } from './story.ts'
+import { model } from './versions.ts'
+
+/** Starts the gateways again, as after a night, says where to look, and goes on until the demo is over.
+ *  @throws InterruptedError, or DemoError where a process ends by itself */
+export async function keepRunning(scene: Scene, fleet: Fleet, done: string): Promise<void> {
+  const { hub, narration, folder, signal } = scene
+  narration.say(done)
+  narration.step('everything goes on until Ctrl-C')
+  await startAgents(scene, fleet, { withReadings: true })
+  await untilConnected(scene)
+  startAsking(scene, fleet, applicationGateway)
+  narration.say('The gateways started again from their folders and serve what they served. In another terminal, here:')
+  narration.code([
+    `export ROOST_URL=${hub.url} ROOST_TOKEN=${hub.adminToken}`,
+    'npx roost status',
+    'npx roost drift group outdoor',
+    `npx roost telemetry model ${model}`,
+    `curl -s ${fleet.agents.get(applicationGateway)?.servingUrl}/v2/models/${model}`,
+  ])
+  narration.table(
+    ['gateway', 'site', 'mote', 'serves at'],
+    gateways.map(({ name, site, mote }) => [name, site, mote, fleet.agents.get(name)?.servingUrl]),
+  )
+  narration.say(`Folders and logs, until then: ${folder}`)
+  if (!signal.aborted) await once(signal, 'abort')
+  signal.throwIfAborted()
+}
