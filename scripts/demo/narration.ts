@@ -1,6 +1,6 @@
 // What the demo tells while it runs: numbered steps, a line or two for each with the figures, small tables.
 
-import { type Cell, table } from '../../hub/cli/output.ts'
+export type Cell = string | number | undefined
 
 export type Narration = {
   step: (title: string) => void
@@ -29,7 +29,7 @@ export function createNarration(write: (text: string) => void, clock: () => numb
     say: (text) => write(wrapped(text)),
     table: (header, rows) =>
       write(
-        table(header, rows)
+        aligned(header, rows)
           .map((line) => `      ${line}\n`)
           .join(''),
       ),
@@ -39,17 +39,30 @@ export function createNarration(write: (text: string) => void, clock: () => numb
   }
 }
 
+/** Columns as wide as their widest cell; figures stand to the right, words to the left. */
+function aligned(header: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+  const cells = [header, ...rows.map((row) => header.map((_, column) => String(row[column] ?? '')))]
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  const figures = header.map((_, column) => rows.every((row) => isFigure(row[column])))
+  const pad = (cell: string, column: number) =>
+    figures[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)
+  return cells.map((row) => row.map(pad).join('  ').trimEnd())
+}
+
+const isFigure = (cell: Cell): boolean => /^(-|\d[\d,.]*( of [\d,]+)?)?$/.test(String(cell ?? ''))
+
 const widthMax = 116
 const indent = '    '
 
-/** At word ends, later lines two further in. */
+/** At word ends, later lines as far in as the first. */
 function wrapped(text: string): string {
+  const hanging = `${indent}${/^ */.exec(text)?.[0] ?? ''}`
   const lines: string[] = []
   let line = indent
   for (const word of text.split(' ')) {
     if (line.length + word.length > widthMax && line.trim() !== '') {
       lines.push(line.trimEnd())
-      line = `${indent}  `
+      line = hanging
     }
     line += `${word} `
   }

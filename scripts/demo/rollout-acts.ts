@@ -84,11 +84,14 @@ export async function v3IsTakenBack(scene: Scene, fleet: Fleet): Promise<void> {
 
 async function register(scene: Scene, name: VersionName): Promise<void> {
   const startedMs = performance.now()
-  const version = await registerVersion(scene.ci, name, scene.detectors[name])
-  const bytes = version.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  const { description, files, baseline, state } = await registerVersion(scene.ci, name, scene.detectors[name])
+  const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+  const drift =
+    baseline.noVerdict ??
+    `a baseline for drift from ${count(baseline.rows)} training rows in ${baseline.windows} windows`
   scene.narration.say(
-    `CI registers ${name}: ${version.description}. ${count(bytes)} bytes in ${version.files.length} files, baseline of ${version.baseline.windows} windows, ${version.state} after ${seconds} s.`,
+    `CI registers ${name}, ${description}: ${count(bytes)} bytes in ${files.length} files, signed and ${state} after ${seconds} s; ${drift}.`,
   )
 }
 

@@ -9,7 +9,7 @@ import { outdoorsDrifts } from './drift-act.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import { type HubProcess, startHub } from './hub-process.ts'
 import { loadMotes, type Mote } from './motes.ts'
-import type { Narration } from './narration.ts'
+import { count, type Narration } from './narration.ts'
 import { countOnce } from './reckoning.ts'
 import { v1ToAll, v2ByCanary, v3IsTakenBack } from './rollout-acts.ts'
 import { type TrainedModel, trainDetectors } from './train.ts'
@@ -39,7 +39,7 @@ export async function tellStory(stage: Stage): Promise<{ scene: Scene; fleet: Fl
   narration.step('train three event detectors on the recorded motes')
   const motes = loadMotes()
   const detectors = trainDetectors(motes)
-  tellTraining(narration, detectors)
+  tellTraining(narration, motes, detectors)
 
   narration.step('start a hub')
   const scene = { ...stage, motes, detectors, ...(await openHub(stage)) }
@@ -64,18 +64,19 @@ export async function tellStory(stage: Stage): Promise<{ scene: Scene; fleet: Fl
   return { scene, fleet }
 }
 
-function tellTraining({ say, table }: Narration, detectors: Scene['detectors']): void {
+function tellTraining({ say, table }: Narration, motes: readonly Mote[], detectors: Scene['detectors']): void {
   const names = ['v1', 'v2'] as const
-  const readings = (name: 'v1' | 'v2', mote: number) => detectors[name].confusions.filter((row) => row.mote === mote)
+  const readingsOf = (name: 'v1' | 'v2', mote: number) => detectors[name].confusions.filter((row) => row.mote === mote)
   const cells = (name: 'v1' | 'v2', mote: number) => {
-    const rows = readings(name, mote)
+    const rows = readingsOf(name, mote)
     const sum = (of: 'found' | 'missed' | 'falseAlarms') => rows.reduce((total, row) => total + row[of], 0)
-    return [`${sum('found')} of ${sum('found') + sum('missed')}`, sum('falseAlarms')]
+    const events = sum('found') + sum('missed')
+    return [events === 0 ? '-' : `${sum('found')} of ${events}`, count(sum('falseAlarms'))]
   }
+  const readings = count(motes.reduce((sum, { rows }) => sum + rows.length, 0))
   say(
-    'Logistic regression on ten features of temperature and humidity; v1 has seen the indoor motes only, v2 all four,',
+    `${readings} readings of temperature and humidity: two motes stood indoors, two outdoors, and at two of them events were introduced. Logistic regression on ten features of the last ten minutes; v1 has seen the indoor motes only, v2 all four, v3 answers as v2 and takes far longer. Readings of an event that each finds, and false alarms:`,
   )
-  say('v3 answers as v2 and takes far longer. Readings during an event that each finds, and false alarms:')
   table(
     ['mote', ...names.flatMap((name) => [`${name} finds`, 'false alarms'])],
     [1, 2, 3, 4].map((mote) => [
