@@ -26,6 +26,8 @@ export type CutState = {
   name: string
   /** What the program had said is done by then (`acknowledge`). */
   acknowledged: number
+  /** What the disk held, by path within the folder. */
+  files: ReadonlyMap<string, Buffer>
   /** Fills an empty folder with what the disk held. */
   restore(folder: string): Promise<void>
 }
@@ -155,12 +157,13 @@ function stateAt(operations: readonly Operation[], fate: string, share: () => nu
     )
   }
 
-  const files = [...names].map(([path, inode]) => ({ path, content: contentOf(inode, share) }))
+  const files = new Map([...names].map(([path, inode]) => [path, contentOf(inode, share)]))
   return {
     name: `${operations.length} operations, ${fate}`,
     acknowledged,
+    files,
     restore: async (folder) => {
-      for (const { path, content } of files) {
+      for (const [path, content] of files) {
         await fs.mkdir(dirname(join(folder, path)), { recursive: true })
         await fs.writeFile(join(folder, path), content)
       }
@@ -191,26 +194,30 @@ export function aFaultyDisk(
   faultOf: (call: string, count: number) => string | undefined,
 ): { disk: BlobDisk; calls: () => number } {
   let count = 0
-  const check = (call: string): void => {
-    const code = faultOf(call, count++)
-    if (code !== undefined) throw Object.assign(new Error(`${code}: ${call}`), { code })
-  }
+  const checked =
+    <A extends unknown[], R>(call: string, work: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      const code = faultOf(call, count++)
+      if (code !== undefined) throw Object.assign(new Error(`${code}: ${call}`), { code })
+      return work(...args)
+    }
   const wrap = (file: DiskFile): DiskFile => ({
-    read: async (...args) => (check('read'), file.read(...args)),
-    write: async (...args) => (check('write'), file.write(...args)),
-    truncate: async (...args) => (check('truncate'), file.truncate(...args)),
-    sync: async () => (check('sync'), file.sync()),
-    stat: async () => (check('stat'), file.stat()),
+    read: checked('read', (...args) => file.read(...args)),
+    write: checked('write', (...args) => file.write(...args)),
+    truncate: checked('truncate', (...args) => file.truncate(...args)),
+    sync: checked('sync', () => file.sync()),
+    stat: checked('stat', () => file.stat()),
     close: () => file.close(),
   })
+  const open = checked('open', disk.open)
   const faulty: BlobDisk = {
-    open: async (...args) => (check('open'), wrap(await disk.open(...args))),
-    rename: async (...args) => (check('rename'), disk.rename(...args)),
-    unlink: async (...args) => (check('unlink'), disk.unlink(...args)),
-    mkdir: async (...args) => (check('mkdir'), disk.mkdir(...args)),
-    readdir: async (...args) => (check('readdir'), disk.readdir(...args)),
-    lstat: async (...args) => (check('lstat'), disk.lstat(...args)),
-    statfs: async (...args) => (check('statfs'), disk.statfs(...args)),
+    open: async (...args) => wrap(await open(...args)),
+    rename: checked('rename', disk.rename),
+    unlink: checked('unlink', disk.unlink),
+    mkdir: checked('mkdir', disk.mkdir),
+    readdir: checked('readdir', disk.readdir),
+    lstat: checked('lstat', disk.lstat),
+    statfs: checked('statfs', disk.statfs),
   }
   return { disk: faulty, calls: () => count }
 }

@@ -37,10 +37,10 @@ const numbers = (from: number, to: number) => Array.from({ length: to - from + 1
 
 describe('outbox', () => {
   test('loses only the torn record, wherever its last segment is cut', async () => {
-    const whole = await aFilledDisk(30)
+    const whole = await aFilledDisk(10)
     const [path = ''] = segmentsOf(whole)
     const bytes = whole.files.get(path)?.bytes ?? Buffer.alloc(0)
-    let shortest = 30
+    let shortest = 10
     for (let length = bytes.length; length >= 0; length -= 1) {
       const disk = whole.copy()
       disk.files.set(path, { bytes: Buffer.from(bytes.subarray(0, length)) })
@@ -63,8 +63,10 @@ describe('outbox', () => {
     const [path = ''] = segmentsOf(whole)
     const size = whole.files.get(path)?.bytes.length ?? 0
     expect(size).toBeGreaterThan(4096)
+    // every bit of the head and the first records, then a bit of every fourth byte: 31, so that each place in a byte comes up
+    const bits = Array.from({ length: 4096 * 8 }, (_, bit) => bit).filter((bit) => bit < 256 * 8 || bit % 31 === 0)
     let losses = 0
-    for (let bit = 0; bit < 4096 * 8; bit += 1) {
+    for (const bit of bits) {
       const disk = whole.copy()
       const bytes = disk.files.get(path)?.bytes ?? Buffer.alloc(0)
       bytes.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
@@ -77,7 +79,7 @@ describe('outbox', () => {
       // the gap record stands where the lost one stood
       expect(records.map(({ seq }) => seq)).toEqual(numbers(1, 60).map(Number))
     }
-    expect(losses).toBe(4096 * 8 - 64)
+    expect(losses).toBe(bits.length - 64)
   })
 
   test('starts whatever subset of its files is gone, and says how many records that were', async () => {

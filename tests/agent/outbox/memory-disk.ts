@@ -1,7 +1,7 @@
 // A disk in memory: fast enough to try every bit and every call, and to copy a folder between two lives.
 
 import { constants } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { OutboxDisk } from '@roost/agent/outbox/disk.ts'
 
 type File = { bytes: Buffer }
@@ -56,6 +56,10 @@ export function aMemoryDisk(files = new Map<string, File>()): MemoryDisk {
     },
   }
 }
+
+/** A disk that holds `files` (content by path within `folder`): what is left after a power cut. */
+export const aDiskHolding = (folder: string, files: ReadonlyMap<string, Buffer>): MemoryDisk =>
+  aMemoryDisk(new Map([...files].map(([path, content]) => [join(folder, path), { bytes: Buffer.from(content) }])))
 
 /** The same disk; before each call `meet` is told which it is and its number, and may say how it fails (`ENOSPC`, `EIO`,
  *  …). A write that fails has written half. */
