@@ -2,7 +2,8 @@
 // MQTT.js's own queue loses messages silently past 65,535 and its publishes never settle while offline
 // (github.com/mqttjs/MQTT.js #398, #1243, #2015): here a publish is taken only while connected, and has a deadline.
 
-import { Presence } from '@roost/shared/protocol/messages.ts'
+import { messageBytesMax, Presence } from '@roost/shared/protocol/messages.ts'
+import { connackByte, scanPackets, scanStart } from '@roost/shared/protocol/packet-guard.ts'
 import { type DownKind, downFilter, downKinds, downTopic, type UpKind, upTopic } from '@roost/shared/protocol/topics.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
 import { connect, type MqttClient } from 'mqtt'
@@ -19,6 +20,10 @@ export type SessionOptions = {
   backoff: Backoff
   /** How long a publish or subscribe may wait for its acknowledgement. */
   deadlineMs: number
+  /** From the first SYN to the broker's answer; 15 s unless told otherwise. */
+  connectTimeoutMs?: number
+  /** A broker that says nothing for one and a half times as long is gone; 60 s unless told otherwise. */
+  keepaliveSeconds?: number
   now: () => number
   random: (size: number) => Uint8Array
   log: Pick<Logger, 'debug' | 'info' | 'warn'>
@@ -37,6 +42,13 @@ export type SessionHandlers = {
 export const stableMs = 30_000
 const connectTimeoutMs = 15_000
 const keepaliveSeconds = 60
+/** What a broker may send: the longest message of ours with its topic. MQTT.js buffers whatever length a packet declares. */
+const packetLimits = {
+  firstByte: connackByte,
+  unacceptedBytesMax: 16_384,
+  publishBytesMax: messageBytesMax + 1_024,
+  controlBytesMax: 16_384,
+}
 /** Topics subscribed beside the device's own: the blobs being fetched. More is a bug. */
 export const filtersMax = 64
 
@@ -93,7 +105,11 @@ export class Session {
     const wasUp = this.#isUp
     this.#isUp = false
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => client.end(true, () => resolve()), this.#options.deadlineMs)
+      // Not `end(true)`: MQTT.js ignores it while a polite end waits for what was never acknowledged.
+      const timer = setTimeout(() => {
+        client.stream.destroy()
+        resolve()
+      }, this.#options.deadlineMs)
       client.end(!wasUp, () => {
         clearTimeout(timer)
         resolve()
@@ -112,8 +128,9 @@ export class Session {
       reconnectPeriod: 0,
       queueQoSZero: false,
       resubscribe: false,
-      connectTimeout: connectTimeoutMs,
-      keepalive: keepaliveSeconds,
+      connectTimeout: this.#options.connectTimeoutMs ?? connectTimeoutMs,
+      keepalive: this.#options.keepaliveSeconds ?? keepaliveSeconds,
+      wsOptions: { maxPayload: 4 * packetLimits.publishBytesMax, perMessageDeflate: false },
       reschedulePings: true,
       will: {
         topic: upTopic(device, 'presence'),
@@ -125,9 +142,26 @@ export class Session {
     })
     this.#client = client
     client.on('connect', () => this.#greet(client))
-    client.on('message', (topic, payload) => this.#dispatch(topic, payload))
+    client.on('message', (topic, payload) => {
+      if (client === this.#client) this.#dispatch(topic, payload)
+    })
     client.on('error', (error) => log.info({ err: error }, 'MQTT connection failed'))
     client.on('close', () => this.#retry(client))
+    this.#guard(client)
+  }
+
+  /** Cuts a broker that announces more than it may say, before it is buffered. */
+  #guard(client: MqttClient): void {
+    let scan = scanStart
+    client.stream.on('data', (bytes: Uint8Array) => {
+      const next = scanPackets(scan, bytes, packetLimits, true)
+      if (typeof next !== 'string') {
+        scan = next
+        return
+      }
+      this.#options.log.warn({ violation: next }, 'the broker does not speak MQTT as it should, and is left')
+      client.stream.destroy()
+    })
   }
 
   #greet(client: MqttClient): void {

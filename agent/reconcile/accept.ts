@@ -23,8 +23,9 @@ export type Refusal = { code: RefusalCode; detail: string }
 
 export type AcceptedAssign = {
   assignment: Assignment
-  /** The manifests the assignment names, by digest. */
+  /** The manifests the assignment names, by digest, and the envelopes they were verified in. */
   manifests: ReadonlyMap<Digest, Manifest>
+  envelopes: ReadonlyMap<Digest, Uint8Array>
   /** The deployments, each with what it runs, and why this device cannot run it where it cannot. */
   bundles: readonly WishedBundle[]
   root: Root
@@ -39,6 +40,8 @@ export type AssignExpectations = {
   nonce: Uint8Array
   /** The time this device may assume: the latest signed time, plus what its monotonic clock has counted since. */
   timeMs: number
+  /** The envelope of a manifest that came along with an earlier assignment; it is verified again. */
+  held?: (manifest: Digest) => Uint8Array | undefined
 }
 
 /** `pinned` must be durable before anything is done about `accepted`, and also after a refusal: a root that followed
@@ -62,7 +65,11 @@ export function acceptAssign(pinned: PinnedState, bytes: Uint8Array, expected: A
       generation: known.generation,
       contentDigest: known.contentDigest,
     })
-    const manifests = verifyManifests(assignment, message.manifests, root)
+    const { manifests, envelopes } = verifyManifests(
+      assignment,
+      [...message.manifests, ...heldOf(assignment, expected)],
+      root,
+    )
     const counterFloors = raisedFloors(known.counterFloors, assignment.floors)
     const bundles = assignment.deployments.map((deployment) => {
       const manifest = manifestOf(deployment.manifest, manifests)
@@ -76,7 +83,7 @@ export function acceptAssign(pinned: PinnedState, bytes: Uint8Array, expected: A
     const { generation } = assignment
     return {
       pinned: keepSame(known, { generation, contentDigest: contentDigest(assignment), counterFloors, timeFloorMs }),
-      accepted: { assignment, manifests, bundles, root, expired },
+      accepted: { assignment, manifests, envelopes, bundles, root, expired },
     }
   } catch (error) {
     if (error instanceof RefusedError) return { pinned: known, refused: { code: error.code, detail: error.message } }
@@ -111,10 +118,19 @@ function pinRoot(pinned: PinnedState, before: Root, root: Root, rootEnvelope: Ui
   return { ...next, generation: 0, contentDigest: undefined, counterFloors: new Map(), timeFloorMs: 0 }
 }
 
-function verifyManifests(assignment: Assignment, envelopes: readonly Uint8Array[], root: Root): Map<Digest, Manifest> {
+function heldOf({ deployments }: Assignment, { held }: AssignExpectations): Uint8Array[] {
+  return deployments.flatMap(({ manifest }) => held?.(manifest) ?? [])
+}
+
+function verifyManifests(assignment: Assignment, envelopes: readonly Uint8Array[], root: Root) {
   const named = new Set(assignment.deployments.map(({ manifest }) => manifest))
-  const verified = envelopes.map((envelope) => verifyManifest(envelope, root))
-  return new Map(verified.filter(({ digest }) => named.has(digest)).map(({ digest, manifest }) => [digest, manifest]))
+  const verified = envelopes
+    .map((envelope) => ({ envelope, ...verifyManifest(envelope, root) }))
+    .filter(({ digest }) => named.has(digest))
+  return {
+    manifests: new Map(verified.map(({ digest, manifest }) => [digest, manifest])),
+    envelopes: new Map(verified.map(({ digest, envelope }) => [digest, envelope])),
+  }
 }
 
 function manifestOf(digest: Digest, manifests: ReadonlyMap<Digest, Manifest>): Manifest {

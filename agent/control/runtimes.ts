@@ -1,0 +1,192 @@
+// The runtime processes of this device: at most two, one of them with the socket. What the reconciler decides about them
+// happens here; what they tell goes to the open windows and to the reconciler.
+
+import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
+import type { Logger } from 'pino'
+import { systemCode } from '../durable-file.ts'
+import type { OpenWindows } from '../outbox/open-windows.ts'
+import { OutboxError } from '../outbox/outbox-error.ts'
+import { type BundleSet, keyOf } from '../reconcile/bundle-set.ts'
+import { RuntimeProcess } from '../reconcile/runtime-process.ts'
+import type { ServingSocket } from '../reconcile/serving-socket.ts'
+import type { Failure } from '../reconcile/slots.ts'
+import type { RuntimeView } from '../reconcile/steps.ts'
+import type { ReplayPositions, ReplaySource, ServingOptions } from '../runtime/messages.ts'
+import type { BundleFiles } from './bundle-files.ts'
+
+/** How long requests that a runtime holds when it is stopped may still take. */
+export const stopGraceMs = 10_000
+
+export type RuntimesOptions = {
+  socket: ServingSocket
+  files: Pick<BundleFiles, 'locate' | 'recheck'>
+  windows: OpenWindows
+  serving: ServingOptions
+  replay: readonly ReplaySource[]
+  memoryBytesMax: number
+  workFolder: string
+  /** Monotonic milliseconds. */
+  now: () => number
+  log: Pick<Logger, 'debug' | 'warn' | 'error'>
+  onEvent: (event: DeviceEvent) => void
+  /** Told whenever `all` may answer differently. */
+  changed: () => void
+}
+
+type Runtime = Omit<RuntimeView, 'observed'> & {
+  set: BundleSet
+  process: RuntimeProcess | undefined
+  gone: Promise<void>
+}
+
+export class Runtimes {
+  readonly #options: RuntimesOptions
+  readonly #runtimes = new Map<number, Runtime>()
+  /** Rows fed to each deployment, as last told: a runtime that takes over goes on from there. */
+  #positions: ReplayPositions = {}
+  #started = 0
+
+  constructor(options: RuntimesOptions) {
+    this.#options = options
+  }
+
+  all(): RuntimeView[] {
+    return [...this.#runtimes.values()].map(({ set: _, process, gone: __, ...view }) => ({
+      ...view,
+      observed: process?.observed ?? new Map(),
+    }))
+  }
+
+  start(set: BundleSet): void {
+    const id = ++this.#started
+    const runtime: Runtime = {
+      id,
+      key: keyOf(set),
+      set,
+      phase: 'loading',
+      proven: false,
+      failure: undefined,
+      servingSince: undefined,
+      process: undefined,
+      gone: Promise.resolve(),
+    }
+    this.#runtimes.set(id, runtime)
+    runtime.gone = this.#live(runtime)
+  }
+
+  /** Takes the socket from whichever runtime has it; connections wait in the kernel's queue meanwhile. */
+  async serve(id: number): Promise<void> {
+    const runtime = this.#runtimes.get(id)
+    if (runtime?.process === undefined) return
+    for (const one of this.#runtimes.values()) await this.#release(one)
+    const serves = await runtime.process.serve(this.#options.socket, this.#positions)
+    if (!serves || (runtime.phase !== 'ready' && runtime.phase !== 'released')) return
+    runtime.phase = 'serving'
+    runtime.servingSince = this.#options.now()
+  }
+
+  stop(id: number): void {
+    const runtime = this.#runtimes.get(id)
+    if (runtime === undefined || runtime.phase === 'dead' || runtime.phase === 'stopping') return
+    const { phase } = runtime
+    runtime.phase = 'stopping'
+    // One that is still loading is told when it is up, by `#live`.
+    if (phase === 'loading') void runtime.process?.kill()
+    else void runtime.process?.stop(stopGraceMs)
+  }
+
+  bury(id: number): void {
+    if (this.#runtimes.get(id)?.phase === 'dead') this.#runtimes.delete(id)
+  }
+
+  /** The windows that are open now are closed and reported. */
+  reportNow(): void {
+    for (const { phase, process } of this.#runtimes.values()) if (phase === 'serving') process?.reportNow()
+  }
+
+  /** Stops all and waits until everything they had to say is with the open windows. */
+  async close(): Promise<void> {
+    const all = [...this.#runtimes.values()]
+    for (const { id } of all) this.stop(id)
+    await Promise.all(all.map(({ gone }) => gone))
+  }
+
+  async #live(runtime: Runtime): Promise<void> {
+    try {
+      await this.#run(runtime)
+    } catch (error) {
+      // No room for a working folder, no process to be had: as good as dead, and tried again like that.
+      if (systemCode(error) === undefined) throw error
+      const reason = systemCode(error) === 'ENOSPC' ? 'no_space' : 'crash'
+      await this.#end(runtime, { reason, detail: `a runtime could not be started: ${String(error)}` })
+    }
+  }
+
+  /** From the start of the process until it has ended. */
+  async #run(runtime: Runtime): Promise<void> {
+    const { files, serving, replay, memoryBytesMax, workFolder, windows, onEvent, log } = this.#options
+    const { set, id } = runtime
+    const name = String(id)
+    const process = await RuntimeProcess.start(
+      {
+        generation: set.generation,
+        bundles: set.bundles.map((bundle) => files.locate(bundle)),
+        replay,
+        serving,
+        memoryBytesMax,
+        workFolder,
+      },
+      {
+        onWindow: (report, positions) => {
+          this.#note(runtime, positions)
+          windows.append(name, report).catch((error: unknown) => {
+            if (!(error instanceof OutboxError)) throw error
+            log.error({ err: error }, 'a window could not be kept')
+          })
+        },
+        onCheckpoint: (open, positions) => {
+          this.#note(runtime, positions)
+          windows.save(name, open)
+        },
+        onEvent,
+        onExit: () => undefined,
+        warn: (text) => log.warn(text),
+      },
+    )
+    runtime.process = process
+    if (runtime.phase === 'stopping') await process.kill()
+    const trial = await process.load()
+    if (trial.ok && runtime.phase === 'loading') {
+      runtime.phase = 'ready'
+      runtime.proven = true
+      log.debug({ runtime: id, rssBytes: trial.rssBytes, results: trial.results }, 'trial passed')
+      this.#options.changed()
+    }
+    const failure = await process.exited
+    await windows.interrupt(name)
+    if (failure?.reason === 'signature' || failure?.reason === 'load') {
+      for (const { manifest } of set.bundles) await files.recheck(manifest)
+    }
+    await this.#end(runtime, failure)
+  }
+
+  async #end(runtime: Runtime, failure: Failure | undefined): Promise<void> {
+    // One that was told to go is gone; any other stays until the reconciler has looked at how it died.
+    if (runtime.phase === 'stopping' || failure === undefined) this.#runtimes.delete(runtime.id)
+    runtime.phase = 'dead'
+    runtime.failure = failure
+    this.#options.changed()
+  }
+
+  async #release(runtime: Runtime): Promise<void> {
+    if (runtime.phase !== 'serving') return
+    const positions = await runtime.process?.release()
+    if (positions !== undefined) this.#positions = { ...this.#positions, ...positions }
+    if (runtime.phase === 'serving') runtime.phase = 'released'
+  }
+
+  /** Only who serves moves the positions: one on trial knows none. */
+  #note({ phase }: Runtime, positions: ReplayPositions): void {
+    if (phase === 'serving') this.#positions = { ...this.#positions, ...positions }
+  }
+}
