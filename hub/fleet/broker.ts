@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { messageBytesMax } from '@roost/shared/protocol/messages.ts'
+import { connectByte } from '@roost/shared/protocol/packet-guard.ts'
 import { parseChunkTopic } from '@roost/shared/protocol/topics.ts'
 import { Aedes, type PublishPacket } from 'aedes'
 import type { Logger } from 'pino'
@@ -66,10 +67,11 @@ export type Broker = {
 }
 
 /** A CONNECT with a will, a SUBSCRIBE to every blob of a device: both stay far below. */
-const controlBytesMax = 16_384
+export const controlBytesMax = 16_384
 /** Topic and packet id of a PUBLISH, beside its payload. */
 const publishOverheadBytes = 256
 const packetLimits = {
+  firstByte: connectByte,
   unacceptedBytesMax: controlBytesMax,
   publishBytesMax: messageBytesMax + publishOverheadBytes,
   controlBytesMax,
