@@ -1,7 +1,7 @@
 // `roost model …` and `roost sign`: register a version, look at versions, sign a manifest elsewhere and bring it back.
 
-import { openAsBlob } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { constants, openAsBlob } from 'node:fs'
+import { access, readFile, writeFile } from 'node:fs/promises'
 import { encodeEnvelope, payloadTypes, signEnvelope } from '@roost/shared/trust/envelope.ts'
 import { decodePrivateKey } from '@roost/shared/trust/keys.ts'
 import type { Command } from 'commander'
@@ -75,7 +75,7 @@ export function addModelCommands(program: Command): void {
     .description('bring a signature made elsewhere (roost sign)')
     .action(async (name: string, version: string, envelope: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
-      const body = await openAsBlob(envelope, { type: 'application/vnd.dsse.envelope.v1+json' })
+      const body = await fileAsBlob(envelope, { type: 'application/vnd.dsse.envelope.v1+json' })
       const path = `/v1/models/${name}/versions/${version}/signature`
       const released = await client.send('PUT', path, body, VersionDocument)
       output.print(released, versionLines(released))
@@ -93,13 +93,20 @@ export function addModelCommands(program: Command): void {
     })
 }
 
+/** Streamed from disk when it is sent.
+ *  @throws Error naming the file where it cannot be read: openAsBlob itself names none */
+async function fileAsBlob(path: string, options?: { type: string }): Promise<Blob> {
+  await access(path, constants.R_OK)
+  return openAsBlob(path, options)
+}
+
 /** The multipart body, its files streamed from disk. */
 async function formOf(file: string, options: PushOptions): Promise<FormData> {
   const form = new FormData()
   form.set('metadata', new Blob([JSON.stringify(await metadataOf(options))], { type: 'application/json' }))
-  if (options.golden !== undefined) form.set('golden', await openAsBlob(options.golden))
-  if (options.sample !== undefined) form.set('sample', await openAsBlob(options.sample))
-  form.set('model', await openAsBlob(file))
+  if (options.golden !== undefined) form.set('golden', await fileAsBlob(options.golden))
+  if (options.sample !== undefined) form.set('sample', await fileAsBlob(options.sample))
+  form.set('model', await fileAsBlob(file))
   return form
 }
 

@@ -6,7 +6,7 @@ import { createApp, type Routes } from '../../../hub/app.ts'
 import { type HubEnv, scoped } from '../../../hub/governance/access.ts'
 import { forgetUnanswered } from '../../../hub/governance/idempotency.ts'
 import { Problem, problems } from '../../../hub/problem.ts'
-import { aHub, type TestHub } from '../a-hub.ts'
+import { aHub, asStarted, type TestHub } from '../a-hub.ts'
 
 const count = createRoute({
   method: 'post',

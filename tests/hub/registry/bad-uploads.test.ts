@@ -8,7 +8,7 @@ import { ProblemDocument } from '../../../hub/problem.ts'
 import { registryRoutes } from '../../../hub/registry/routes.ts'
 import { ScoreError } from '../../../hub/registry/scoring.ts'
 import { aModel, anExternalTensor, aScaleModel, node } from '../../builders/onnx.ts'
-import { aHub, readAs, type TestHub } from '../a-hub.ts'
+import { aHub, asStarted, readAs, type TestHub } from '../a-hub.ts'
 import { aForm, aSample, doubling, post, twoFeatures, type UploadParts } from './an-upload.ts'
 
 const tensor = (data: unknown[], shape = [1, data.length], datatype = 'FP32') => ({ datatype, shape, data })
