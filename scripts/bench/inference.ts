@@ -5,14 +5,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { InferenceSession } from 'onnxruntime-node'
-import { openBundle } from '../../agent/runtime/bundle.ts'
-import { createDeployment, type Deployment } from '../../agent/runtime/deployment.ts'
-import { createDriftJudge } from '../../agent/runtime/monitor/drift.ts'
-import { createWindowRecorder } from '../../agent/runtime/monitor/recorder.ts'
-import { createPulse } from '../../agent/runtime/pulse.ts'
+import type { Deployment } from '../../agent/runtime/deployment.ts'
 import type { Tensors } from '../../agent/runtime/session.ts'
 import { readTensor } from '../../agent/runtime/tensors.ts'
 import { audioModel, type BenchModel, tableModel } from './bundles.ts'
+import { deploy } from './deployment.ts'
 import { type BenchResult, benchResult } from './result.ts'
 import { serving } from './serving.ts'
 import { median } from './statistics.ts'
@@ -40,7 +37,7 @@ export async function inference(): Promise<BenchResult[]> {
 }
 
 async function inProcess(model: BenchModel, ratioMax: number): Promise<BenchResult> {
-  const deployment = await deploy(model)
+  const deployment = await deploy(model.bundle, () => undefined)
   const session = await InferenceSession.create(model.model, {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
@@ -63,28 +60,6 @@ async function inProcess(model: BenchModel, ratioMax: number): Promise<BenchResu
     { of: 'ratio', bound: '<=', number: ratioMax },
   )
 }
-
-/** As the runtime process puts it together; what it tells goes nowhere. */
-async function deploy({ bundle }: BenchModel): Promise<Deployment> {
-  const clock = () => performance.now()
-  const open = await openBundle(bundle, { threads: 1, clock })
-  const { features, baseline } = open
-  const recorder = createWindowRecorder({
-    bundle,
-    generation: 1,
-    features,
-    baseline,
-    clock: Date.now,
-    resources: () => ({ rssBytes: process.memoryUsage.rss(), cpuMs: 0 }),
-    judge: baseline && createDriftJudge(baseline, ignore),
-    report: ignore,
-  })
-  let made = 0
-  return createDeployment(open, { recorder, clock, nextId: () => `bench-${made++}`, pulse: createPulse(clock, quiet) })
-}
-
-const ignore = (_said: unknown) => undefined
-const quiet = () => Promise.resolve()
 
 function recordsOneByOne(deployment: Deployment, records: readonly Record<string, unknown>[]): () => Promise<unknown> {
   let at = 0

@@ -1,3 +1,189 @@
-import type { BenchResult } from './result.ts'
+// Bench `ingest`: window reports from the broker to the committed row, as confirmed to the devices that sent them.
+// A real hub process is fed over MQTT by devices whose outbox is full. Its limits in the same run: batched inserts of the
+// same rows into a libSQL file and nothing else, and the same messages through aedes alone.
 
-export const ingest = (): Promise<BenchResult[]> => Promise.resolve([])
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { createClient } from '@libsql/client'
+import type { OutboxRecord } from '@roost/shared/protocol/messages.ts'
+import type { WindowReport } from '@roost/shared/protocol/records.ts'
+import { encode } from '@roost/shared/protocol/wire.ts'
+import { pino } from 'pino'
+import { z } from 'zod'
+import { openDatabase } from '../../hub/storage/database.ts'
+import { recordStatements } from '../../hub/telemetry/records.ts'
+import { createCrew } from '../demo/crew.ts'
+import { startHub } from '../demo/hub-process.ts'
+import { tableModel } from './bundles.ts'
+import { deploy } from './deployment.ts'
+import { type BenchResult, benchResult } from './result.ts'
+import { type Credentials, connectDevice, enrolDevices } from './simulated-fleet.ts'
+import { median } from './statistics.ts'
+
+const deviceCount = 100
+/** Each way in turn, so that all see the same machine. */
+const rounds = 3
+/** What a device sends after an outage, as many as a message holds; and what it sends day by day. */
+const ways = [
+  { name: 'full messages', recordsMax: 1024, recordsPerDevice: 200 },
+  { name: 'one report a message', recordsMax: 1, recordsPerDevice: 100 },
+]
+/** Rows of one transaction of the bare inserts. */
+const rowsPerBatch = 2_000
+const rowsPerReport = 100
+
+/** Reports a second, and that none is lost or counted twice. */
+export async function ingest(): Promise<BenchResult[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'roost-bench-ingest-'))
+  try {
+    const reports = await realReports(folder)
+    const rates = ways.map((way) => ({ ...way, hub: [] as number[], inserts: [] as number[], aedes: [] as number[] }))
+    for (let round = 0; round < rounds; round++) {
+      for (const way of rates) {
+        const outboxes = outboxesOf(reports, way.recordsPerDevice)
+        way.inserts.push(await bareInserts(await madeFolder(folder), outboxes))
+        way.aedes.push(await bareBroker(outboxes, way.recordsMax))
+        way.hub.push(await throughHub(await madeFolder(folder), outboxes, way.recordsMax))
+      }
+    }
+    const bytes = reports.reduce((sum, report) => sum + encode(report).length, 0) / reports.length
+    return [
+      ...rates.flatMap(({ name, hub, inserts, aedes }) => {
+        const measured = { bench: 'ingest', value: median(hub), unit: 'reports/s' }
+        return [
+          benchResult(
+            { ...measured, metric: `${name}, against bare inserts`, limit: median(inserts) },
+            { of: 'ratio', bound: '>=', number: 0.6 },
+          ),
+          benchResult({ ...measured, metric: `${name}, against aedes alone`, limit: median(aedes) }),
+        ]
+      }),
+      benchResult({ bench: 'ingest', metric: 'a report as CBOR', value: bytes, unit: 'bytes' }),
+    ]
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+let folders = 0
+
+async function madeFolder(parent: string): Promise<string> {
+  const folder = join(parent, `run-${folders++}`)
+  await mkdir(folder)
+  return folder
+}
+
+/** Window reports as a device makes them: the demo's motes through features, model and recorder. */
+async function realReports(folder: string): Promise<WindowReport[]> {
+  const table = await tableModel(folder)
+  const reports: WindowReport[] = []
+  const manifest = { ...table.bundle.manifest, window: { rows: rowsPerReport, seconds: 60 } }
+  const deployment = await deploy({ ...table.bundle, manifest }, (report) => void reports.push(report))
+  for (const record of table.records) await deployment.predict(record)
+  await deployment.close()
+  return reports
+}
+
+type Outbox = { device: string; records: OutboxRecord[]; reports: WindowReport[] }
+
+function outboxesOf(reports: readonly WindowReport[], count: number): Outbox[] {
+  return Array.from({ length: deviceCount }, (_, i) => {
+    const own = Array.from({ length: count }, (_, k): WindowReport => {
+      const from = 1_767_225_600_000 + k * 60_000
+      return { ...(reports[(i * 31 + k) % reports.length] ?? fail('no reports')), from, to: from + 59_000 }
+    })
+    const records = own.map((report, k) => ({ seq: k + 1, from: k + 1, body: encode(report) }))
+    return { device: `bench-${i}`, records, reports: own }
+  })
+}
+
+function fail(why: string): never {
+  throw new Error(why)
+}
+
+/** Rows a second: the rows of the reports, on the hub's tables and with its settings of durability. */
+async function bareInserts(folder: string, outboxes: readonly Outbox[]): Promise<number> {
+  const path = join(folder, 'bare.db')
+  const made = await openDatabase(path, pino({ level: 'silent' }))
+  await made.close()
+  const rows = outboxes.flatMap(({ device, reports, records }) =>
+    reports.flatMap((report, k) => {
+      const [row] = recordStatements(device, report, records[k]?.body ?? fail('no record'), report.to)
+      return row === undefined ? [] : [{ sql: row.sql, args: [...(row.args ?? [])] }]
+    }),
+  )
+  const client = createClient({ url: pathToFileURL(path).href, concurrency: 1 })
+  await client.execute('PRAGMA synchronous = FULL')
+  const started = performance.now()
+  for (let at = 0; at < rows.length; at += rowsPerBatch) await client.batch(rows.slice(at, at + rowsPerBatch), 'write')
+  const seconds = (performance.now() - started) / 1000
+  client.close()
+  return rows.length / seconds
+}
+
+/** Reports a second through a broker that does nothing with them; a confirmation is sent back for each message. */
+async function bareBroker(outboxes: readonly Outbox[], recordsMax: number): Promise<number> {
+  const child = fork(fileURLToPath(new URL('./bare-broker.ts', import.meta.url)))
+  try {
+    const [port]: unknown[] = await once(child, 'message')
+    const devices = outboxes.map(({ device }) => ({ device, secret: 'any' }))
+    return await shipAll(`mqtt://127.0.0.1:${port}`, devices, outboxes, recordsMax)
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+async function throughHub(folder: string, outboxes: readonly Outbox[], recordsMax: number): Promise<number> {
+  const { signal } = new AbortController()
+  const crew = createCrew(folder, signal, (error) => console.error(error.message))
+  try {
+    const hub = await startHub(crew, join(folder, 'hub'), signal)
+    const devices = await enrolDevices(
+      hub,
+      outboxes.map(({ device }) => device),
+    )
+    const rate = await shipAll(`mqtt://127.0.0.1:${hub.mqttPort}`, devices, outboxes, recordsMax)
+    await checkCounts(hub, outboxes)
+    return rate
+  } finally {
+    await crew.dismiss()
+  }
+}
+
+async function shipAll(
+  url: string,
+  credentials: readonly Credentials[],
+  outboxes: readonly Outbox[],
+  recordsMax: number,
+): Promise<number> {
+  const devices = await Promise.all(
+    outboxes.map(({ records }, i) => connectDevice(url, credentials[i] ?? fail('no device'), records, recordsMax)),
+  )
+  const started = performance.now()
+  await Promise.all(devices.map(({ ship }) => ship()))
+  const seconds = (performance.now() - started) / 1000
+  await Promise.all(devices.map(({ close }) => close()))
+  return outboxes.reduce((sum, { records }) => sum + records.length, 0) / seconds
+}
+
+const Telemetry = z.object({ totals: z.object({ windows: z.number(), ok: z.number() }) })
+
+/** @throws where the hub counted anything but what was sent */
+async function checkCounts(hub: { url: string; adminToken: string }, outboxes: readonly Outbox[]): Promise<void> {
+  for (const { device, reports } of outboxes) {
+    const response = await fetch(`${hub.url}/v1/devices/${device}/telemetry?limit=1`, {
+      headers: { authorization: `Bearer ${hub.adminToken}` },
+    })
+    const { totals } = Telemetry.parse(await response.json())
+    const ok = reports.reduce((sum, { counts }) => sum + counts.ok, 0)
+    if (totals.windows !== reports.length || totals.ok !== ok) {
+      throw new Error(
+        `${device} sent ${reports.length} windows and ${ok} inferences, the hub has ${totals.windows}, ${totals.ok}`,
+      )
+    }
+  }
+}
