@@ -3,6 +3,7 @@
 // is a setting that silently does not hold.
 
 import { hostname } from 'node:os'
+import { resolve } from 'node:path'
 import { fileBytesMax } from '@roost/shared/bundle/manifest.ts'
 import { z } from 'zod'
 
@@ -120,7 +121,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     wrong.push(`${missing}: missing; TLS needs both files, the certificate and its key`)
   }
   const config: Config = {
-    dataDir: need('ROOST_DATA_DIR', settings.ROOST_DATA_DIR),
+    // whole: processes that work elsewhere are given paths in it
+    dataDir: resolve(need('ROOST_DATA_DIR', settings.ROOST_DATA_DIR)),
     httpHost: need('ROOST_HTTP_HOST', settings.ROOST_HTTP_HOST),
     httpPort: need('ROOST_HTTP_PORT', settings.ROOST_HTTP_PORT),
     mqttHost: need('ROOST_MQTT_HOST', settings.ROOST_MQTT_HOST),

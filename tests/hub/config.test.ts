@@ -18,7 +18,7 @@ const fault = (environment: Record<string, string>): string => {
 }
 
 test('without a single variable there is a configuration, and an empty variable is none', () => {
-  expect(readConfig({})).toMatchObject({ dataDir: '.roost', httpPort: 7070, tls: undefined, logLevel: 'info' })
+  expect(readConfig({})).toMatchObject({ dataDir: resolve('.roost'), httpPort: 7070, tls: undefined, logLevel: 'info' })
   expect(readConfig({ ROOST_HTTP_PORT: '', PATH: '/bin', ROOST_TOKEN: 'x', ROOST_AGENT_DIR: 'y' })).toEqual(
     readConfig({}),
   )
