@@ -125,6 +125,7 @@ async function status(args: string[]): Promise<void> {
 
 function describe(status: Status): string {
   const { device, agent: version, running, connected, stale, servingUrl, hub, deployments, progress, outbox } = status
+  const replayed = Object.entries(status.replayed).map(([name, rows]) => `  ${name}: ${rows} rows replayed`)
   const link = connected ? `connected to ${hub}` : `not connected to ${hub}`
   const stalled = stale ? ', without a fresh answer of it for too long' : ''
   const failed = progress.flatMap(({ deployment, state, reason }) =>
@@ -137,6 +138,7 @@ function describe(status: Status): string {
       ({ deployment, model, version, state, serving }) =>
         `  ${deployment}: ${model} ${version}, ${state}${serving ? '' : ', not serving now'}`,
     ),
+    ...replayed,
     ...failed,
     `reports: ${outbox.head - outbox.tail} wait for the hub, ${outbox.sizeBytes} bytes on disk${outbox.failing === undefined ? '' : `, cannot write: ${outbox.failing}`}`,
     '',

@@ -42,7 +42,7 @@ type Runtime = Omit<RuntimeView, 'observed'> & {
 export class Runtimes {
   readonly #options: RuntimesOptions
   readonly #runtimes = new Map<number, Runtime>()
-  /** Rows fed to each deployment, as last told: a runtime that takes over goes on from there. */
+  /** Rows fed to each deployment, as last told: a runtime that takes over goes on from there. They only rise. */
   #positions: ReplayPositions = {}
   #started = 0
 
@@ -55,6 +55,11 @@ export class Runtimes {
       ...view,
       observed: process?.observed ?? new Map(),
     }))
+  }
+
+  /** Rows that replays have fed to each deployment since this agent started. */
+  get replayed(): ReplayPositions {
+    return this.#positions
   }
 
   start(set: BundleSet): void {
@@ -138,14 +143,14 @@ export class Runtimes {
       },
       {
         onWindow: (report, positions) => {
-          this.#note(runtime, positions)
+          this.#note(positions)
           windows.append(name, report).catch((error: unknown) => {
             if (!(error instanceof OutboxError)) throw error
             log.error({ err: error }, 'a window could not be kept')
           })
         },
         onCheckpoint: (open, positions) => {
-          this.#note(runtime, positions)
+          this.#note(positions)
           windows.save(name, open)
         },
         onEvent,
@@ -181,12 +186,14 @@ export class Runtimes {
   async #release(runtime: Runtime): Promise<void> {
     if (runtime.phase !== 'serving') return
     const positions = await runtime.process?.release()
-    if (positions !== undefined) this.#positions = { ...this.#positions, ...positions }
+    if (positions !== undefined) this.#note(positions)
     if (runtime.phase === 'serving') runtime.phase = 'released'
   }
 
-  /** Only who serves moves the positions: one on trial knows none. */
-  #note({ phase }: Runtime, positions: ReplayPositions): void {
-    if (phase === 'serving') this.#positions = { ...this.#positions, ...positions }
+  /** One runtime after the other feeds the rows, so the highest count holds: one on trial has fed none, one that has
+   *  released its rows may still tell of a window. */
+  #note(positions: ReplayPositions): void {
+    const highest = Object.entries(positions).map(([name, rows]) => [name, Math.max(rows, this.#positions[name] ?? 0)])
+    this.#positions = { ...this.#positions, ...Object.fromEntries(highest) }
   }
 }

@@ -36,6 +36,8 @@ export const Status = z.object({
   withoutAnswerMs: z.number(),
   generation: z.number(),
   deployments: z.array(DeploymentStatus),
+  /** Rows that replays have fed to each deployment since the agent started. */
+  replayed: z.record(z.string(), z.number()),
   /** The latest states of what the hub wishes. */
   progress: z.array(
     z.object({
@@ -79,7 +81,7 @@ export type StatusParts = {
   wallClock: () => number
   link: Pick<Link, 'isUp' | 'isStale' | 'withoutAnswerMs'>
   reconciler: Pick<Reconciler, 'slots'>
-  runtimes: Pick<Runtimes, 'all'>
+  runtimes: Pick<Runtimes, 'all' | 'replayed'>
   outbox: Pick<Outbox, 'epoch' | 'head' | 'tail' | 'state'>
 }
 
@@ -145,6 +147,7 @@ function statusOf({
         bundleOf(slots.current, deployment)?.manifest === manifest ? 'current' : (slots.candidate?.phase ?? 'current'),
       serving: serving?.key === keyOf(running),
     })),
+    replayed: runtimes.replayed,
     progress: slots.progress.map(({ deployment, manifest, attempt, state, reason }) => ({
       deployment,
       manifest,
