@@ -1,7 +1,5 @@
 // An agent of the demo as a process of its own: enrolled with a claim token, then run in its folder on a free port.
 
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { Crew, Member } from './crew.ts'
@@ -68,17 +66,4 @@ function readyOf(lines: readonly string[]): z.infer<typeof Ready> | undefined {
     if (parsed?.success) return parsed.data
   }
   return undefined
-}
-
-const Status = z.object({ outbox: z.object({ head: z.number(), tail: z.number() }) })
-export type AgentStatus = z.infer<typeof Status>
-
-/** What the running agent last said of itself; undefined before its first word. */
-export async function readStatus(folder: string): Promise<AgentStatus | undefined> {
-  try {
-    return Status.parse(JSON.parse(await readFile(join(folder, 'status.json'), 'utf8')))
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
 }

@@ -7,7 +7,7 @@ import { count, listed } from './narration.ts'
 import type { Scene } from './story.ts'
 import { model } from './versions.ts'
 import { until } from './waiting.ts'
-import { type Counts, countsOf, driftOf, falseAlarmsPerThousand, hasReportedDrift, movementsText } from './watching.ts'
+import { type Counts, countsOf, driftOf, driftReportedAt, falseAlarmsPerThousand, movementsText } from './watching.ts'
 
 /** Long enough for the recorded afternoon to come at the pace of the replay. */
 const driftMsMax = 45_000
@@ -29,9 +29,11 @@ export async function outdoorsDrifts(scene: Scene): Promise<void> {
     let readings = Number.POSITIVE_INFINITY
     for (const name of outdoor) {
       readings = Math.min(readings, (await countsOf(operator, 'devices', name)).totals.ok)
-      if (said.has(name) || !(await hasReportedDrift(operator, name))) continue
+      if (said.has(name)) continue
+      const at = await driftReportedAt(operator, name)
+      if (at === undefined) continue
       said.add(name)
-      narration.say(`${name} reports drift, ${narration.seconds().toFixed(0)} s into the demo.`)
+      narration.say(`${name} has reported drift at ${at.slice(11, 19)} (UTC).`)
     }
     return said.size === outdoor.length && readings >= readingsMin ? true : undefined
   })

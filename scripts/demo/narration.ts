@@ -41,7 +41,7 @@ export function createNarration(write: (text: string) => void, clock: () => numb
 
 /** Columns as wide as their widest cell; figures stand to the right, words to the left. */
 function aligned(header: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
-  const cells = [header, ...rows.map((row) => header.map((_, column) => String(row[column] ?? '')))]
+  const cells = [header, ...rows.map((row) => header.map((_, column) => textOf(row[column])))]
   const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
   const figures = header.map((_, column) => rows.every((row) => isFigure(row[column])))
   const pad = (cell: string, column: number) =>
@@ -49,7 +49,9 @@ function aligned(header: readonly string[], rows: readonly (readonly Cell[])[]):
   return cells.map((row) => row.map(pad).join('  ').trimEnd())
 }
 
-const isFigure = (cell: Cell): boolean => /^(-|\d[\d,.]*( of [\d,]+)?)?$/.test(String(cell ?? ''))
+const textOf = (cell: Cell): string => (typeof cell === 'number' ? count(cell) : (cell ?? ''))
+
+const isFigure = (cell: Cell): boolean => /^(-|-?\d[\d,.]*( of [\d,]+)?)?$/.test(textOf(cell))
 
 const widthMax = 116
 const indent = '    '

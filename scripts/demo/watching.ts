@@ -27,14 +27,16 @@ export async function driftOf(viewer: Client, device: string): Promise<DriftRepo
 
 const DriftEvent = z.looseObject({
   event: z.literal('drift'),
+  at: z.iso.datetime(),
   body: z.looseObject({ verdict: z.looseObject({ state: z.literal('drifted') }) }),
 })
 
-/** Whether the device itself has said that its data has drifted. */
-export async function hasReportedDrift(viewer: Client, device: string): Promise<boolean> {
+/** When the device itself said, by its own clock, that its data has drifted; undefined where it has not. */
+export async function driftReportedAt(viewer: Client, device: string): Promise<string | undefined> {
   const path = `/v1/devices/${device}/events?limit=100`
   const page = await viewer.get(path, z.object({ events: z.array(z.looseObject({})) }))
-  return page.events.some((event) => DriftEvent.safeParse(event).success)
+  const found = page.events.map((event) => DriftEvent.safeParse(event).data).filter((event) => event !== undefined)
+  return found.at(-1)?.at
 }
 
 /** The version that serves on each device by its own word; undefined where none does. */
@@ -56,11 +58,12 @@ export async function windowsSince(viewer: Client, device: string, sinceMs: numb
   return page.windows.map(({ report }) => report)
 }
 
-/** "temperature up by 1.9 sd, humidity down by 2.2 sd": what moved most, a word for each column. */
+/** "temperature up by 1.9 sd, spread of humidity down by 2.2 sigma": what moved most, each column once. */
 export function movementsText({ movements }: DriftVerdict, most: number): string {
-  const named = movements.slice(0, most).map(({ column, chart, direction, size }) => {
-    const what = chart === 'place' ? column : `${chart} of ${column}`
-    return `${what} ${direction} by ${size.toFixed(1)} sd`
+  const strongest = [...Map.groupBy(movements, ({ column }) => column).values()].flatMap(([first]) => first ?? [])
+  const named = strongest.slice(0, most).map(({ column, chart, direction, size }) => {
+    const [what, unit] = chart === 'place' ? [column, 'sd'] : [`${chart} of ${column}`, 'sigma']
+    return `${what} ${direction} by ${size.toFixed(1)} ${unit}`
   })
   return named.join(', ')
 }
