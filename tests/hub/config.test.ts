@@ -1,6 +1,6 @@
 // Settings: a wrong one is named with what it may be, an unknown one with the one that was meant.
 
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { ConfigError, publicMqttUrl, publicUrl, readConfig, settings } from '../../hub/config.ts'
