@@ -30,7 +30,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 test('the agent names few dependencies of its own', () => {
   expect(dependenciesOf('agent').sort()).toEqual(
-    ['@roost/shared', 'cbor-x', 'mqtt', 'onnxruntime-node', 'pino', 'tweetnacl', 'undici', 'zod'].sort(),
+    ['@roost/shared', 'mqtt', 'onnxruntime-node', 'pino', 'tweetnacl', 'undici', 'zod'].sort(),
   )
 })
 
