@@ -104,17 +104,12 @@ export class Session {
     // Politely while there is a connection, so that the broker does not send the last will.
     const wasUp = this.#isUp
     this.#isUp = false
-    await new Promise<void>((resolve) => {
-      // Not `end(true)`: MQTT.js ignores it while a polite end waits for what was never acknowledged.
-      const timer = setTimeout(() => {
-        client.stream.destroy()
-        resolve()
-      }, this.#options.deadlineMs)
-      client.end(!wasUp, () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
+    const gone = new Promise<void>((resolve) => client.once('close', () => resolve()))
+    client.end(!wasUp)
+    // Not `end(true)`: MQTT.js ignores it while a polite end waits for what is never acknowledged.
+    const timer = setTimeout(() => client.stream.destroy(), this.#options.deadlineMs)
+    await gone
+    clearTimeout(timer)
   }
 
   #connect(): void {

@@ -3,10 +3,10 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Digest } from '@roost/shared/protocol/names.ts'
+import type { PacketViolation } from '@roost/shared/protocol/packet-guard.ts'
 import { parseChunkFilter } from '@roost/shared/protocol/topics.ts'
 import type { Client } from 'aedes'
 import type { AdmissionRefusal } from './admission.ts'
-import type { PacketViolation } from './packet-guard.ts'
 import type { ReadGate } from './read-gate.ts'
 import type { ConnectRefusal, PublishRefusal } from './topic-access.ts'
 

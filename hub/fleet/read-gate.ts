@@ -3,7 +3,13 @@
 // on reading while it waits for an answer, and has no bound.
 
 import type { Duplex } from 'node:stream'
-import { type PacketLimits, type PacketViolation, scanPackets, scanStart, unfinishedBytes } from './packet-guard.ts'
+import {
+  type PacketLimits,
+  type PacketViolation,
+  scanPackets,
+  scanStart,
+  unfinishedBytes,
+} from '@roost/shared/protocol/packet-guard.ts'
 
 /** Bytes of messages that wait for an answer or are not complete yet, over all connections. At `bytesMax` no
  *  connection is read that stands between packets; TCP holds the sender back. */

@@ -1,9 +1,10 @@
 import { PassThrough } from 'node:stream'
+import { connectByte } from '@roost/shared/protocol/packet-guard.ts'
 import mqttPacket from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { guardReads, messagesInHandMax, readBudget } from '../../../hub/fleet/read-gate.ts'
 
-const limits = { unacceptedBytesMax: 1_000, publishBytesMax: 100_000, controlBytesMax: 1_000 }
+const limits = { firstByte: connectByte, unacceptedBytesMax: 1_000, publishBytesMax: 100_000, controlBytesMax: 1_000 }
 const connect = mqttPacket.generate({
   cmd: 'connect',
   clientId: 'd-1',

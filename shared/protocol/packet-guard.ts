@@ -1,10 +1,12 @@
-// Reads the fixed header of every MQTT packet in a byte stream, before the broker's parser sees a byte of it.
-// The parser buffers whatever length a header declares, also before login (256 MiB is a legal declaration),
-// so the length is judged here, as soon as it is known.
+// Reads the fixed header of every MQTT packet in a byte stream. The parsers of aedes and MQTT.js buffer whatever length a
+// header declares, also before login (256 MiB is a legal declaration), so the length is judged here, as soon as it is
+// known: at the hub of what devices send, on a device of what a broker sends.
 
 /** Longest packets borne, in bytes after the fixed header. */
 export type PacketLimits = {
-  /** Any packet before the connection is accepted; the first must be a CONNECT. */
+  /** The first packet's first byte: `connectByte`, or of an answer `connackByte`. */
+  firstByte: number
+  /** Any packet before the connection is accepted. */
   unacceptedBytesMax: number
   /** After that: a PUBLISH, and any other packet. */
   publishBytesMax: number
@@ -26,8 +28,9 @@ export type PacketScan = {
 
 export const scanStart: PacketScan = { packets: 0, type: undefined, lengthDigits: 0, length: 0, bodyLeft: undefined }
 
-/** §3.1.1: type 1, no flags. A TLS hello on the plain port has flags here. */
-const connectByte = 0x10
+/** MQTT 3.1.1 §3.1.1, §3.2.1: types 1 and 2, no flags. A TLS hello on the plain port has flags here. */
+export const connectByte = 0x10
+export const connackByte = 0x20
 const publishType = 3
 /** MQTT 3.1.1 §2.2.1: 0 and 15 are forbidden. */
 const typeMin = 1
@@ -55,7 +58,7 @@ export function scanPackets(
       at += 1
       if (type === undefined) {
         type = byte >> 4
-        const allowed = packets === 0 ? byte === connectByte : type >= typeMin && type <= typeMax
+        const allowed = packets === 0 ? byte === limits.firstByte : type >= typeMin && type <= typeMax
         if (!allowed) return 'not-mqtt'
         continue
       }

@@ -1,9 +1,15 @@
+import {
+  connackByte,
+  connectByte,
+  scanPackets,
+  scanStart,
+  unfinishedBytes,
+} from '@roost/shared/protocol/packet-guard.ts'
 import fc from 'fast-check'
 import mqttPacket from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
-import { scanPackets, scanStart, unfinishedBytes } from '../../../hub/fleet/packet-guard.ts'
 
-const limits = { unacceptedBytesMax: 1_000, publishBytesMax: 100_000, controlBytesMax: 2_000 }
+const limits = { firstByte: connectByte, unacceptedBytesMax: 1_000, publishBytesMax: 100_000, controlBytesMax: 2_000 }
 
 const connect = mqttPacket.generate({
   cmd: 'connect',
@@ -92,6 +98,14 @@ describe('the packet guard', () => {
     },
   ])('refuses $what', ({ bytes, accepted, result }) => {
     expect(scanAll(bytes, [], accepted)).toBe(result)
+  })
+
+  test('begins with an answer where it stands at a device', () => {
+    const answers = { ...limits, firstByte: connackByte }
+    const connack = mqttPacket.generate({ cmd: 'connack', returnCode: 0, sessionPresent: false })
+    expect(scanPackets(scanStart, connack, answers, true)).toMatchObject({ packets: 1 })
+    expect(scanPackets(scanStart, connect, answers, true)).toBe('not-mqtt')
+    expect(scanPackets(scanStart, Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), answers, true)).toBe('not-mqtt')
   })
 
   test('sees the same packets however the bytes are cut', () => {
