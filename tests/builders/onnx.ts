@@ -58,12 +58,13 @@ export function aMemoryBomb({ mebibytes = 600, width = 2 } = {}): Uint8Array {
 
 const floatsPerMebibyte = 262_144
 
-/** `y = x`, after taking as many MiB of memory as the largest element of `x` says. */
+/** `y = x`, after taking as many MiB of memory as the largest element of `x` says, at least one. */
 export function aMemoryBombWhenRun({ width = 2 } = {}): Uint8Array {
   return aModel({
     ...interfaces(width),
     node: [
-      node('ReduceMax', ['x'], ['mebibytes'], [intAttribute('keepdims', 0n)]),
+      node('ReduceMax', ['x'], ['largest'], [intAttribute('keepdims', 0n)]),
+      node('Max', ['largest', 'least'], ['mebibytes']),
       node('Mul', ['mebibytes', 'floats_each'], ['elements']),
       node('Cast', ['elements'], ['count'], [intAttribute('to', BigInt(elementTypes.int64))]),
       node('Reshape', ['count', 'vector'], ['shape']),
@@ -71,7 +72,11 @@ export function aMemoryBombWhenRun({ width = 2 } = {}): Uint8Array {
       node('ReduceMax', ['block'], ['one'], [intAttribute('keepdims', 0n)]),
       node('Mul', ['x', 'one'], ['y']),
     ],
-    initializer: [floats('floats_each', [], [floatsPerMebibyte]), integers('vector', [1], [1n])],
+    initializer: [
+      floats('least', [], [1]),
+      floats('floats_each', [], [floatsPerMebibyte]),
+      integers('vector', [1], [1n]),
+    ],
   })
 }
 
@@ -129,6 +134,28 @@ export function aModelThatCrashesWhenLoaded(): Uint8Array {
   const names = Array.from({ length: 5000 }, (_, i) => `F${i}`)
   const bodies = names.map((name, i) => aFunction(name, names.slice(i + 1, i + 2)))
   return aModelWithFunctions(bodies, [node('F0', ['x'], ['y'], [], 'local')])
+}
+
+/** `y = x`, but what is constant in it takes onnxruntime minutes to work out (a filter of a million taps over two million
+ *  values), and it does so while it loads the model. Some 300 bytes. */
+export function aModelThatLoadsForEver({ width = 2 } = {}): Uint8Array {
+  const ones = tensorAttribute('value', floats('', [1], [1]))
+  return aModel({
+    ...interfaces(width),
+    node: [
+      node('ConstantOfShape', ['long'], ['signal'], [ones]),
+      node('ConstantOfShape', ['short'], ['taps'], [ones]),
+      node('Conv', ['signal', 'taps'], ['filtered']),
+      node('ReduceMax', ['filtered'], ['largest'], [intAttribute('keepdims', 0n)]),
+      node('Mul', ['largest', 'zero'], ['nothing']),
+      node('Add', ['x', 'nothing'], ['y']),
+    ],
+    initializer: [
+      integers('long', [3], [1n, 1n, 2_000_000n]),
+      integers('short', [3], [1n, 1n, 1_000_000n]),
+      floats('zero', [], [0]),
+    ],
+  })
 }
 
 /** `loud`: whether an element of `x` is 1 or more. */

@@ -1,0 +1,180 @@
+// A device with real runtime processes, a real socket, real slots and a real outbox; only the hub and the downloads are
+// played. What is wished is known at once, and every hello is answered.
+
+import { join } from 'node:path'
+import { Runtimes } from '@roost/agent/control/runtimes.ts'
+import { OpenWindows } from '@roost/agent/outbox/open-windows.ts'
+import type { Outbox } from '@roost/agent/outbox/outbox.ts'
+import type { Bundle } from '@roost/agent/reconcile/bundle-set.ts'
+import type { Ports } from '@roost/agent/reconcile/execute.ts'
+import type { ProbationLimits } from '@roost/agent/reconcile/probation.ts'
+import { Reconciler } from '@roost/agent/reconcile/reconciler.ts'
+import { loadSlots, openSlotStorage } from '@roost/agent/reconcile/slot-storage.ts'
+import type { Slots } from '@roost/agent/reconcile/slots.ts'
+
+import type { LoadedBundle, ReplaySource } from '@roost/agent/runtime/messages.ts'
+import type { DeviceEvent, WindowReport } from '@roost/shared/protocol/records.ts'
+import { bodyOf, openOutbox, readAll, silent } from '../outbox/an-outbox.ts'
+import { aWorld, type BundleParts, type World } from '../runtime/a-runtime.ts'
+
+export type Device = AsyncDisposable & {
+  url: string
+  slots: () => Slots
+  /** May be changed at any time: what a version has to prove from then on. */
+  probation: ProbationLimits
+  /** The states told of an attempt, in order, with the reason where there is one. */
+  story: (bundle: Bundle) => string[]
+  events: readonly DeviceEvent[]
+  bundle: (parts: BundleParts & { attempt?: number }) => Promise<Bundle>
+  wish: (...bundles: Bundle[]) => void
+  /** Runtime processes that live, with what they run. */
+  alive: () => { phase: string; versions: number[] }[]
+  /** Of all windows that were closed; the open ones are closed by `stop`. */
+  windows: () => Promise<WindowReport[]>
+  /** As a service manager does: everything ends and is written. */
+  stop: () => Promise<void>
+}
+
+export type DeviceOptions = {
+  world?: World
+  mode?: 'warm' | 'stop-start'
+  probation?: Partial<ProbationLimits>
+  replay?: readonly ReplaySource[]
+  /** Memory for all models together. */
+  memoryBytesMax?: number
+}
+
+export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
+  const world = options.world ?? (await aWorld())
+  const { folder, socket, url } = world
+  const loaded = new Map<string, LoadedBundle>()
+  const versions = new Map<string, number>()
+  const events: DeviceEvent[] = []
+  const failures: unknown[] = []
+  const outbox = await openOutbox(join(folder, 'outbox'), { clock: Date.now })
+  const windows = await OpenWindows.open(join(folder, 'outbox'), { outbox, log: silent })
+  let hellos = { count: 0, at: 0 }
+  let generation = 0
+  let wished: Bundle[] | undefined
+
+  const now = () => performance.now()
+  const runtimes = new Runtimes({
+    socket,
+    files: {
+      locate: ({ manifest }) => {
+        const bundle = loaded.get(manifest)
+        if (bundle === undefined) throw new TypeError(`${manifest} is not here`)
+        return bundle
+      },
+      recheck: async () => undefined,
+    },
+    windows,
+    serving: { bodyBytesMax: 1024 ** 2, threads: 1 },
+    replay: options.replay ?? [],
+    memoryBytesMax: options.memoryBytesMax ?? 1024 ** 3,
+    workFolder: folder,
+    now,
+    log: silent,
+    onEvent: (event) => reconciler.tell(event),
+    changed: () => reconciler.wake(),
+  })
+
+  const answer = () => {
+    if (wished === undefined) return
+    reconciler.accept({ generation, bundles: wished, hello: hellos.count, askedAt: hellos.at, expired: false })
+  }
+  const ports: Ports = {
+    slots: openSlotStorage(folder, (error) => failures.push(error)),
+    outbox: {
+      append: async (appended) => {
+        const durable = appended.map((event) => outbox.append(event))
+        await outbox.flush()
+        await Promise.all(durable)
+        events.push(...appended)
+      },
+    },
+    files: {
+      stateOf: (manifest) => (loaded.has(manifest) ? { state: 'present' } : { state: 'missing' }),
+      fetching: () => [],
+      fetch: () => undefined,
+      cancel: () => undefined,
+      forgetFailure: () => undefined,
+      keep: async () => undefined,
+    },
+    runtimes,
+    link: {
+      isConnected: () => true,
+      hello: () => {
+        hellos = { count: hellos.count + 1, at: now() }
+        queueMicrotask(answer)
+      },
+      hellos: () => hellos,
+    },
+    now,
+    wallClock: Date.now,
+    log: silent,
+  }
+  const probation = { durationMs: 0, errorShareMax: 0.05, ...options.probation }
+  const { slots, repair } = await loadSlots(folder)
+  if (repair !== undefined) failures.push(repair)
+  const limits: ConstructorParameters<typeof Reconciler>[2] = { switch: options.mode ?? 'warm', probation }
+  const reconciler = new Reconciler(slots, ports, limits, (error) => failures.push(error))
+  reconciler.start()
+
+  let stopped: Promise<void> | undefined
+  async function end(): Promise<void> {
+    await reconciler.close()
+    await runtimes.close()
+    await outbox.flush()
+    if (failures.length > 0) throw new AggregateError(failures, 'what should never happen')
+  }
+  const stop = () => {
+    stopped ??= end()
+    return stopped
+  }
+
+  return {
+    url,
+    slots: () => reconciler.slots,
+    probation,
+    events,
+    story: ({ manifest, attempt }) =>
+      events.flatMap((event) =>
+        event.event === 'progress' && event.manifest === manifest && event.attempt === attempt
+          ? [event.reason === undefined ? event.state : `${event.state}: ${event.reason}`]
+          : [],
+      ),
+    async bundle({ attempt = 1, ...parts }) {
+      const bundle = await world.bundle(parts)
+      const { deployment, digest, manifest } = bundle
+      loaded.set(digest, bundle)
+      versions.set(digest, manifest.version)
+      return { deployment, manifest: digest, attempt, model: manifest.model, version: manifest.version }
+    },
+    wish(...bundles) {
+      generation += 1
+      wished = bundles
+      answer()
+    },
+    alive: () =>
+      runtimes
+        .all()
+        .filter(({ phase }) => phase !== 'dead')
+        .map(({ phase, key }) => ({
+          phase,
+          versions: [...versions].flatMap(([digest, version]) => (key.includes(digest) ? [version] : [])),
+        })),
+    windows: () => windowsIn(outbox),
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop()
+      await windows.close()
+      await outbox.close()
+      if (options.world === undefined) await world[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function windowsIn(outbox: Outbox): Promise<WindowReport[]> {
+  return (await readAll(outbox)).map(bodyOf).filter((body) => body.kind === 'window')
+}
