@@ -26,17 +26,18 @@ export function parseSegmentFile(file: string): SegmentName | undefined {
 }
 
 /** The names in order of their sequences, without those a rewritten segment stands for: a cut between the renaming
- *  of the new file and the removal of the old ones leaves both. */
+ *  of the new file and the removal of the old ones leaves both. One that goes beyond the one before it stays, even where
+ *  they overlap: what it was rewritten from may be gone. */
 export function orderSegments(names: readonly SegmentName[]): { kept: SegmentName[]; superseded: SegmentName[] } {
   const end = (name: SegmentName) => name.last ?? name.first - 1
   const kept: SegmentName[] = []
   const superseded: SegmentName[] = []
   let covered = 0
   for (const name of names.toSorted((a, b) => a.first - b.first || end(b) - end(a))) {
-    if (name.first <= covered) superseded.push(name)
+    if (Math.max(end(name), name.first) <= covered) superseded.push(name)
     else {
       kept.push(name)
-      covered = end(name)
+      covered = Math.max(end(name), covered)
     }
   }
   return { kept, superseded }
