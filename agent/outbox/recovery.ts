@@ -33,12 +33,13 @@ export async function recoverOutbox(folder: string, options: RecoveryOptions): P
   const acked = found?.acked ?? 0
   const last = Math.max(segments.lastNamed, acked, found?.shipped ?? 0)
   if (sound) {
-    await segments.resume()
+    await segments.resume(true)
     return { log: segments, slot, marks: found, next: last + 1 }
   }
   // The newest marks may be lost: anything that is here may have been shipped, and more that is not here any more.
   log.warn({ folder, last }, 'outbox marks are damaged or gone, sequences jump ahead')
   const marks = { epoch, acked, shipped: last }
+  await segments.resume(false)
   await writeBoth(slot, marks, log)
   return { log: segments, slot, marks, next: last + sequenceJump + 1 }
 }

@@ -144,14 +144,16 @@ export class SegmentLog {
     await this.#seal()
   }
 
-  /** Goes on writing in the segment the last life ended with, cut after its last whole record. */
-  async resume(): Promise<void> {
+  /** Cuts the segment the last life ended with after its last whole record and syncs it: a process that was killed may
+   *  not have come to that. `goOn`: the next records go into it. */
+  async resume(goOn: boolean): Promise<void> {
     const segment = this.#segments.at(-1)
     if (segment === undefined || segment.name.last !== undefined) return
-    if (segment.sizeBytes >= this.#options.segmentBytes) return
-    const { folder, disk, log } = this.#options
+    const { folder, disk, log, segmentBytes } = this.#options
     try {
-      this.#writer = await SegmentWriter.reopen(folder, segment.name, segment.sizeBytes, disk)
+      const writer = await SegmentWriter.reopen(folder, segment.name, segment.sizeBytes, disk)
+      if (goOn && segment.sizeBytes < segmentBytes) this.#writer = writer
+      else await writer.close()
     } catch (error) {
       log.warn(
         { err: error, segment: segmentFile(segment.name) },
