@@ -41,9 +41,13 @@ export async function readSegments(
   })
 }
 
-/** The whole records of one segment below `before`, and where they end. A file that cannot be read at all (EIO, twice: giving
- *  up on it means telling its records as lost) counts as damaged.
- *  @throws any other error of the file system: that one may pass */
+/** What may pass, by itself or by an administrator's hand. With anything else (EIO, EUCLEAN, EBADMSG, EISDIR, …) it is the
+ *  file that is damaged. */
+const passing = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR'])
+
+/** The whole records of one segment below `before`, and where they end. A file that cannot be read at all, twice (giving up
+ *  on it means telling its records as lost), counts as damaged.
+ *  @throws the file system's error where it may pass */
 export async function scanSegment(
   name: SegmentName,
   before: number,
@@ -52,7 +56,8 @@ export async function scanSegment(
   const path = join(folder, segmentFile(name))
   const read = () =>
     readWhole(path, disk).catch((error: unknown) => {
-      if (systemCode(error) !== 'EIO') throw error
+      const code = systemCode(error)
+      if (code === undefined || passing.has(code)) throw error
       log.error({ err: error, path }, 'outbox segment cannot be read')
       return undefined
     })
