@@ -6,7 +6,7 @@ import { type Gap, RecordBody, type WindowReport } from '@roost/shared/protocol/
 import { decode, encode } from '@roost/shared/protocol/wire.ts'
 import { canMergeWindows, mergeWindows } from '@roost/shared/sketch/window.ts'
 import { gapRecord } from './holes.ts'
-import { encodedBytes, recordBytesMax, type StoredRecord } from './record.ts'
+import type { StoredRecord } from './record.ts'
 
 /** What the choice needs to know of a segment. */
 export type SegmentSummary = {
@@ -55,18 +55,19 @@ export function chooseToGiveUp(segments: readonly SegmentSummary[], { held }: Li
   return index < 0 ? undefined : index
 }
 
-/** The records that take the place of `records`: every window merged with the next of its kind, where there is one.
+/** The records that take the place of `records`: every window merged with the next of its kind, where there is one and
+ *  both fit into `bodyBytesMax`.
  *  A merged record stands where its first part stood, and sequences are dealt out anew without a hole, so that for
  *  every sequence ever promised: once the hub confirms it, it holds what was promised under it. None of `records` may
  *  have been shipped. */
-export function mergeNeighbours(records: readonly StoredRecord[]): StoredRecord[] {
+export function mergeNeighbours(records: readonly StoredRecord[], bodyBytesMax: number): StoredRecord[] {
   const merged = mergePairs(
     records.map((record) => ({ ...record, content: contentOf(record) })),
     (a, b) => {
       const content = mergeBodies(a.content, b.content)
       if (content === undefined) return undefined
       const body = encode(content)
-      if (encodedBytes({ ids: [], body }) > recordBytesMax) return undefined
+      if (body.length > bodyBytesMax) return undefined
       return { ...a, seq: b.seq, windows: a.windows + b.windows, ids: [], body, content }
     },
   )

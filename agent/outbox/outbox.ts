@@ -2,11 +2,12 @@
 // the hub has confirmed it, and takes no more room than it was given: under pressure old windows become coarser.
 
 import assert from 'node:assert'
+import { dirname } from 'node:path'
 import type { RecordBody } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
-import { systemCode } from '../durable-file.ts'
+import { syncFolder, systemCode } from '../durable-file.ts'
 import { type OutboxDisk, realDisk } from './disk.ts'
-import { fillHoles } from './holes.ts'
+import { fillHoles, sequenceMax } from './holes.ts'
 import { encodeMarks, type Marks } from './marks.ts'
 import { OutboxError } from './outbox-error.ts'
 import { type PendingRecord, pendingBytes, pendingRecord } from './pending.ts'
@@ -31,8 +32,6 @@ export const segmentBytesMax = 1_048_576
 /** Appends become durable together: after this time, or when so many wait. */
 export const groupMs = 200
 export const groupRecordsMax = 256
-/** At most this much is built in memory for one write. */
-export const groupBytesMax = 1_048_576
 /** How long after a refusal of the disk the next attempt is made. */
 export const retryMs = 1000
 /** What may wait in memory for the disk. Beyond it waiting windows merge, then the oldest of them are given up (a gap
@@ -43,7 +42,7 @@ export class Outbox {
   readonly #options: OutboxOptions
   readonly #recovered: Recovered
   readonly #segmentBytes: number
-  readonly #pending = new PendingQueue(pendingBytesMax)
+  readonly #pending: PendingQueue
   readonly #listeners = new Set<() => void>()
   /** As last written to disk. */
   #marks: Marks
@@ -51,6 +50,10 @@ export class Outbox {
   #next: number
   #held = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
+  /** The timer is set to now. */
+  #hurrying = false
+  /** A commit is under way or waits for its turn: it takes what is appended meanwhile, too. */
+  #committing = false
   /** What appends wait behind, while they do: ENOSPC, EIO, full, … */
   #failing: string | undefined
   #closed = false
@@ -61,6 +64,7 @@ export class Outbox {
     this.#options = options
     this.#recovered = recovered
     this.#segmentBytes = segmentBytesOf(options.bytesMax)
+    this.#pending = new PendingQueue(pendingBytesMax, this.#bodyBytesMax)
     this.#marks = recovered.marks
     this.#acked = recovered.marks.acked
     this.#next = recovered.next
@@ -73,7 +77,7 @@ export class Outbox {
   static async open(folder: string, options: OutboxOptions): Promise<Outbox> {
     assert(options.bytesMax >= bytesMin, `an outbox needs ${bytesMin} bytes`)
     const { bytesMax, random, log, disk = realDisk } = options
-    await disk.mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder, disk, log)
     return new Outbox(
       options,
       await recoverOutbox(folder, { segmentBytes: segmentBytesOf(bytesMax), random, log, disk }),
@@ -106,7 +110,7 @@ export class Outbox {
    *  disk has reached `pendingBytesMax`: an event was not taken, a window is only counted by a gap record; closed */
   append(body: RecordBody): Promise<number> {
     if (this.#closed) return Promise.reject(new OutboxError('closed', 'the outbox is closed'))
-    const bodyBytesMax = Math.min(recordBytesMax, this.#segmentBytes)
+    const bodyBytesMax = this.#bodyBytesMax
     return new Promise((resolve, reject) => {
       const record = pendingRecord(body, bodyBytesMax, [{ resolve, reject }])
       if (record === undefined) reject(new OutboxError('too-large', `an event may have ${bodyBytesMax} bytes`))
@@ -117,6 +121,7 @@ export class Outbox {
   /** Tries to make durable what waits, now. */
   flush(): Promise<void> {
     this.#disarm()
+    this.#committing = true
     return this.#takeTurn(() => this.#commit())
   }
 
@@ -136,8 +141,9 @@ export class Outbox {
     })
   }
 
-  /** The hub holds everything up to `seq`: it may go. A lower one than before changes nothing. */
+  /** The hub holds everything up to `seq` (at most `sequenceMax`): it may go. A lower one than before changes nothing. */
   acknowledge(seq: number): Promise<void> {
+    assert(seq <= sequenceMax, `a confirmation of ${seq}`)
     return this.#takeTurn(async () => {
       this.#tellUnshipped(seq)
       this.#acked = Math.max(this.#acked, seq)
@@ -183,6 +189,10 @@ export class Outbox {
     await this.#takeTurn(() => this.#recovered.log.close())
   }
 
+  get #bodyBytesMax(): number {
+    return Math.min(recordBytesMax, this.#segmentBytes)
+  }
+
   #takeTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#lastTurn.then(work)
     this.#lastTurn = turn.catch(() => undefined)
@@ -193,37 +203,58 @@ export class Outbox {
     for (const { reject } of this.#pending.add(record, this.#options.clock())) {
       reject(new OutboxError('full', `more than ${pendingBytesMax} bytes wait for the disk (${this.#failing})`))
     }
-    if (this.#failing === undefined && this.#pending.length >= groupRecordsMax) this.#arm(0)
+    const isGroup = this.#failing === undefined && this.#pending.length >= groupRecordsMax
+    // once: whoever appends without a pause would else push the moment ahead of itself for ever
+    if (isGroup && !this.#hurrying) this.#arm(0)
     else if (this.#timer === undefined) this.#arm(groupMs)
   }
 
   #arm(delayMs: number): void {
     this.#disarm()
+    this.#hurrying = delayMs === 0
     this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      void this.#takeTurn(() => this.#commit())
+      this.#disarm()
+      // a disk that hangs must not gather turns
+      if (!this.#committing) void this.flush()
     }, delayMs)
   }
 
   #disarm(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#hurrying = false
   }
 
   /** Writes what waits, group by group. Never rejects: what the disk refuses goes on waiting. */
   async #commit(): Promise<void> {
-    while (this.#pending.length > 0) {
-      const group = this.#pending.take(groupRecordsMax, groupBytesMax)
-      try {
-        const durable = await this.#write(group)
-        this.#pending.putBack(group.slice(durable))
-        this.#recover()
-      } catch (error) {
-        this.#pending.putBack(group)
-        this.#fail(error)
-        return
-      }
+    this.#committing = true
+    try {
+      let isWell = true
+      while (isWell && this.#pending.length > 0) isWell = await this.#commitGroup()
+    } finally {
+      this.#committing = false
     }
+  }
+
+  /** False where the disk refused. */
+  async #commitGroup(): Promise<boolean> {
+    // more would not go into one segment, and the room made for it would be made for nothing
+    const group = this.#pending.take(groupRecordsMax, this.#segmentBytes)
+    let durable = 0
+    try {
+      durable = await this.#write(group)
+    } catch (error) {
+      this.#pending.putBack(group)
+      this.#fail(error)
+      return false
+    }
+    this.#pending.putBack(group.slice(durable))
+    this.#recover()
+    for (const [i, { waiting }] of group.slice(0, durable).entries()) {
+      for (const { resolve } of waiting) resolve(this.#next - durable + i)
+    }
+    for (const listener of this.#listeners) listener()
+    return true
   }
 
   /** @throws OutboxError full; the file system's error. None of `group` is written then. */
@@ -236,10 +267,6 @@ export class Outbox {
     })
     const durable = await log.append(records)
     this.#next += durable
-    for (const [i, { waiting }] of group.slice(0, durable).entries()) {
-      for (const { resolve } of waiting) resolve(this.#next - durable + i)
-    }
-    for (const listener of this.#listeners) listener()
     return durable
   }
 
@@ -303,7 +330,8 @@ export class Outbox {
     const upTo = Math.min(this.#acked, this.#held)
     const kept = log.sealed.findIndex(({ last }) => last > upTo)
     const count = kept < 0 ? log.sealed.length : kept
-    if (count === 0) return
+    // one beyond what was shipped is written down at once: it is told once, and its sequences are not used again
+    if (count === 0 && this.#acked <= this.#marks.shipped) return
     try {
       // first written down, then removed: else the next start would miss these records
       await this.#mark(Math.max(this.#marks.shipped, this.#acked))
@@ -311,6 +339,20 @@ export class Outbox {
     } catch (error) {
       this.#options.log.warn({ err: error }, 'confirmed outbox records cannot be removed')
     }
+  }
+}
+
+/** What is durable in the folder needs the folder's own name to be, and that of any folder made around it. */
+async function makeFolder(folder: string, disk: OutboxDisk, log: Logger): Promise<void> {
+  const made = await disk.mkdir(folder, { recursive: true, mode: 0o700 })
+  if (made === undefined) return
+  try {
+    for (let path = folder; ; path = dirname(path)) {
+      await syncFolder(dirname(path), disk)
+      if (path === made || path === dirname(path)) return
+    }
+  } catch (error) {
+    log.warn({ err: error, folder }, 'the folder around the outbox cannot be synced')
   }
 }
 

@@ -5,11 +5,14 @@ import { encodedBytes } from './record.ts'
 
 export class PendingQueue {
   readonly #bytesMax: number
+  readonly #bodyBytesMax: number
   #records: PendingRecord[] = []
   #sizeBytes = 0
 
-  constructor(bytesMax: number) {
+  /** `bodyBytesMax`: of one record, merged or not. */
+  constructor(bytesMax: number, bodyBytesMax: number) {
     this.#bytesMax = bytesMax
+    this.#bodyBytesMax = bodyBytesMax
   }
 
   get length(): number {
@@ -22,7 +25,7 @@ export class PendingQueue {
     this.#sizeBytes += encodedBytes(record)
     if (this.#sizeBytes <= this.#bytesMax) return []
     // down to three quarters, so that not every single append has to squeeze
-    const { kept, lost } = squeeze(this.#records, this.#bytesMax * 0.75, nowMs)
+    const { kept, lost } = squeeze(this.#records, this.#bytesMax * 0.75, this.#bodyBytesMax, nowMs)
     const refused = pendingBytes(kept) > this.#bytesMax && kept.includes(record)
     this.#set(refused ? kept.filter((one) => one !== record) : kept)
     return refused ? [...lost, ...record.waiting] : lost

@@ -4,7 +4,7 @@
 import type { RecordBody, WindowReport } from '@roost/shared/protocol/records.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
 import { gapOf, mergeBodies, mergePairs } from './compaction.ts'
-import { encodedBytes, idsMax, recordBytesMax } from './record.ts'
+import { encodedBytes, idsMax } from './record.ts'
 import { windowId } from './window-id.ts'
 
 export type Waiting = { resolve(seq: number): void; reject(error: Error): void }
@@ -46,33 +46,41 @@ function withoutColumns({ drift: _, ...window }: WindowReport): WindowReport {
 export const pendingBytes = (records: readonly PendingRecord[]): number =>
   records.reduce((sum, record) => sum + encodedBytes(record), 0)
 
-/** Makes the waiting records fit into `bytesMax`: merges neighbouring windows as often as it helps, then gives up the
+/** Makes the waiting records fit into `bytesMax` (none of them longer than `bodyBytesMax`): merges neighbouring windows as often as it helps, then gives up the
  *  oldest windows for one gap record. `lost` are those who waited for what was given up. Events stay: where they alone
  *  are too much, the result is still too long. */
 export function squeeze(
   records: readonly PendingRecord[],
   bytesMax: number,
+  bodyBytesMax: number,
   nowMs: number,
 ): { kept: PendingRecord[]; lost: Waiting[] } {
   let kept = [...records]
+  const mergePending = mergingUpTo(bodyBytesMax)
   while (pendingBytes(kept) > bytesMax) {
     const merged = mergePairs(kept, mergePending)
     if (merged.length === kept.length) break
     kept = merged
   }
-  return pendingBytes(kept) > bytesMax ? giveUpOldest(kept, bytesMax, nowMs) : { kept, lost: [] }
+  return pendingBytes(kept) > bytesMax ? giveUpOldest(kept, bytesMax, mergePending, nowMs) : { kept, lost: [] }
 }
 
-function mergePending(a: PendingRecord, b: PendingRecord): PendingRecord | undefined {
-  const content = mergeBodies(a.content, b.content)
-  if (content === undefined) return undefined
-  const body = encode(content)
-  if (body.length > recordBytesMax) return undefined
-  const ids = [...a.ids, ...b.ids].slice(-idsMax)
-  return { content, body, ids, windows: a.windows + b.windows, waiting: [...a.waiting, ...b.waiting] }
-}
+type Merge = (a: PendingRecord, b: PendingRecord) => PendingRecord | undefined
 
-function giveUpOldest(records: readonly PendingRecord[], bytesMax: number, nowMs: number) {
+const mergingUpTo =
+  (bodyBytesMax: number): Merge =>
+  (a, b) => {
+    // every window must stay recognisable by its id
+    if (a.ids.length + b.ids.length > idsMax) return undefined
+    const content = mergeBodies(a.content, b.content)
+    if (content === undefined) return undefined
+    const body = encode(content)
+    if (body.length > bodyBytesMax) return undefined
+    const ids = [...a.ids, ...b.ids]
+    return { content, body, ids, windows: a.windows + b.windows, waiting: [...a.waiting, ...b.waiting] }
+  }
+
+function giveUpOldest(records: readonly PendingRecord[], bytesMax: number, merge: Merge, nowMs: number) {
   const lost: Waiting[] = []
   let excessBytes = pendingBytes(records) - bytesMax
   const kept = records.map((record) => {
@@ -83,13 +91,13 @@ function giveUpOldest(records: readonly PendingRecord[], bytesMax: number, nowMs
     lost.push(...record.waiting)
     return { content: gap, body, ids: [], windows: 0, waiting: [] }
   })
-  return { kept: lost.length === 0 ? kept : mergeAllGaps(kept), lost }
+  return { kept: lost.length === 0 ? kept : mergeAllGaps(kept, merge), lost }
 }
 
-function mergeAllGaps(records: readonly PendingRecord[]): PendingRecord[] {
+function mergeAllGaps(records: readonly PendingRecord[], merge: Merge): PendingRecord[] {
   let kept = [...records]
   for (;;) {
-    const merged = mergePairs(kept, (a, b) => (a.content.kind === 'gap' ? mergePending(a, b) : undefined))
+    const merged = mergePairs(kept, (a, b) => (a.content.kind === 'gap' ? merge(a, b) : undefined))
     if (merged.length === kept.length) return kept
     kept = merged
   }

@@ -8,7 +8,7 @@ import {
   type Limits,
   mergeNeighbours,
 } from './compaction.ts'
-import type { StoredRecord } from './record.ts'
+import { recordBytesMax, type StoredRecord } from './record.ts'
 import type { SegmentLog } from './segment-log.ts'
 import type { Segment } from './segment-scan.ts'
 
@@ -45,12 +45,12 @@ async function joinSegments(log: SegmentLog, { segmentBytes, recordsOf }: Pressu
   return true
 }
 
-async function mergeWindows(log: SegmentLog, { limits, recordsOf }: Pressure): Promise<boolean> {
+async function mergeWindows(log: SegmentLog, { segmentBytes, limits, recordsOf }: Pressure): Promise<boolean> {
   const index = chooseToHalve(log.sealed, limits)
   const segment = index === undefined ? undefined : log.sealed[index]
   if (index === undefined || segment === undefined) return false
   const records = await recordsOf(segment)
-  const merged = mergeNeighbours(records)
+  const merged = mergeNeighbours(records, Math.min(recordBytesMax, segmentBytes))
   if (merged.length < records.length) await log.replace(index, 1, merged)
   const sizeBytes = merged.length < records.length ? (log.sealed[index]?.sizeBytes ?? 0) : segment.sizeBytes
   if (segment.sizeBytes - sizeBytes < segment.sizeBytes * freedShareMin) log.markSpent(index)
