@@ -4,6 +4,7 @@
 
 import type { Ack, Reports } from '@roost/shared/protocol/messages.ts'
 import type { Logger } from 'pino'
+import { sequenceMax } from './holes.ts'
 import type { ReadRecord } from './reading.ts'
 
 export const batchBytesMax = 131_072
@@ -94,10 +95,12 @@ export function createShipper(options: ShipperOptions): Shipper {
   }
 
   const wait = (current: Voyage) => {
+    // the timer is the next connection's then
+    if (voyage !== current) return
     clearTimeout(timer)
     // spread over half as much again, so that devices of a hub that was busy do not come back all at once
     const spread = 1 + (random(1)[0] ?? 0) / 510
-    timer = voyage === current ? setTimeout(() => resend(current), current.patienceMs * spread) : undefined
+    timer = setTimeout(() => resend(current), current.patienceMs * spread)
   }
 
   const resend = (current: Voyage) => {
@@ -131,6 +134,10 @@ export function createShipper(options: ShipperOptions): Shipper {
     onAck: ({ epoch, seq }) => {
       if (epoch !== outbox.epoch) {
         log.debug({ epoch }, 'a confirmation for another outbox')
+        return
+      }
+      if (seq > sequenceMax) {
+        log.error({ seq }, 'a confirmation of more than can be')
         return
       }
       working = Promise.all([working, outbox.acknowledge(seq)])
