@@ -52,15 +52,20 @@ export class DoubleSlot {
     bytes.writeBigUInt64LE(turn, 8)
     bytes.set(content, headBytes)
     bytes.writeUInt32LE(crc32c(bytes.subarray(4)), 0)
-    const path = join(this.#folder, this.#files[turn % 2n === 0n ? 0 : 1])
-    await this.#writeOver(path, bytes)
+    await this.#writeOver(this.#pathOf(turn), bytes)
     this.#turn = turn
   }
 
-  /** Removes both files: there is no value then. */
+  /** Removes both files: there is no value then. The older one first: cut short, the newest value is still the one found. */
   async clear(): Promise<void> {
-    for (const file of this.#files) await removeIfPresent(join(this.#folder, file), this.#disk)
-    await syncFolder(this.#folder, this.#disk)
+    for (const turn of [this.#turn + 1n, this.#turn]) {
+      await removeIfPresent(this.#pathOf(turn), this.#disk)
+      await syncFolder(this.#folder, this.#disk)
+    }
+  }
+
+  #pathOf(turn: bigint): string {
+    return join(this.#folder, this.#files[turn % 2n === 0n ? 0 : 1])
   }
 
   async #writeOver(path: string, bytes: Uint8Array): Promise<void> {

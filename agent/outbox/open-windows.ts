@@ -4,6 +4,7 @@
 
 import { WindowReport } from '@roost/shared/protocol/records.ts'
 import { decode, encode } from '@roost/shared/protocol/wire.ts'
+import { canMergeWindows, mergeWindows } from '@roost/shared/sketch/window.ts'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { type OutboxDisk, realDisk } from './disk.ts'
@@ -14,6 +15,11 @@ import { windowId } from './window-id.ts'
 
 /** What a checkpoint may take; a longer one is made without the columns of its windows, counts only. */
 export const checkpointBytesMax = 4_194_304
+/** So many windows are handed to the outbox and not durable yet; more wait here, those of a kind as one, so that neither
+ *  memory nor the checkpoint grows while the disk takes nothing. */
+export const closingMax = 64
+/** So many kinds of windows wait. Beyond it they go to the outbox at once, and into no checkpoint. */
+export const backlogMax = 256
 
 const Checkpoint = z.object({
   epoch: z.string(),
@@ -28,6 +34,9 @@ type Checkpoint = z.infer<typeof Checkpoint>
 /** A window handed to the outbox, until that is durable. `head`: of the outbox, when it was handed over. */
 type Closing = { report: WindowReport; head: number }
 
+/** Closed windows of one kind that wait to be handed over, as one. Replaced, never changed. */
+type Waiting = { report: WindowReport; durable: PromiseWithResolvers<number> }
+
 export type OpenWindowsOptions = { outbox: Outbox; log: Logger; disk?: OutboxDisk }
 
 export class OpenWindows {
@@ -37,6 +46,9 @@ export class OpenWindows {
   /** By runtime process, as each last told. */
   readonly #open = new Map<string, readonly WindowReport[]>()
   readonly #closing = new Set<Closing>()
+  readonly #backlog: Waiting[] = []
+  /** What the outbox was last told to keep for the checkpoint on disk. */
+  #held = Number.POSITIVE_INFINITY
   #writing: Promise<void> | undefined
   #dirty = false
   #failing = false
@@ -68,7 +80,8 @@ export class OpenWindows {
     void this.#write()
   }
 
-  /** A window has closed: no longer part of what its runtime process says is open. Resolves as Outbox.append does. */
+  /** A window has closed: no longer part of what its runtime process says is open. Resolves as Outbox.append does; windows
+   *  that became one here while the disk took nothing get one sequence, too. */
   append(runtime: string, report: WindowReport): Promise<number> {
     const id = windowId(report)
     this.#open.set(
@@ -85,14 +98,19 @@ export class OpenWindows {
     await Promise.all(left.map((report) => this.#handOver({ ...report, interrupted: true })))
   }
 
-  /** Ends after what is being written. What is open stays in the checkpoint for the next start. */
+  /** Ends after what is being written, once the outbox is closed. What is open, or waits, stays in the checkpoint for the
+   *  next start. */
   async close(): Promise<void> {
     await this.#writing
+    const error = new OutboxError('closed', 'closed while waiting for the disk')
+    for (const { durable } of this.#backlog.splice(0)) durable.reject(error)
   }
 
   /** First a checkpoint of this life that lists them, then the appending: killed in between or not, once. */
   async #takeUp(checkpoint: Checkpoint): Promise<void> {
     const left = await this.#notAppended(checkpoint)
+    // until another checkpoint has taken the place of this one
+    if (checkpoint.epoch === this.#outbox.epoch) this.#hold(checkpoint.head)
     if (left.length > 0) this.#log.info({ windows: left.length }, 'windows of an earlier process are taken up')
     const closing = left.map((report) => ({ report, head: this.#outbox.head }))
     for (const one of closing) this.#closing.add(one)
@@ -105,9 +123,36 @@ export class OpenWindows {
   }
 
   #handOver(report: WindowReport): Promise<number> {
+    if (this.#closing.size >= closingMax || this.#backlog.length > 0) return this.#wait(report)
     const closing = { report, head: this.#outbox.head }
     this.#closing.add(closing)
     return this.#append(closing)
+  }
+
+  #wait(report: WindowReport): Promise<number> {
+    const index = this.#backlog.findIndex((waiting) => canMergeWindows(waiting.report, report))
+    const before = this.#backlog[index]
+    if (before === undefined && this.#backlog.length >= backlogMax) return this.#outbox.append(report)
+    const durable = before?.durable ?? Promise.withResolvers<number>()
+    if (before === undefined) this.#backlog.push({ report, durable })
+    else this.#backlog[index] = { report: mergeWindows(before.report, report), durable }
+    void this.#write()
+    return durable.promise
+  }
+
+  /** Hands over what waits, as far as `listed` has it: no other than what the checkpoint on disk lists. Else a kill would
+   *  leave a record of more windows than its id tells. */
+  #handOverBacklog(listed: readonly Waiting[]): void {
+    for (const waiting of listed) {
+      if (this.#closing.size >= closingMax) return
+      const index = this.#backlog.indexOf(waiting)
+      if (index < 0) continue
+      this.#backlog.splice(index, 1)
+      const { report, durable } = waiting
+      const closing = { report, head: this.#outbox.head }
+      this.#closing.add(closing)
+      this.#append(closing).then(durable.resolve, durable.reject)
+    }
   }
 
   async #append(closing: Closing): Promise<number> {
@@ -148,19 +193,29 @@ export class OpenWindows {
   async #writeWhileDirty(): Promise<void> {
     while (this.#dirty) {
       this.#dirty = false
+      const backlog = [...this.#backlog]
       const checkpoint = this.#checkpoint()
       const isEmpty = checkpoint.open.length === 0 && checkpoint.closing.length === 0
+      // an empty checkpoint has nothing that could be counted twice
+      const head = isEmpty ? Number.POSITIVE_INFINITY : checkpoint.head
       try {
+        // from the moment it may be on disk, and as long as the one before it may be
+        this.#hold(Math.min(this.#held, head))
         if (!isEmpty || !this.#writtenEmpty) await this.#slot.write(encodeCheckpoint(checkpoint))
         this.#writtenEmpty = isEmpty
-        // an empty checkpoint has nothing that could be counted twice
-        this.#outbox.hold(isEmpty ? Number.POSITIVE_INFINITY : checkpoint.head)
+        this.#hold(head)
+        this.#handOverBacklog(backlog)
         if (this.#failing) this.#log.info('checkpoints are written again')
         this.#failing = false
       } catch (error) {
         await this.#giveUp(error)
       }
     }
+  }
+
+  #hold(head: number): void {
+    this.#held = head
+    this.#outbox.hold(head)
   }
 
   #checkpoint(): Checkpoint {
@@ -170,7 +225,7 @@ export class OpenWindows {
       // one that became durable a moment ago may still be listed: its record must lie after `head`
       head: Math.min(this.#outbox.head, ...closing.map(({ head }) => head)),
       open: [...this.#open.values()].flat(),
-      closing: closing.map(({ report }) => report),
+      closing: [...closing, ...this.#backlog].map(({ report }) => report),
     }
   }
 
@@ -182,7 +237,8 @@ export class OpenWindows {
     try {
       await this.#slot.clear()
       this.#writtenEmpty = false
-      this.#outbox.hold(Number.POSITIVE_INFINITY)
+      this.#hold(Number.POSITIVE_INFINITY)
+      this.#handOverBacklog([...this.#backlog])
     } catch (clearError) {
       this.#log.warn({ err: clearError }, 'the old checkpoint cannot be removed')
     }
