@@ -78,6 +78,11 @@ export const settings = {
     may: 'a number of seconds',
     what: 'without a fresh answer of the hub for so long, it is said aloud (86400)',
   },
+  'reconnect-seconds': {
+    schema: Positive.default(120),
+    may: 'a number of seconds',
+    what: 'longest pause between two tries to reach the broker (120)',
+  },
   'probation-ms': {
     schema: z.coerce.number().int().positive().optional(),
     may: 'a number of milliseconds',
@@ -101,6 +106,7 @@ export type AgentConfig = {
   mqttUrl: string | undefined
   helloIntervalMs: number
   staleAfterMs: number
+  reconnectMaxMs: number
   probationMs: number | undefined
   logLevel: 'debug' | 'info' | 'warn' | 'error'
 }
@@ -142,6 +148,7 @@ export function readConfig(args: string[], environment: Readonly<Record<string, 
     mqttUrl: read('mqtt-url', settings['mqtt-url']),
     helloIntervalMs: read('hello-seconds', settings['hello-seconds']) * 1000,
     staleAfterMs: read('stale-seconds', settings['stale-seconds']) * 1000,
+    reconnectMaxMs: read('reconnect-seconds', settings['reconnect-seconds']) * 1000,
     probationMs: read('probation-ms', settings['probation-ms']),
     logLevel: read('log-level', settings['log-level']),
   }

@@ -49,6 +49,8 @@ export type AgentContext = {
 }
 
 const mqttDeadlineMs = 10_000
+/** The longest first pause before the broker is tried again; doubled with each further try. */
+const reconnectMinMs = 1_000
 const helloRetryMs = 5_000
 /** At a clean stop the hub gets so long to confirm what is durable; the rest waits for the next start. */
 const shipMsMax = 3_000
@@ -102,7 +104,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
       device,
       secret: identity.secret,
       ca: certificateAuthority,
-      backoff: { minMs: 1_000, maxMs: 120_000 },
+      backoff: { minMs: Math.min(reconnectMinMs, config.reconnectMaxMs), maxMs: config.reconnectMaxMs },
       deadlineMs: mqttDeadlineMs,
       now,
       random,
