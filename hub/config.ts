@@ -62,11 +62,6 @@ export const settings = {
     what: 'log (info)',
   },
   ROOST_WINDOWS_KEPT_DAYS: { schema: Days.default(30), may: 'a number of days', what: 'window reports are kept (30)' },
-  ROOST_ROLLUPS_KEPT_DAYS: {
-    schema: Days.default(730),
-    may: 'a number of days',
-    what: 'their sums by hour and day are kept (730)',
-  },
   ROOST_EVENTS_KEPT_DAYS: { schema: Days.default(365), may: 'a number of days', what: 'device events are kept (365)' },
 } satisfies Record<`ROOST_${string}`, Setting>
 
@@ -85,7 +80,6 @@ export type Config = {
   uploadBytesMax: number
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
   windowsKeptMs: number
-  rollupsKeptMs: number
   eventsKeptMs: number
 }
 
@@ -134,7 +128,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     uploadBytesMax: need('ROOST_UPLOAD_BYTES_MAX', settings.ROOST_UPLOAD_BYTES_MAX),
     logLevel: need('ROOST_LOG_LEVEL', settings.ROOST_LOG_LEVEL),
     windowsKeptMs: need('ROOST_WINDOWS_KEPT_DAYS', settings.ROOST_WINDOWS_KEPT_DAYS) * dayMs,
-    rollupsKeptMs: need('ROOST_ROLLUPS_KEPT_DAYS', settings.ROOST_ROLLUPS_KEPT_DAYS) * dayMs,
     eventsKeptMs: need('ROOST_EVENTS_KEPT_DAYS', settings.ROOST_EVENTS_KEPT_DAYS) * dayMs,
   }
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'))
