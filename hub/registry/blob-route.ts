@@ -48,11 +48,33 @@ export function addBlobRoute(routes: OpenAPIHono<HubEnv>, hub: Hub): void {
     }
     const { offset, length } = range ?? { offset: 0, length: sizeBytes }
     const answer = { ...headers, 'content-length': String(length) }
-    const body = ReadableStream.from(hub.blobs.open(sha256, offset, length))
+    const pieces = hub.blobs.open(sha256, offset, length)
+    const body = ReadableStream.from(
+      principal.kind === 'device' ? whileAllowed(hub, principal.id, sha256, pieces) : pieces,
+    )
     if (range === undefined) return c.body(body, 200, answer)
     const last = offset + length - 1
     return c.body(body, 206, { ...answer, 'content-range': `bytes ${offset}-${last}/${sizeBytes}` })
   })
+}
+
+/** A device on a slow link reads for hours: what it was allowed at the beginning may have been taken from it since. */
+export const allowedAgainMs = 1_000
+
+async function* whileAllowed(
+  { mayReadBlob, clock }: Pick<Hub, 'mayReadBlob' | 'clock'>,
+  device: string,
+  sha256: string,
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let checkedAt = clock()
+  for await (const piece of pieces) {
+    if (clock() - checkedAt >= allowedAgainMs) {
+      if (!(await mayReadBlob(device, sha256))) throw new Error(`${device} may not read ${sha256} any more`)
+      checkedAt = clock()
+    }
+    yield piece
+  }
 }
 
 async function sizeOf(hub: Hub, sha256: string): Promise<number> {

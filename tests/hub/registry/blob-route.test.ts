@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createApp } from '../../../hub/app.ts'
-import { readRange } from '../../../hub/registry/blob-route.ts'
+import type { Hub } from '../../../hub/hub.ts'
+import { allowedAgainMs, readRange } from '../../../hub/registry/blob-route.ts'
 import { registryRoutes } from '../../../hub/registry/routes.ts'
 import { aHub } from '../a-hub.ts'
 import { doubling } from './an-upload.ts'
@@ -14,11 +15,12 @@ const content = new Uint8Array(150_000).map((_, i) => (i * 7) >> 2)
 const sha256 = createHash('sha256').update(content).digest('hex')
 const assigned = 'd-1'
 
-async function aStore() {
+async function aStore(parts: Partial<Hub> = {}) {
   const hub = await aHub({
     parts: {
       authenticateDevice: async (_, secret) => secret === 'right',
       mayReadBlob: async (device, blob) => device === assigned && blob === sha256,
+      ...parts,
     },
   })
   await hub.blobs.put([content], { bytesMax: 1e6 })
@@ -104,6 +106,31 @@ describe('a device', () => {
     )
     expect(documents).toEqual(Array(3).fill(expect.objectContaining({ status: 404, code: 'not-found' })))
     expect(new Set(documents.map((document) => JSON.stringify(document))).size).toBe(1)
+  })
+
+  test('that is revoked or given another bundle while it reads gets no further', async () => {
+    let allowed = true
+    let now = 1_000_000
+    await using store = await aStore({ mayReadBlob: async () => allowed, clock: () => now })
+    const [device, person] = [await store.get(basic(assigned, 'right')), await store.get()]
+    const read = async (response: Response) => {
+      const sizes: number[] = []
+      try {
+        for await (const piece of response.body ?? []) {
+          sizes.push(piece.length)
+          allowed = false
+          now += allowedAgainMs
+        }
+      } catch {
+        return { whole: false, pieces: sizes.length }
+      }
+      return { whole: sizes.reduce((sum, size) => sum + size, 0) === content.length, pieces: sizes.length }
+    }
+    const cut = await read(device)
+    expect(cut.whole).toBe(false)
+    // what had been read ahead when it was taken away
+    expect(cut.pieces).toBeLessThanOrEqual(2)
+    expect((await read(person)).whole).toBe(true)
   })
 
   test('with another secret gets nothing', async () => {
