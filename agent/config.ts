@@ -73,6 +73,11 @@ export const settings = {
     what: 'its broker, where that has moved since enrolment',
   },
   'hello-seconds': { schema: Positive.default(14_400), may: 'a number of seconds', what: 'between two hellos (14400)' },
+  'reconnect-seconds': {
+    schema: Positive.default(120),
+    may: 'a number of seconds',
+    what: 'longest wait before the hub is tried again (120)',
+  },
   'stale-seconds': {
     schema: Positive.default(86_400),
     may: 'a number of seconds',
@@ -105,6 +110,7 @@ export type AgentConfig = {
   hubUrl: string | undefined
   mqttUrl: string | undefined
   helloIntervalMs: number
+  reconnectMsMax: number
   staleAfterMs: number
   reconnectMaxMs: number
   probationMs: number | undefined
@@ -147,6 +153,7 @@ export function readConfig(args: string[], environment: Readonly<Record<string, 
     hubUrl: read('hub', settings.hub)?.replace(/\/+$/, ''),
     mqttUrl: read('mqtt-url', settings['mqtt-url']),
     helloIntervalMs: read('hello-seconds', settings['hello-seconds']) * 1000,
+    reconnectMsMax: read('reconnect-seconds', settings['reconnect-seconds']) * 1000,
     staleAfterMs: read('stale-seconds', settings['stale-seconds']) * 1000,
     reconnectMaxMs: read('reconnect-seconds', settings['reconnect-seconds']) * 1000,
     probationMs: read('probation-ms', settings['probation-ms']),

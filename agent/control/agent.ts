@@ -1,7 +1,7 @@
 // The control process put together: identity, link, downloads, slots, runtimes and outbox, and the reconciler among them;
 // and taken apart in the order in which nothing is lost.
 
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { upTopic } from '@roost/shared/protocol/topics.ts'
@@ -76,6 +76,8 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
   const socket = openServingSocket(config.serve)
   opened.defer(() => socket.close())
   const workFolder = join(dir, 'work')
+  // what a killed agent left there
+  await rm(workFolder, { recursive: true, force: true })
   await mkdir(workFolder, { recursive: true, mode: 0o700 })
 
   const outbox = await Outbox.open(join(dir, 'outbox'), {
