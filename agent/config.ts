@@ -73,11 +73,6 @@ export const settings = {
     what: 'its broker, where that has moved since enrolment',
   },
   'hello-seconds': { schema: Positive.default(14_400), may: 'a number of seconds', what: 'between two hellos (14400)' },
-  'reconnect-seconds': {
-    schema: Positive.default(120),
-    may: 'a number of seconds',
-    what: 'longest wait before the hub is tried again (120)',
-  },
   'stale-seconds': {
     schema: Positive.default(86_400),
     may: 'a number of seconds',
