@@ -105,7 +105,6 @@ export type AgentConfig = {
   hubUrl: string | undefined
   mqttUrl: string | undefined
   helloIntervalMs: number
-  reconnectMsMax: number
   staleAfterMs: number
   reconnectMaxMs: number
   probationMs: number | undefined
@@ -148,7 +147,6 @@ export function readConfig(args: string[], environment: Readonly<Record<string, 
     hubUrl: read('hub', settings.hub)?.replace(/\/+$/, ''),
     mqttUrl: read('mqtt-url', settings['mqtt-url']),
     helloIntervalMs: read('hello-seconds', settings['hello-seconds']) * 1000,
-    reconnectMsMax: read('reconnect-seconds', settings['reconnect-seconds']) * 1000,
     staleAfterMs: read('stale-seconds', settings['stale-seconds']) * 1000,
     reconnectMaxMs: read('reconnect-seconds', settings['reconnect-seconds']) * 1000,
     probationMs: read('probation-ms', settings['probation-ms']),
