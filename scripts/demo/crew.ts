@@ -40,7 +40,7 @@ export type Crew = {
   killAll: () => void
 }
 
-/** @param logs a folder that exists
+/** @param logs a folder that exists, for what they write and for what Node keeps of their code: most start more than once
  *  @param over aborted when the demo is over: what runs is killed then, so that nobody waits for it
  *  @param onLost told when a process ends that nobody asked to stop */
 export function createCrew(logs: string, over: AbortSignal, onLost: (error: DemoError) => void): Crew {
@@ -54,7 +54,7 @@ export function createCrew(logs: string, over: AbortSignal, onLost: (error: Demo
 
   const launch = (name: string, script: string, args: string[], environment: Record<string, string>): Member => {
     const child = spawn(process.execPath, [script, ...args], {
-      env: { ...inherited(), ...environment },
+      env: { ...inherited(), NODE_COMPILE_CACHE: join(logs, 'compiled'), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })

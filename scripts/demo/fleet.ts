@@ -45,9 +45,13 @@ export async function startFleet(scene: Scene): Promise<Fleet> {
   }
   const fleet: Fleet = { link, places, agents: new Map(), asking: new Map() }
 
-  await Promise.all(gateways.map(({ name, site }) => enrolAgent(crew, placeOf(fleet, name), tokens[site])))
-  await Promise.all(gateways.map((gateway) => writeReplay(scene, gateway)))
-  await startAgents(scene, fleet, { withReadings: true })
+  await Promise.all(
+    gateways.map(async (gateway) => {
+      await enrolAgent(crew, placeOf(fleet, gateway.name), tokens[gateway.site])
+      await writeReplay(scene, gateway)
+      await startGateway(scene, fleet, gateway)
+    }),
+  )
   await untilConnected(scene)
 
   const { devices } = await operator.get('/v1/devices', z.object({ devices: z.array(z.object({ id: z.string() })) }))
@@ -60,19 +64,15 @@ export async function startFleet(scene: Scene): Promise<Fleet> {
   return fleet
 }
 
-/** Starts an agent for each gateway and waits until all serve.
+/** Starts all six agents, with the readings of their motes, and waits until they serve.
  *  @throws DemoError */
-export async function startAgents(
-  scene: Scene,
-  fleet: Fleet,
-  { withReadings }: { withReadings: boolean },
-): Promise<void> {
-  const started = gateways.map(async ({ name, source }) => {
-    const replay =
-      withReadings && source === 'replay' ? { file: replayFile(scene, name), everyMs: replayEveryMs } : undefined
-    fleet.agents.set(name, await startAgent(scene.crew, placeOf(fleet, name), replay, scene.signal))
-  })
-  await Promise.all(started)
+export async function startAgents(scene: Scene, fleet: Fleet): Promise<void> {
+  await Promise.all(gateways.map((gateway) => startGateway(scene, fleet, gateway)))
+}
+
+async function startGateway(scene: Scene, fleet: Fleet, { name, source }: Gateway): Promise<void> {
+  const replay = source === 'replay' ? { file: replayFile(scene, name), everyMs: replayEveryMs } : undefined
+  fleet.agents.set(name, await startAgent(scene.crew, placeOf(fleet, name), replay, scene.signal))
 }
 
 /** Asks all to stop and waits until they have.

@@ -13,7 +13,7 @@ export async function keepRunning(scene: Scene, fleet: Fleet, done: string): Pro
   const { hub, narration, folder, signal } = scene
   narration.say(done)
   narration.step('everything goes on until Ctrl-C')
-  await startAgents(scene, fleet, { withReadings: true })
+  await startAgents(scene, fleet)
   await untilConnected(scene)
   startAsking(scene, fleet, applicationGateway)
   narration.say('The gateways started again from their folders and serve what they served. In another terminal, here:')

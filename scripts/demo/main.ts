@@ -11,8 +11,8 @@ import { createNarration } from './narration.ts'
 import { tellStory } from './story.ts'
 import { DemoError, InterruptedError } from './waiting.ts'
 
-/** Of the story; cleaning up comes on top of it. */
-const storyMsMax = 110_000
+/** Of the story, which takes a third of it on two cores with nothing else to do. */
+const storyMsMax = 240_000
 /** Lines of a log that are shown of a failure. */
 const linesShown = 25
 

@@ -1,6 +1,7 @@
 // The acts in which versions go out: v1 to all at once, v2 by canary while a gateway is away, v3 by canary and back.
 
 import { type Asking, startAsking } from './asking.ts'
+import { tellLabels } from './drift-act.ts'
 import type { Fleet } from './fleet.ts'
 import { applicationGateway, cutOff, gateways } from './gateways.ts'
 import { count, listed } from './narration.ts'
@@ -39,16 +40,18 @@ export async function v2ByCanary(scene: Scene, fleet: Fleet): Promise<void> {
   narration.say(`The link of ${cutOff} is cut, at ${count(cut.readings)} readings. It works on and keeps its reports.`)
   const { id } = await startRollout(operator, 2, 'everywhere', 'canary')
   let restoredMs: number | undefined
-  const restoreAfterHalf = ({ stages }: Rollout) => {
-    if (restoredMs !== undefined || stages.find(({ name }) => name === 'half')?.state !== 'passed') return
+  const restoreAfterCanary = ({ stages }: Rollout) => {
+    if (restoredMs !== undefined || stages.find(({ name }) => name === 'canary')?.state !== 'passed') return
     fleet.link.restore()
     restoredMs = Date.now()
     narration.say(`The link of ${cutOff} is back after ${((restoredMs - cut.atMs) / 1000).toFixed(0)} s.`)
   }
-  const following = { signal, say: narration.say, onLook: restoreAfterHalf }
+  const following = { signal, say: narration.say, onLook: restoreAfterCanary }
   const { reason } = await followRollout(operator, id, 'completed', following)
   narration.say(`Completed: ${reason}.`)
   await tellBacklog(scene, cut.atMs, restoredMs ?? Date.now())
+  narration.say('The same labels by version, so far:')
+  await tellLabels(scene)
 }
 
 /** The reports of the time without a link, which came when it was back. */
@@ -91,15 +94,18 @@ async function register(scene: Scene, name: VersionName): Promise<void> {
     baseline.noVerdict ??
     `a baseline for drift from ${count(baseline.rows)} training rows in ${baseline.windows} windows`
   scene.narration.say(
-    `CI registers ${name}, ${description}: ${count(bytes)} bytes in ${files.length} files, signed and ${state} after ${seconds} s; ${drift}.`,
+    `CI registers ${name} (${description}): ${count(bytes)} bytes in ${files.length} files, signed and ${state} after ${seconds} s; ${drift}.`,
   )
 }
 
-/** "v2 on 6" */
+/** "v2 on 5 and v3 on 1" */
 async function servingText({ operator }: Scene): Promise<string> {
   const versions = Map.groupBy((await servingVersions(operator, names)).values(), (version) => version)
   return listed(
-    [...versions].map(([version, on]) => `${version === undefined ? 'nothing' : `v${version}`} on ${on.length}`),
+    [...versions].map(([version, on]) => {
+      const what = version === undefined ? 'nothing' : `v${version}`
+      return `${what} on ${on.length === names.length ? 'all six' : on.length}`
+    }),
   )
 }
 

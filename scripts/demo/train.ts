@@ -25,9 +25,9 @@ const ridge = 0.001
 /** Rows of five seconds. */
 const minute = 12
 const tenMinutes = 120
-/** 5 ms on one core of the machine this was written on, where v2 takes 0.006: far more than a busy machine adds to v2,
+/** 3 ms on one core of the machine this was written on, where v2 takes 0.006: far more than a busy machine adds to v2,
  *  which is what the canary's gate allows. */
-const slowSteps = 32
+const slowSteps = 20
 const slowWidth = 256
 
 /** Rows of one mote by answer and truth. `heldOut`: those the detector did not learn from. */
