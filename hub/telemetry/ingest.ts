@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Clock } from '../hub.ts'
 import type { Reader, Statement, Writer } from '../storage/database.ts'
-import { readRecord, recordStatements } from './records.ts'
+import { eventStatement, type ReceivedWindow, readRecord, windowStatements } from './records.ts'
 
 /** Batches and bytes that may wait for the database; beyond that batches are not taken, not acknowledged, and the
  *  devices send them again. */
@@ -54,11 +54,15 @@ export function createIngest(options: IngestOptions): Ingest {
   let running: Promise<void> | undefined
 
   const run = async () => {
-    while (queue.length > 0) await commit(takeSome(queue))
+    while (queue.length > 0) {
+      const batch = takeSome(queue)
+      await commit(batch)
+      for (const waiting of batch) state.bytes -= waiting.bytes
+    }
     running = undefined
   }
 
-  const commit = async (batch: readonly Waiting[]) => {
+  const commit = async (batch: readonly Waiting[]): Promise<void> => {
     try {
       const { statements, marks } = await prepare(database, positions, batch, options.onEvent, clock(), log)
       await database.write(statements)
@@ -66,9 +70,11 @@ export function createIngest(options: IngestOptions): Ingest {
       for (const { device, reports, resolve } of batch) resolve(marks.get(positionKey(device, reports.epoch))?.seq)
     } catch (error) {
       // Nothing of it is committed or remembered: the devices are not acknowledged and send it again.
-      for (const waiting of batch) waiting.reject(error)
-    } finally {
-      for (const waiting of batch) state.bytes -= waiting.bytes
+      const [only] = batch
+      if (batch.length === 1) return only?.reject(error)
+      // What one device sent must not keep the others' reports out.
+      log.warn({ err: error, batches: batch.length }, 'reports could not be committed together, trying each alone')
+      for (const waiting of batch) await commit([waiting])
     }
   }
 
@@ -119,6 +125,7 @@ async function prepare(
   log: Logger,
 ): Promise<{ statements: Statement[]; marks: Map<string, Mark> }> {
   const marks = new Map<string, Mark>()
+  const windows: ReceivedWindow[] = []
   const statements: Statement[] = []
   for (const { device, reports } of batch) {
     const { epoch, records } = reports
@@ -128,13 +135,18 @@ async function prepare(
       if (record.from <= mark.seq || record.seq < record.from) continue
       mark.seq = record.seq
       const body = readRecord(record.body, nowMs)
-      if (body.kind === 'event' && body.event === 'unreadable')
-        log.warn({ device, epoch, seq: record.seq }, body.detail)
-      statements.push(...recordStatements(device, body, record.body, nowMs))
-      if (body.kind === 'event' && body.event !== 'unreadable') statements.push(...onEvent(device, body))
+      if (body.kind === 'window') {
+        windows.push({ device, report: body, bytes: record.body })
+        continue
+      }
+      statements.push(eventStatement(device, body, nowMs))
+      if (body.kind === 'gap') continue
+      if (body.event === 'unreadable') log.warn({ device, epoch, seq: record.seq }, body.detail)
+      else statements.push(...onEvent(device, body))
     }
     marks.set(key, mark)
   }
+  statements.push(...windowStatements(windows, nowMs))
   for (const { device, epoch, seq } of marks.values()) statements.push(positionStatement(device, epoch, seq, nowMs))
   return { statements, marks }
 }

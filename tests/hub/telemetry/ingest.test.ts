@@ -90,6 +90,49 @@ describe('ingest', () => {
     expect(await inferencesOf(hub, 'd-1')).toBe(300)
   })
 
+  test('the reports of one commit are all kept, in their order, and add up per device and bundle', async () => {
+    await using hub = await aHub()
+    const ingest = ingestOf(hub)
+    const labels = { truePositive: 1, falsePositive: 2, trueNegative: 3, falseNegative: 4 }
+    const bundles = ['ab'.repeat(32), 'cd'.repeat(32)]
+    const records = Array.from({ length: 70 }, (_, i) =>
+      aRecord(
+        i + 1,
+        aWindow({
+          manifest: bundles[i % 2] ?? '',
+          version: 1 + (i % 2),
+          counts: { ok: i, error: 2, refused: 1 },
+          interrupted: i % 7 === 0,
+          // the last to come is not the latest
+          to: i === 10 ? 9_000 : 2_000 + i,
+          ...(i % 2 === 0 && { labels }),
+        }),
+      ),
+    )
+    const devices = ['d-1', 'd-2']
+    await Promise.all(devices.map((device) => ingest.take(device, { epoch, records })))
+    for (const device of devices) {
+      const sums = await totals(hub.database, { devices: [device], version: 1 })
+      expect(sums).toMatchObject({ windows: 35, ok: 34 * 35, error: 70, refused: 35, interrupted: 5 })
+      expect(sums).toMatchObject({ truePositive: 35, falsePositive: 70, trueNegative: 105, falseNegative: 140 })
+      const rows = await hub.database.all(
+        z.object({ ok: z.number() }),
+        'SELECT ok FROM window_reports WHERE device = ? ORDER BY id',
+        [device],
+      )
+      expect(rows.map(({ ok }) => ok)).toEqual(records.map((_, i) => i))
+    }
+    const latest = await hub.database.all(
+      z.object({ version: z.number(), last: z.number() }),
+      'SELECT version, last_to_ms AS last FROM window_totals WHERE device = ? ORDER BY version',
+      ['d-1'],
+    )
+    expect(latest).toEqual([
+      { version: 1, last: 9_000 },
+      { version: 2, last: 2_069 },
+    ])
+  })
+
   test('a record that cannot be read is kept as an event and does not hold up the next', async () => {
     await using hub = await aHub()
     const ingest = ingestOf(hub)

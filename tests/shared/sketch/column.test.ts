@@ -129,6 +129,32 @@ describe('the recorders of a window', () => {
   })
 })
 
+describe('the schema of counts', () => {
+  const counts = counted([1, 2])
+
+  test.each<[string, unknown]>([
+    ['a single bin', [1]],
+    ['more bins than a scale can have', new Array(67).fill(0)],
+    ['a count below 0', [1, -1, 0, 0, 0]],
+    ['half a row', [1, 0.5, 0, 0, 0]],
+    ['a text', [1, '1', 0, 0, 0]],
+    ['a missing count', [1, null, 0, 0, 0]],
+    // biome-ignore lint/suspicious/noSparseArray: structured clone brings holes from a runtime that lies
+    ['a hole', [1, , 0, 0, 0]],
+    ['more than a double can count', [2 ** 53, 0, 0, 0, 0]],
+    ['bytes', new Uint8Array(5)],
+    ['nothing', undefined],
+  ])('refuses %s', (_, bins) => {
+    expect(ColumnCounts.safeParse({ ...counts, bins }).success).toBe(false)
+  })
+
+  test('takes the fewest and the most bins', () => {
+    for (const bins of [[0, 0], new Array(66).fill(1)]) {
+      expect(ColumnCounts.safeParse({ ...counts, bins }).success).toBe(true)
+    }
+  })
+})
+
 describe('merging columns', () => {
   test('is the same as recording all values in one, in any order and grouping', () => {
     fc.assert(

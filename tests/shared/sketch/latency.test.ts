@@ -75,6 +75,14 @@ describe('latency', () => {
     ['an index below 0', [[-1, 1]]],
     ['an index beyond the last', [[1024, 1]]],
     ['an empty bin', [[3, 0]]],
+    ['half an index', [[3.5, 1]]],
+    ['half a count', [[3, 1.5]]],
+    ['a bin of one number', [[3]]],
+    ['a bin of three numbers', [[3, 1, 1]]],
+    ['a bin that is no list', [3]],
+    ['a hole', new Array(1)],
+    ['more bins than there are', new Array(1025).fill([3, 1])],
+    ['no list', {}],
   ])('the schema refuses %s', (_, bins) => {
     expect(LatencyCounts.safeParse({ bins, count: 1, sumUs: 1 }).success).toBe(false)
   })
