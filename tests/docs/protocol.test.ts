@@ -10,6 +10,7 @@ import { DriftVerdict, evidenceLimit, Movement } from '@roost/shared/drift/verdi
 import { FeatureDefinitions, Transform } from '@roost/shared/features/definition.ts'
 import { EnrolRequest, EnrolResponse, enrolmentClaim } from '@roost/shared/protocol/enrolment.ts'
 import * as messages from '@roost/shared/protocol/messages.ts'
+import { Milliseconds } from '@roost/shared/protocol/names.ts'
 import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost/shared/protocol/progress.ts'
 import { DeviceEvent, Gap, LabelCounts, RecordBody, WindowReport } from '@roost/shared/protocol/records.ts'
 import { chunkTopic, downKinds, downTopic, shardOf, upKinds, upTopic } from '@roost/shared/protocol/topics.ts'
@@ -184,12 +185,17 @@ describe('every field is there, with its limits, its words and its links', () =>
       expect(`${path}: ${row}`).toMatch(optional ? /optional/ : /^(?!.*, optional)/)
       if (link !== undefined && link !== heading)
         expect(`${path}: ${text}`).toContain(`](#${link.replaceAll(' ', '-')})`)
+      // times, as names and digests, have their form at the top of the page
+      if (type === Milliseconds) {
+        expect(`${path}: ${row}`).toContain('milliseconds')
+        continue
+      }
       const element = elementOf(type)
       const own = link === undefined && element instanceof z.ZodObject ? z.array(z.unknown()) : type
       const bounds =
         link === undefined || type instanceof z.ZodArray ? boundsOf(link === undefined ? own : emptied(type)) : []
       for (const bound of bounds) {
-        // names and digests have their form at the top of the page, reasons a table of their own
+        // reasons have a table of their own
         if (FailureReason.options.some((reason) => reason === bound)) continue
         expect(`${path}: ${text}`).toContain(bound)
       }
@@ -207,6 +213,11 @@ function emptied(schema: z.ZodType): z.ZodType {
     .min(minItems ?? 0)
     .max(maxItems ?? Number.MAX_SAFE_INTEGER)
 }
+
+test('times reach as far as they may', () => {
+  const time = tableOf('Names and encodings', 'name').rows.find(([name]) => name === 'time')
+  for (const bound of boundsOf(Milliseconds)) expect(time?.join(' ')).toContain(bound)
+})
 
 describe('kinds', () => {
   test('commands', () => {
