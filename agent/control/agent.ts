@@ -1,33 +1,28 @@
 // The control process put together: identity, link, downloads, slots, runtimes and outbox, and the reconciler among them;
 // and taken apart in the order in which nothing is lost.
 
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { upTopic } from '@roost/shared/protocol/topics.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
 import type { Logger } from 'pino'
 import type { AgentConfig } from '../config.ts'
-import { BlobStore } from '../download/blob-store.ts'
 import { BlobHttp } from '../download/http-way.ts'
 import type { ChunkLink } from '../download/mqtt-way.ts'
 import { type Identity, IdentityError, identityFolder, loadIdentity } from '../identity/device.ts'
 import { loadPinnedState, type PinnedState, savePinnedState } from '../identity/pinned-state.ts'
 import { Link } from '../link/link.ts'
-import { OpenWindows } from '../outbox/open-windows.ts'
-import { Outbox } from '../outbox/outbox.ts'
+import type { Outbox } from '../outbox/outbox.ts'
 import { createShipper } from '../outbox/shipping.ts'
 import type { Ports } from '../reconcile/execute.ts'
 import { Reconciler } from '../reconcile/reconciler.ts'
 import { openServingSocket } from '../reconcile/serving-socket.ts'
-import { loadSlots, openSlotStorage } from '../reconcile/slot-storage.ts'
 import { Assignments } from './assignments.ts'
 import { BundleFiles } from './bundle-files.ts'
 import { describeDevice } from './hello.ts'
 import { lockFolder } from './lock.ts'
-import { Manifests } from './manifests.ts'
 import { Runtimes } from './runtimes.ts'
 import { keepStatus, readStatus } from './status.ts'
+import { openStores } from './stores.ts'
 
 export type RunningAgent = {
   device: string
@@ -75,24 +70,8 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
   opened.defer(() => lock.close())
   const socket = openServingSocket(config.serve)
   opened.defer(() => socket.close())
-  const workFolder = join(dir, 'work')
-  // what a killed agent left there
-  await rm(workFolder, { recursive: true, force: true })
-  await mkdir(workFolder, { recursive: true, mode: 0o700 })
-
-  const outbox = await Outbox.open(join(dir, 'outbox'), {
-    bytesMax: profile.outboxBytes,
-    clock: wallClock,
-    random,
-    log,
-  })
-  opened.defer(() => outbox.close())
-  const windows = await OpenWindows.open(join(dir, 'outbox'), { outbox, log })
-  opened.defer(() => windows.close())
-  const manifests = await Manifests.open(join(dir, 'manifests'), log)
-  const blobs = await BlobStore.open(join(dir, 'blobs'), profile.blobBytes)
-  const { slots, repair } = await loadSlots(dir)
-  if (repair !== undefined) log.error({ event: 'slots_repaired' }, repair)
+  const stores = await openStores({ dir, profile, wallClock, random, log }, opened)
+  const { outbox, windows, manifests, blobs } = stores
 
   const hubUrl = config.hubUrl ?? identity.hubUrl
   const certificateAuthority = identity.certificateAuthority
@@ -167,15 +146,14 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
     serving: { bodyBytesMax: config.serve.bodyBytesMax, threads: config.serve.threads },
     replay: config.replay,
     memoryBytesMax: profile.memoryBytes,
-    workFolder,
+    workFolder: stores.workFolder,
     now,
     log,
     onEvent: (event) => reconciler.tell(event),
     changed,
   })
-  const slotStorage = openSlotStorage(dir, (error) => log.warn({ err: error }, 'the copy of slots.json is not written'))
   const ports: Ports = {
-    slots: slotStorage,
+    slots: stores.slotStorage,
     outbox: {
       append: async (events) => {
         const appended = events.map((event) => outbox.append(event))
@@ -183,14 +161,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
         await Promise.all(appended)
       },
     },
-    files: {
-      stateOf: (manifest) => files.stateOf(manifest),
-      fetching: () => files.fetching(),
-      fetch: (bundles) => files.fetch(bundles),
-      cancel: (list) => files.cancel(list),
-      forgetFailure: (manifest) => files.forgetFailure(manifest),
-      keep: (needed) => files.keep(needed),
-    },
+    files,
     runtimes,
     link: { isConnected: () => link.isUp, hello: () => link.hello(), hellos: () => link.hellos },
     now,
@@ -201,7 +172,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
     durationMs: Math.min(config.probationMs ?? profile.probationMs, profile.probationMs),
     errorShareMax: profile.probationErrorShareMax,
   }
-  const reconciler = new Reconciler(slots, ports, { switch: profile.switch, probation }, context.onFailure)
+  const reconciler = new Reconciler(stores.slots, ports, { switch: profile.switch, probation }, context.onFailure)
   const assignments = new Assignments({
     device,
     profile,

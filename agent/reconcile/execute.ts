@@ -157,7 +157,7 @@ export function situationOf(memory: Memory, ports: Ports, limits: Pick<Situation
     now: ports.now(),
     slots,
     wish,
-    filesOf: ports.files.stateOf,
+    filesOf: (manifest) => ports.files.stateOf(manifest),
     fetching: ports.files.fetching(),
     runtimes: ports.runtimes.all(),
     tries,
