@@ -1,0 +1,296 @@
+// Agents and their hub killed with -9 again and again while applications ask and new versions are shipped; and then the
+// books: what came back, what the applications got, what the hub counted. For the tests and for hours of soaking.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import type { WindowReport } from '@roost/shared/protocol/records.ts'
+import type { StoredEvent } from '../../hub/telemetry/events.ts'
+import {
+  aFleet,
+  countsOf,
+  eventsOf,
+  type Fleet,
+  type Gateway,
+  ready,
+  register,
+  untilRuns,
+  untilShipped,
+  windowsOf,
+  wish,
+} from './a-fleet.ts'
+import { type Answer, type Application, type Failure, startApplication } from './an-application.ts'
+import { aVersion, chunkBytes } from './versions.ts'
+import { seededChance, until } from './waiting.ts'
+
+export type KillLoopOptions = {
+  seed: number
+  gateways: number
+  /** Of each agent. */
+  killsEach: number
+  hubKills: number
+  say: (text: string) => void
+}
+
+export type KillLoopResult = {
+  agentKills: number
+  hubKills: number
+  /** Kills by the moment that was waited for. */
+  moments: Record<string, number>
+  answered: number
+  counted: number
+  /** Answers that are not counted: after the last checkpoint before a kill. */
+  lost: number
+  /** Requests that were under way when a runtime was killed: counted or not. */
+  underWay: number
+  /** The longest stretch before a kill whose answers are not counted. */
+  lostMsMax: number
+}
+
+/** Between two starts of an agent, so that every answer of the one before has been read. */
+const pauseMs = 150
+const versionBytes = 8 * chunkBytes
+/** What a checkpoint a second may cost on a machine that is busy killing. */
+const lostMsAllowed = 5_000
+
+/** The time from a start of an agent to its end. */
+type Life = { startedMs: number; endedMs: number }
+type Device = { gateway: Gateway; application: Application; lives: Life[] }
+
+/** @throws Error where a device does not come back, answers wrongly, ends with another version than wished, or the books differ */
+export async function runKillLoop(options: KillLoopOptions): Promise<KillLoopResult> {
+  const { seed, say } = options
+  await using fleet = await aFleet()
+  await using opened = new AsyncDisposableStack()
+  const shop = openShop(fleet)
+  const devices: Device[] = []
+  for (let i = 0; i < options.gateways; i++) {
+    const gateway = await fleet.enrol(`gateway-${i}`)
+    devices.push({ gateway, application: await firstVersion(fleet, shop, gateway, opened), lives: [] })
+  }
+  const moments: Record<string, number> = {}
+  let killed = 0
+  const loops = devices.map(async (device, i) => {
+    const chance = seededChance(seed + i)
+    for (let kill = 1; kill <= options.killsEach; kill++) {
+      const moment = await live(device, shop, chance)
+      moments[moment] = (moments[moment] ?? 0) + 1
+      killed += 1
+      if (killed % 50 === 0) say(progressOf(killed, options, devices))
+    }
+  })
+  const share = () => killed / (options.gateways * options.killsEach)
+  const [hubKills] = await Promise.all([
+    killHubs(fleet, shop, seededChance(seed - 1), options.hubKills, share),
+    ...loops,
+  ])
+  say(`${killed} kills of agents, ${hubKills} of the hub; now all shall run what is wished`)
+  await settle(fleet, shop, devices)
+  const books = await Promise.all(devices.map((device) => balance(fleet, device)))
+  const sum = (of: (book: Book) => number) => books.reduce((total, book) => total + of(book), 0)
+  return {
+    agentKills: killed,
+    hubKills,
+    moments,
+    answered: sum(({ answered }) => answered),
+    counted: sum(({ counted }) => counted),
+    lost: sum(({ lost }) => lost),
+    underWay: sum(({ underWay }) => underWay),
+    lostMsMax: Math.max(...books.map(({ lostMs }) => lostMs)),
+  }
+}
+
+type Shop = {
+  /** Registers a version that nobody has seen and wishes it for the device. */
+  ship: (gateway: Gateway) => Promise<number>
+  /** Nobody kills the hub meanwhile. */
+  undisturbed: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+function openShop(fleet: Fleet): Shop {
+  let versions = 0
+  let turn: Promise<unknown> = Promise.resolve()
+  const undisturbed = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work)
+    turn = mine.catch(() => undefined)
+    return mine
+  }
+  return {
+    undisturbed,
+    ship: (gateway) =>
+      undisturbed(async () => {
+        const onnx = aVersion(versions + 1, versionBytes)
+        const { version } = await register(fleet.operator(), onnx, { metadata: { window: { seconds: 4 } } })
+        versions = version
+        await wish(fleet.operator(), gateway.name, version)
+        return version
+      }),
+  }
+}
+
+async function firstVersion(fleet: Fleet, shop: Shop, gateway: Gateway, opened: AsyncDisposableStack) {
+  const agent = await ready(gateway.start())
+  await untilRuns(fleet.operator(), gateway.name, await shop.ship(gateway))
+  const code = await agent.stop()
+  if (code !== 0) throw new Error(`the agent ended with ${code}:\n${agent.output()}`)
+  return opened.use(startApplication({ url: gateway.servingUrl, connections: 2, pauseMs: 10 }))
+}
+
+/** One life of an agent, ended at a moment drawn by chance. @returns what was waited for */
+async function live({ gateway, application, lives }: Device, shop: Shop, chance: () => number): Promise<string> {
+  await delay(pauseMs)
+  const startedMs = Date.now()
+  const download = ['mqtt', 'http', 'auto'][Math.floor(chance() * 3)] ?? 'auto'
+  const agent = gateway.start({ environment: { ROOST_AGENT_DOWNLOAD: download } })
+  const answersBefore = application.answers.length
+  const moment = drawMoment(chance)
+  if ('event' in moment) {
+    await shop.ship(gateway)
+    await until(`${gateway.name}: ${moment.event}`, () => agent.logged(moment.event).length > 0, agent.output)
+  }
+  if ('answers' in moment) {
+    const answers = () => application.answers.length - answersBefore
+    await until(`${gateway.name}: ${moment.answers} answers`, () => answers() >= moment.answers, agent.output)
+  }
+  await delay(moment.waitMs)
+  if (!agent.isRunning()) throw new Error(`the agent of ${gateway.name} ended by itself:\n${agent.output()}`)
+  await agent.kill()
+  lives.push({ startedMs, endedMs: Date.now() })
+  const bad = application.failures.find(({ kind }) => kind === 'status' || kind === 'wrong')
+  if (bad !== undefined) throw new Error(`${gateway.name} answered ${bad.kind}: ${bad.text}\n${agent.output()}`)
+  return 'event' in moment ? moment.event : 'answers' in moment ? 'serving' : 'starting'
+}
+
+/** After a while; after so many answers; after something that a new version makes the agent do: never later than a moment. */
+type Moment = { waitMs: number } | { answers: number; waitMs: number } | { event: string; waitMs: number }
+
+const shares = { starting: 0.25, serving: 0.45 }
+const startingMsMax = 2_000
+const answersMax = 150
+const events = ['assigned', 'fetched', 'activating', 'probation_passed'] as const
+const afterEventMsMax = 300
+
+function drawMoment(chance: () => number): Moment {
+  const drawn = chance()
+  const shade = chance()
+  const waitMs = chance() * afterEventMsMax
+  if (drawn < shares.starting) return { waitMs: shade * startingMsMax }
+  if (drawn < shares.starting + shares.serving) return { answers: 1 + Math.floor(shade * answersMax), waitMs: 0 }
+  return { event: events[Math.floor(shade * events.length)] ?? 'assigned', waitMs }
+}
+
+const hubLivesMsMax = 1_500
+
+/** Spread over the kills of the agents; `share` says how many of those are done. */
+async function killHubs(fleet: Fleet, shop: Shop, chance: () => number, kills: number, share: () => number) {
+  for (let kill = 0; kill < kills; kill++) {
+    while (share() < kill / kills) await delay(50)
+    await delay(chance() * hubLivesMsMax)
+    await shop.undisturbed(async () => {
+      await fleet.hub().kill()
+      await fleet.startHub()
+    })
+  }
+  return kills
+}
+
+/** A last version, undisturbed; then everything that is on the devices goes to the hub. */
+async function settle(fleet: Fleet, shop: Shop, devices: readonly Device[]): Promise<void> {
+  await Promise.all(
+    devices.map(async ({ gateway, application, lives }) => {
+      await delay(pauseMs)
+      const version = await shop.ship(gateway)
+      const startedMs = Date.now()
+      const agent = await ready(gateway.start())
+      await untilRuns(fleet.operator(), gateway.name, version)
+      await until('the last version answers', () => application.answers.at(-1)?.version === version)
+      await application.stop()
+      const code = await agent.stop()
+      lives.push({ startedMs, endedMs: Date.now() })
+      if (code !== 0) throw new Error(`the agent ended with ${code}:\n${agent.output()}`)
+      await delay(pauseMs)
+      const last = await ready(gateway.start())
+      await untilShipped(gateway, Date.now())
+      await last.stop()
+    }),
+  )
+}
+
+type Book = { answered: number; counted: number; lost: number; underWay: number; lostMs: number }
+
+/** Holds the application's book against the hub's, life by life and version by version. */
+async function balance(fleet: Fleet, { gateway, application, lives }: Device): Promise<Book> {
+  const operator = fleet.operator()
+  const windows = await windowsOf(operator, gateway.name)
+  const { totals } = await countsOf(operator, gateway.name)
+  const listed = windows.reduce((sum, { counts }) => sum + counts.ok, 0)
+  assertThat(listed === totals.ok, `${gateway.name}: windows say ${listed}, totals ${totals.ok}`)
+  assertThat(totals.error + totals.refused === 0, `${gateway.name}: ${totals.error} errors, ${totals.refused} refused`)
+  assertGood(gateway.name, await eventsOf(operator, gateway.name))
+
+  const book: Book = { answered: application.answers.length, counted: totals.ok, lost: 0, underWay: 0, lostMs: 0 }
+  let placed = 0
+  for (const [i, life] of lives.entries()) {
+    const untilMs = lives[i + 1]?.startedMs ?? Number.POSITIVE_INFINITY
+    const isIn = (ms: number) => ms >= life.startedMs && ms < untilMs
+    const its = {
+      windows: windows.filter(({ from }) => isIn(from)),
+      answers: application.answers.filter(({ atMs }) => isIn(atMs)),
+      failures: application.failures.filter(({ atMs, kind }) => kind === 'broken' && isIn(atMs)),
+    }
+    placed += its.windows.length
+    const { lost, lostMs } = balanceLife(`${gateway.name}, life ${i}`, life, its)
+    book.lost += lost
+    book.underWay += its.failures.length
+    book.lostMs = Math.max(book.lostMs, lostMs)
+  }
+  assertThat(placed === windows.length, `${gateway.name}: ${windows.length - placed} windows began in no life`)
+  return book
+}
+
+type LifeBook = { windows: WindowReport[]; answers: Answer[]; failures: Failure[] }
+
+function balanceLife(name: string, { endedMs }: Life, { windows, answers, failures }: LifeBook) {
+  const counted = windows.reduce((sum, { counts }) => sum + counts.ok, 0)
+  const possible = answers.length + failures.length
+  assertThat(counted <= possible, `${name}: ${counted} counted, ${answers.length} answered, ${failures.length} broken`)
+  let lost = 0
+  let lostMs = 0
+  for (const version of new Set(answers.map((answer) => answer.version))) {
+    const its = windows.filter((window) => window.version === version)
+    const answered = answers.filter((answer) => answer.version === version)
+    // what was answered before the device last wrote down what it had counted, is counted
+    const writtenMs = Math.max(0, ...its.map(({ to }) => to))
+    const certain = answered.filter(({ atMs }) => atMs < writtenMs).length
+    const countedOfIt = its.reduce((sum, { counts }) => sum + counts.ok, 0)
+    assertThat(
+      countedOfIt >= certain,
+      `${name}, version ${version}: ${countedOfIt} counted, ${certain} answered before`,
+    )
+    const missing = answered.length - countedOfIt
+    if (missing <= 0) continue
+    lost += missing
+    const firstLostMs = answered.at(-missing)?.atMs ?? endedMs
+    lostMs = Math.max(lostMs, endedMs - firstLostMs)
+    const isSaid = its.length === 0 || its.some(({ interrupted }) => interrupted)
+    assertThat(isSaid, `${name}, version ${version}: ${missing} missing, and no window says that it was interrupted`)
+  }
+  assertThat(lostMs < lostMsAllowed, `${name}: answers of the last ${lostMs} ms are not counted`)
+  return { lost, lostMs }
+}
+
+/** Nothing was refused or lost, nothing failed but what was restarted too often in its probation. */
+function assertGood(name: string, events: readonly StoredEvent[]): void {
+  const bad = events.filter(({ event, body }) => {
+    if (event === 'progress') return body.reason !== undefined && body.reason !== 'boot_loop'
+    return event !== 'started'
+  })
+  assertThat(bad.length === 0, `${name} told of ${JSON.stringify(bad)}`)
+}
+
+function assertThat(holds: boolean, otherwise: string): void {
+  if (!holds) throw new Error(otherwise)
+}
+
+function progressOf(killed: number, { gateways, killsEach }: KillLoopOptions, devices: readonly Device[]): string {
+  const answered = devices.reduce((sum, { application }) => sum + application.answers.length, 0)
+  return `${killed} of ${gateways * killsEach} kills, ${answered} answers`
+}
