@@ -13,6 +13,7 @@ import {
   type ServingOptions,
   type TrialResult,
 } from '../runtime/messages.ts'
+import { rowsMemoryBytes } from '../runtime/serve/rows.ts'
 import type { Observed } from './probation.ts'
 import { failureOfExit } from './runtime-exit.ts'
 import { launchRuntime, limitMemory, runtimeBytes } from './runtime-launch.ts'
@@ -84,7 +85,9 @@ export class RuntimeProcess {
     const up = await runtime.#answer('up', startMsMax)
     if (up !== undefined && child.pid !== undefined) {
       const wanted = options.bundles.reduce((sum, { manifest }) => sum + manifest.limits.memoryBytes, 0)
-      await limitMemory(child.pid, Math.min(wanted, options.memoryBytesMax) + runtimeBytes, handlers.warn)
+      const modelBytes = Math.min(wanted, options.memoryBytesMax)
+      const ownBytes = runtimeBytes + options.replay.length * rowsMemoryBytes
+      await limitMemory(child.pid, modelBytes + ownBytes, handlers.warn)
     }
     return runtime
   }

@@ -7,6 +7,7 @@ import { createDeployment, type Deployment } from './deployment.ts'
 import type {
   ControlMessage,
   InferenceCounts,
+  LoadedBundle,
   ReplayPositions,
   ReplaySource,
   RuntimeMessage,
@@ -18,7 +19,7 @@ import { createPulse, heartbeatMs } from './pulse.ts'
 import { createHttpServer, type HttpServer } from './serve/http.ts'
 import { createReplay, type Replay } from './serve/replay.ts'
 import { createRoutes } from './serve/routes.ts'
-import { RowsError, readRows } from './serve/rows.ts'
+import { type Row, RowsError, readRows } from './serve/rows.ts'
 import { runTrial } from './trial.ts'
 
 /** The most a killed process loses of its open windows. */
@@ -59,6 +60,8 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
 
   async function load({ generation, bundles, serving, replay }: Load): Promise<void> {
     http = createHttpServer(createRoutes(deployments, context.version), serving)
+    // First, while no model can be blamed for what it takes.
+    const recordings = await readRecordings(replay.filter((source) => bundles.some((one) => isFor(source, one))))
     const results: TrialResult[] = []
     try {
       for (const bundle of bundles) {
@@ -74,7 +77,7 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
       const { reason, deployment, message } = error
       return send({ kind: 'failed', deployment, reason, detail: message.slice(0, 500) })
     }
-    for (const source of replay) await openReplay(source)
+    for (const [source, rows] of recordings) openReplay(source, rows)
     await send({ kind: 'trial-passed', results, rssBytes: context.resources().rssBytes })
   }
 
@@ -93,18 +96,25 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
     return createDeployment(open, { recorder, clock: steadyMs, nextId: predictionId, pulse })
   }
 
-  async function openReplay(source: ReplaySource): Promise<void> {
-    const deployment = deployments.get(source.deployment)
-    if (deployment === undefined) return // no version of it is here; it rests until a runtime has one
-    try {
-      const rows = await readRows(source.path)
-      const { predict: feed, warm, timeField } = deployment
-      replays.set(source.deployment, createReplay({ source, rows, feed, warm, timeField, clock: steadyMs }))
-    } catch (error) {
-      // Not the model's fault, and no reason to serve nothing.
-      if (!(error instanceof RowsError)) throw error
-      context.log(`replay of ${source.deployment}: ${error.message}`)
+  /** What cannot be read is left out: not the model's fault, and no reason to serve nothing. */
+  async function readRecordings(sources: readonly ReplaySource[]): Promise<[ReplaySource, Row[]][]> {
+    const recordings: [ReplaySource, Row[]][] = []
+    for (const source of sources) {
+      try {
+        recordings.push([source, await readRows(source.path)])
+      } catch (error) {
+        if (!(error instanceof RowsError)) throw error
+        context.log(`replay of ${source.deployment}: ${error.message}`)
+      }
     }
+    return recordings
+  }
+
+  function openReplay(source: ReplaySource, rows: readonly Row[]): void {
+    const deployment = deployments.get(source.deployment)
+    if (deployment === undefined) return
+    const { predict: feed, warm, timeField } = deployment
+    replays.set(source.deployment, createReplay({ source, rows, feed, warm, timeField, clock: steadyMs }))
   }
 
   function positions(): ReplayPositions {
@@ -181,6 +191,9 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
     inOrder = inOrder.then(() => take(message, socket))
   }
 }
+
+/** Without a version in the deployment, its rows rest until a runtime has one. */
+const isFor = ({ deployment }: ReplaySource, bundle: LoadedBundle) => deployment === bundle.deployment
 
 const sumOf = ({ ok, error, refused }: WindowReport['counts']) => ok + error + refused
 

@@ -39,21 +39,27 @@ const breakMsMax = 3_600_000
 export function createReplay(options: ReplayOptions): Replay {
   const { source, rows, feed, clock } = options
   let position = 0
+  /** Rows before this one are in the windows of the features, or too old for them. */
+  let warmed = 0
   let running: { stop: AbortController; done: Promise<void> } | undefined
 
   function rowAt(index: number): Row | undefined {
     return source.repeat || index < rows.length ? rows[index % rows.length] : undefined
   }
 
-  /** The windows of the features are what they would be if this runtime had seen the rows before. */
-  function warmUp(): void {
-    for (let index = Math.max(0, position - rows.length); index < position; index++) {
-      const row = rowAt(index)
+  /** The windows of the features are what they would be if this runtime had seen the rows before: what it has not seen
+   *  of them since, as much as the file is long. */
+  async function warmUp(stop: AbortSignal): Promise<void> {
+    while (warmed < position && !stop.aborted) {
+      const row = rowAt(warmed)
       if (row !== undefined) options.warm(row)
+      warmed += 1
+      if (warmed % rowsPerTurn === 0) await nextTurn()
     }
   }
 
   async function run(stop: AbortSignal): Promise<void> {
+    await warmUp(stop)
     let dueMs = clock()
     let last: Row | undefined
     for (let row = rowAt(position); row !== undefined && !stop.aborted; row = rowAt(position)) {
@@ -63,6 +69,7 @@ export function createReplay(options: ReplayOptions): Replay {
       if (stop.aborted) return
       await feed(row, () => {
         position += 1
+        warmed = position
       })
       last = row
     }
@@ -82,10 +89,8 @@ export function createReplay(options: ReplayOptions): Replay {
     position: () => position,
     start(from) {
       if (running !== undefined) return
-      if (from !== position) {
-        position = from
-        warmUp()
-      }
+      position = from
+      warmed = Math.max(warmed, from - rows.length)
       const stop = new AbortController()
       running = { stop, done: run(stop.signal) }
     },

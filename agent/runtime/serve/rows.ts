@@ -2,9 +2,13 @@
 // null; the feature pipeline reads numbers, times and truth values from either form with the same result.
 
 import { readFile, stat } from 'node:fs/promises'
+import { systemCode } from '../../durable-file.ts'
 
-/** Rows are held in memory; a larger file is refused. */
-export const rowsBytesMax = 64 * 1024 * 1024
+/** Rows are held in memory; a longer file is refused. */
+export const rowsBytesMax = 8 * 1024 * 1024
+export const rowsMax = 262_144
+/** What the rows of such a file take as objects, while they are read. */
+export const rowsMemoryBytes = 160 * 1024 * 1024
 
 export type Row = Record<string, unknown>
 
@@ -19,14 +23,24 @@ export class RowsError extends Error {
 }
 
 /** Reads a whole file, .jsonl as JSON lines and anything else as CSV.
- *  @throws RowsError for a file that is too long, has no rows or is not in its form */
+ *  @throws RowsError for a file that cannot be read, is too long, has no rows or is not in its form */
 export async function readRows(path: string): Promise<Row[]> {
-  const { size } = await stat(path)
-  if (size > rowsBytesMax) throw new RowsError(`${path} has ${size} bytes, at most ${rowsBytesMax} are read`)
-  const text = await readFile(path, 'utf8')
+  const text = await readText(path)
   const rows = path.endsWith('.jsonl') ? parseJsonLines(text) : parseCsv(text)
   if (rows.length === 0) throw new RowsError(`${path} has no rows`)
+  if (rows.length > rowsMax) throw new RowsError(`${path} has ${rows.length} rows, at most ${rowsMax} are read`)
   return rows
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const { size } = await stat(path)
+    if (size > rowsBytesMax) throw new RowsError(`${path} has ${size} bytes, at most ${rowsBytesMax} are read`)
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof RowsError || systemCode(error) === undefined) throw error
+    throw new RowsError(`${path} cannot be read (${systemCode(error)})`, undefined, { cause: error })
+  }
 }
 
 /** One object a line; blank lines are skipped. */
@@ -50,21 +64,25 @@ function parseObject(line: string, number: number): Row {
 
 /** The first line names the fields. A row with more or fewer cells is an error, not a guess. */
 export function parseCsv(text: string): Row[] {
-  const [header, ...lines] = csvLines(text)
-  if (header === undefined) return []
-  return lines.map(({ cells, line }) => {
-    if (cells.length !== header.cells.length) {
-      throw new RowsError(`${cells.length} cells under a header of ${header.cells.length}`, line)
+  const rows: Row[] = []
+  let header: readonly string[] | undefined
+  for (const { cells, line } of csvLines(text)) {
+    if (header === undefined) {
+      header = cells
+      continue
     }
-    return Object.fromEntries(header.cells.map((name, i) => [name, cells[i] === '' ? null : cells[i]]))
-  })
+    if (cells.length !== header.length) {
+      throw new RowsError(`${cells.length} cells under a header of ${header.length}`, line)
+    }
+    rows.push(Object.fromEntries(header.map((name, i) => [name, cells[i] === '' ? null : cells[i]])))
+  }
+  return rows
 }
 
 type CsvLine = { cells: string[]; line: number }
 
 /** Cells may be quoted; within quotes a comma and a line break are text, and a doubled quote is one quote. */
-function csvLines(text: string): CsvLine[] {
-  const lines: CsvLine[] = []
+function* csvLines(text: string): Generator<CsvLine> {
   let line = 1
   let at = text.startsWith('\uFEFF') ? 1 : 0
   while (at < text.length) {
@@ -82,9 +100,8 @@ function csvLines(text: string): CsvLine[] {
     if (at < text.length && text[at] !== '\n') throw new RowsError('text after a closing quote', line)
     at += 1
     line += 1
-    if (cells.length > 1 || cells[0] !== '') lines.push({ cells, line: startLine })
+    if (cells.length > 1 || cells[0] !== '') yield { cells, line: startLine }
   }
-  return lines
 }
 
 type Cell = { text: string; end: number; lineBreaks: number }
