@@ -49,11 +49,11 @@ async function tellVerdicts({ narration, operator }: Scene): Promise<void> {
       const report = await driftOf(operator, name)
       if (report === undefined) return [name, mote, '', 'no report yet', '', '']
       const { state, since } = report.verdict
-      return [name, mote, report.windows, state, time(since).slice(11), movementsText(report.verdict, 2)]
+      return [name, mote, report.windows, state, time(since).slice(11), movementsText(report.verdict, 1)]
     }),
   )
   narration.say('The hub comes to the same from their window reports, and says what moved and since when (UTC):')
-  narration.table(['gateway', 'mote', 'windows', 'verdict', 'since', 'strongest movements'], rows)
+  narration.table(['gateway', 'mote', 'windows', 'verdict', 'since', 'what moved most'], rows)
 }
 
 /** A row for each site and version that has run there. */

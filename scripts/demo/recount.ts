@@ -22,11 +22,12 @@ export function expectedLabels(
   const mote = motes.find((mote) => mote.id === id)
   const total = replayed.reduce((sum, rows) => sum + rows, 0)
   const rows = mote === undefined || source !== 'replay' ? [] : replayedRows(mote, firstReading)
-  if (total > rows.length) throw new DemoError(`${name} counted ${total} readings of ${rows.length}`, name)
   const pipeline = createPipeline(compileFeatures(detectors.v1.features))
-  for (const [i, row] of rows.slice(0, total).entries()) {
-    const result = pipeline.push(row)
-    if (!result.ok) throw new DemoError(`reading ${i} of ${name} is none`, name)
+  for (let i = 0; i < total; i++) {
+    // As the agent does, from the first again after the last.
+    const row = rows[i % rows.length]
+    const result = row === undefined ? undefined : pipeline.push(row)
+    if (row === undefined || !result?.ok) throw new DemoError(`${name} has counted a reading ${i} that is none`, name)
     const { model } = i < (replayed[0] ?? 0) ? detectors.v1 : detectors.v2
     const alarm = probabilityOf(model, Float64Array.from(result.values, Math.fround)) >= threshold
     if (row.label === 1) counts[alarm ? 'truePositive' : 'falseNegative'] += 1
