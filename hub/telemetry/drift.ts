@@ -6,7 +6,7 @@ import { type Charts, prepareCharts } from '@roost/shared/drift/charts.ts'
 import { measureColumn } from '@roost/shared/drift/measures.ts'
 import { DriftVerdict, initialDrift, stepDrift } from '@roost/shared/drift/verdict.ts'
 import type { WindowReport } from '@roost/shared/protocol/records.ts'
-import { ColumnCounts, ColumnScale } from '@roost/shared/sketch/column.ts'
+import { binCount, ColumnCounts, ColumnScale } from '@roost/shared/sketch/column.ts'
 import { mergeColumnRecords } from '@roost/shared/sketch/window.ts'
 import { z } from 'zod'
 import type { Hub } from '../hub.ts'
@@ -48,14 +48,14 @@ export type DriftReport = z.infer<typeof DriftReport>
 /** Judges the newest windows that fit the filter, all of the bundle that the newest of them ran.
  *  Undefined where there are none, or the bundle brought no baseline. */
 export async function driftReport(hub: Hub, filter: WindowFilter, sinceMs: number): Promise<DriftReport | undefined> {
-  const [newest] = await windows(hub.database, filter, { sinceMs, limit: 1 })
+  const [newest] = await windows(hub.database, { ...filter, registered: true }, { sinceMs, limit: 1 })
   if (newest === undefined) return undefined
   const { manifest, model, version } = newest.report
   const baseline = await baselineOf(hub, manifest)
   if (baseline === undefined) return undefined
   const found = await windows(hub.database, { ...filter, manifest }, { sinceMs, limit: driftWindowsMax })
   const inTime = found.filter(({ report }) => report.role === 'primary').sort((a, b) => a.report.from - b.report.from)
-  const pooled = poolByTime(inTime)
+  const pooled = poolByTime(inTime, (report) => fittingColumns(baseline, report))
   const verdict = judge(prepareCharts(baseline), pooled)
   const sums = pooled.map(({ columns }) => columns).reduce(mergeColumnRecords, {})
   return {
@@ -78,9 +78,22 @@ export async function driftReport(hub: Hub, filter: WindowFilter, sinceMs: numbe
 
 type Pooled = { fromMs: number; columns: Record<string, ColumnCounts> }
 
+/** The columns that are on the baseline's scales: a device may report whatever it likes, and must not by that keep the
+ *  others from being judged. */
+function fittingColumns(baseline: Baseline, { features, outputs }: WindowReport): Record<string, ColumnCounts> {
+  const fits = (name: string, { bins }: ColumnCounts) => {
+    const known = Object.hasOwn(baseline.columns, name) ? baseline.columns[name] : undefined
+    return known !== undefined && bins.length === binCount(known.scale)
+  }
+  const columns = [...Object.entries(features), ...Object.entries(outputs)]
+  return Object.fromEntries(columns.filter(([name, counts]) => fits(name, counts)))
+}
+
 /** One device's windows as they are; those of several devices merged by stretches of equal length. */
-function poolByTime(inTime: readonly StoredWindow[]): Pooled[] {
-  const columnsOf = (report: WindowReport) => ({ ...report.features, ...report.outputs })
+function poolByTime(
+  inTime: readonly StoredWindow[],
+  columnsOf: (report: WindowReport) => Record<string, ColumnCounts>,
+): Pooled[] {
   if (new Set(inTime.map(({ device }) => device)).size <= 1) {
     return inTime.map(({ report }) => ({ fromMs: report.from, columns: columnsOf(report) }))
   }

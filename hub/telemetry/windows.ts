@@ -5,9 +5,12 @@ import { decode } from '@roost/shared/protocol/wire.ts'
 import type { LatencyCounts } from '@roost/shared/sketch/latency.ts'
 import { z } from 'zod'
 import { BytesColumn, type Reader, type Value } from '../storage/database.ts'
+import { sumMax } from './records.ts'
 
-/** What to look at; what is left out does not restrict. `devices`: only these. */
+/** What to look at; what is left out does not restrict. `devices`: only these; `registered`: only of bundles that are in
+ *  the registry, whatever else devices may claim to run. */
 export type WindowFilter = {
+  registered?: true
   devices?: readonly string[]
   deployment?: string
   manifest?: string
@@ -30,11 +33,14 @@ export const Totals = z.object({
 })
 export type Totals = z.infer<typeof Totals>
 
+/** total() does not overflow as sum() does, and is exact as far as `sumMax`; 0 where there are no rows. */
+const sumOf = (value: string) => `CAST(min(total(${value}), ${sumMax}) AS INTEGER)`
+
 const totalColumns = `count(DISTINCT device) AS devices,
-  coalesce(sum(windows), 0) AS windows, coalesce(sum(interrupted), 0) AS interrupted,
-  coalesce(sum(ok), 0) AS ok, coalesce(sum(error), 0) AS error, coalesce(sum(refused), 0) AS refused,
-  coalesce(sum(true_positive), 0) AS truePositive, coalesce(sum(false_positive), 0) AS falsePositive,
-  coalesce(sum(true_negative), 0) AS trueNegative, coalesce(sum(false_negative), 0) AS falseNegative`
+  ${sumOf('windows')} AS windows, ${sumOf('interrupted')} AS interrupted,
+  ${sumOf('ok')} AS ok, ${sumOf('error')} AS error, ${sumOf('refused')} AS refused,
+  ${sumOf('true_positive')} AS truePositive, ${sumOf('false_positive')} AS falsePositive,
+  ${sumOf('true_negative')} AS trueNegative, ${sumOf('false_negative')} AS falseNegative`
 
 /** Inferences and labels since ever, also those whose reports have expired. */
 export async function totals(reader: Reader, filter: WindowFilter): Promise<Totals> {
@@ -92,15 +98,15 @@ export async function countedSince(reader: Reader, filter: WindowFilter, sinceMs
   const { where, args } = conditions(filter)
   const sums = await reader.first(
     z.object({ devices: z.number(), inferences: z.number(), errors: z.number(), sumUs: z.number(), count: z.number() }),
-    `SELECT count(DISTINCT device) AS devices, coalesce(sum(ok + error), 0) AS inferences,
-            coalesce(sum(error), 0) AS errors, coalesce(sum(latency ->> 'sumUs'), 0) AS sumUs,
-            coalesce(sum(latency ->> 'count'), 0) AS count
+    `SELECT count(DISTINCT device) AS devices, ${sumOf('ok + error')} AS inferences,
+            ${sumOf('error')} AS errors, min(total(latency ->> 'sumUs'), ${sumMax}) AS sumUs,
+            ${sumOf("latency ->> 'count'")} AS count
      FROM window_reports WHERE ${where} AND received_at >= ?`,
     [...args, sinceMs],
   )
   const bins = await reader.all(
     z.object({ bin: z.number(), count: z.number() }),
-    `SELECT bin.value ->> 0 AS bin, sum(bin.value ->> 1) AS count
+    `SELECT bin.value ->> 0 AS bin, ${sumOf('bin.value ->> 1')} AS count
      FROM window_reports, json_each(latency, '$.bins') AS bin
      WHERE ${where} AND received_at >= ? GROUP BY 1 ORDER BY 1`,
     [...args, sinceMs],
@@ -126,6 +132,7 @@ function conditions(filter: WindowFilter): { where: string; args: Value[] } {
   if (filter.devices !== undefined) {
     parts.push(['device IN (SELECT value FROM json_each(?))', JSON.stringify(filter.devices)])
   }
+  if (filter.registered === true) parts.push(['manifest IN (SELECT digest FROM manifests) AND ?', 1])
   if (filter.deployment !== undefined) parts.push(['deployment = ?', filter.deployment])
   if (filter.manifest !== undefined) parts.push(['manifest = ?', filter.manifest])
   if (filter.model !== undefined) parts.push(['model = ?', filter.model])

@@ -16,4 +16,5 @@ export const DeploymentName = Name
 export const Digest = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 is 64 lower-case hex digits')
 export type Digest = z.infer<typeof Digest>
 
-export const Milliseconds = z.number().int().nonnegative()
+/** Since 1970, as far as a Date reaches: a time of a device's must not be one that nobody can write down. */
+export const Milliseconds = z.number().int().nonnegative().max(8_640_000_000_000_000)

@@ -4,14 +4,14 @@ import { createHash } from 'node:crypto'
 import { buildBaseline } from '@roost/shared/drift/baseline.ts'
 import type { WindowReport } from '@roost/shared/protocol/records.ts'
 import { createColumnRecorder } from '@roost/shared/sketch/recorder.ts'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApp } from '../../../hub/app.ts'
 import { DriftReport } from '../../../hub/telemetry/drift.ts'
 import { createIngest } from '../../../hub/telemetry/ingest.ts'
 import { expire } from '../../../hub/telemetry/retention.ts'
 import { telemetryRoutes } from '../../../hub/telemetry/routes.ts'
-import { Totals } from '../../../hub/telemetry/windows.ts'
+import { countedSince, Totals } from '../../../hub/telemetry/windows.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
 
@@ -182,6 +182,74 @@ test('counts add up over pages and stay when the reports expire', async () => {
   const after = await page('/v1/models/vibration/telemetry')
   expect(after.windows).toEqual([])
   expect(after.totals).toMatchObject(expected)
+})
+
+describe('a device that reports what it likes', () => {
+  const epoch = '00000000000000bb'
+  const most = Number.MAX_SAFE_INTEGER
+
+  test('cannot keep the reports of others out, nor their sums from being read', async () => {
+    await using watching = await aWatchingHub()
+    const { hub, digest, get } = watching
+    const ingest = createIngest({ database: hub.database, clock: hub.clock, log: hub.log, onEvent: () => [] })
+    const latency = { bins: [[7, most] satisfies [number, number]], count: most, sumUs: Number.MAX_VALUE }
+    const counts = { ok: most, error: most, refused: most }
+    // enough of them that a sum of 64 bits would not hold it
+    const huge = Array.from({ length: 1_024 }, (_, i) =>
+      aRecord(i + 1, { ...aWindow({ manifest: digest }), counts, latency, windows: most }),
+    )
+    const batches = [
+      ingest.take('north-1', { epoch, records: huge }),
+      ingest.take('north-2', { epoch, records: [aRecord(1, aWindow({ manifest: digest }))] }),
+      ingest.take('south-1', { epoch, records: huge }),
+    ]
+    expect(await Promise.allSettled(batches)).toEqual([
+      { status: 'fulfilled', value: 1_024 },
+      { status: 'fulfilled', value: 1 },
+      { status: 'fulfilled', value: 1_024 },
+    ])
+    const totalsAt = async (path: string) => Telemetry.parse((await get(path)).body).totals
+    expect(await totalsAt('/v1/devices/north-2/telemetry')).toMatchObject({ ok: 100, windows: 1 })
+    expect(await totalsAt('/v1/devices/north-1/telemetry')).toMatchObject({ ok: most, windows: most })
+    expect(await totalsAt('/v1/models/vibration/telemetry')).toMatchObject({ ok: most, error: most, devices: 3 })
+    const counted = await countedSince(hub.database, { model: 'vibration' }, 0)
+    expect(counted).toMatchObject({ devices: 3, errors: most, latency: { count: most } })
+  })
+
+  test('gets no time past that of a Date into the events', async () => {
+    await using watching = await aWatchingHub()
+    const { hub, get } = watching
+    const ingest = createIngest({ database: hub.database, clock: hub.clock, log: hub.log, onEvent: () => [] })
+    const at = (time: number) => ({ kind: 'event', event: 'started', at: time, detail: '' }) as const
+    const times = [8_640_000_000_000_000, 8_640_000_000_000_001, most]
+    await ingest.take('north-1', { epoch, records: times.map((time, i) => aRecord(i + 1, at(time))) })
+    expect(await get('/v1/devices/north-1/events')).toMatchObject({
+      status: 200,
+      body: { events: [{ event: 'unreadable' }, { event: 'unreadable' }, { event: 'started' }] },
+    })
+  })
+
+  test('cannot keep a model from being judged by the others', async () => {
+    await using watching = await aWatchingHub()
+    const { hub, digest, get } = watching
+    for (const device of ['south-1', 'south-2']) await report(hub, digest, device, 20, 1)
+    const before = DriftReport.parse((await get('/v1/models/vibration/drift')).body)
+    const column = { bins: [1, 2, 3], missing: 0, min: 0, max: 1, sum: 1, sumSquares: 1 }
+    const lies: Partial<WindowReport>[] = [
+      { features: { x: column } },
+      { features: { y: column, constructor: column }, outputs: { x: column } },
+      { features: Object.fromEntries([['__proto__', column]]) },
+      { manifest: 'ff'.repeat(32), version: 99 },
+    ]
+    const ingest = createIngest({ database: hub.database, clock: hub.clock, log: hub.log, onEvent: () => [] })
+    const records = lies.map((lie, i) =>
+      aRecord(i + 1, aWindow({ manifest: digest, from: 1_000_000, to: 1_000_001, ...lie })),
+    )
+    await ingest.take('north-1', { epoch, records })
+    const after = DriftReport.parse((await get('/v1/models/vibration/drift')).body)
+    expect(after.verdict).toEqual(before.verdict)
+    expect(after.columns).toEqual(before.columns)
+  })
 })
 
 test.each([
