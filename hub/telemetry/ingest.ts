@@ -1,13 +1,14 @@
 // Reports from devices into the database: repeats dropped, many devices in one commit, acknowledged after it.
 // A device deletes what is acknowledged, so nothing may be acknowledged that is not on disk.
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Reports } from '@roost/shared/protocol/messages.ts'
 import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Clock } from '../hub.ts'
 import type { Reader, Statement, Writer } from '../storage/database.ts'
-import { eventStatement, type ReceivedWindow, readRecord, windowStatements } from './records.ts'
+import { eventStatement, insertRows, type ReceivedWindow, readRecord, windowStatements } from './records.ts'
 
 /** Batches and bytes that may wait for the database; beyond that batches are not taken, not acknowledged, and the
  *  devices send them again. */
@@ -55,6 +56,9 @@ export function createIngest(options: IngestOptions): Ingest {
 
   const run = async () => {
     while (queue.length > 0) {
+      // A turn of the event loop: whatever has reached the sockets meanwhile shares the commit. The database blocks the
+      // loop while it commits, so without this every message would have a commit of its own.
+      await nextTurn()
       const batch = takeSome(queue)
       await commit(batch)
       for (const waiting of batch) state.bytes -= waiting.bytes
@@ -87,8 +91,7 @@ export function createIngest(options: IngestOptions): Ingest {
       state.bytes += bytes
       return new Promise((resolve, reject) => {
         queue.push({ device, reports, bytes, resolve, reject })
-        // one turn later, so that whatever arrived at the same time shares the commit
-        running ??= Promise.resolve().then(run)
+        running ??= run()
       })
     },
     highWaterMark: (device, epoch) => markOf(database, positions, device, epoch),
@@ -147,16 +150,13 @@ async function prepare(
     marks.set(key, mark)
   }
   statements.push(...windowStatements(windows, nowMs))
-  for (const { device, epoch, seq } of marks.values()) statements.push(positionStatement(device, epoch, seq, nowMs))
+  const positionRows = [...marks.values()].map(({ device, epoch, seq }) => [device, epoch, seq, nowMs])
+  statements.push(...insertRows('outbox_positions (device, epoch, seq, changed_at)', positionRows, moveForward))
   return { statements, marks }
 }
 
-const positionStatement = (device: string, epoch: string, seq: number, nowMs: number): Statement => ({
-  sql: `INSERT INTO outbox_positions (device, epoch, seq, changed_at) VALUES (?, ?, ?, ?)
-        ON CONFLICT (device, epoch) DO UPDATE SET seq = excluded.seq, changed_at = excluded.changed_at
-        WHERE excluded.seq > seq`,
-  args: [device, epoch, seq, nowMs],
-})
+const moveForward = `ON CONFLICT (device, epoch) DO UPDATE SET seq = excluded.seq, changed_at = excluded.changed_at
+  WHERE excluded.seq > seq`
 
 async function markOf(reader: Reader, positions: Map<string, number>, device: string, epoch: string): Promise<number> {
   const known = positions.get(positionKey(device, epoch))

@@ -9,7 +9,7 @@ import {
   type WindowReport,
 } from '@roost/shared/protocol/records.ts'
 import { decode } from '@roost/shared/protocol/wire.ts'
-import type { Statement } from '../storage/database.ts'
+import type { Statement, Value } from '../storage/database.ts'
 
 export type Unreadable = { kind: 'event'; event: 'unreadable'; at: number; detail: string }
 
@@ -34,40 +34,45 @@ export function eventStatement(device: string, record: DeviceEvent | Gap | Unrea
 /** Rows of one INSERT. A statement costs more than its row: with 32 rows each takes a third of the time it takes alone. */
 export const rowsPerInsert = 32
 
-/** The rows of the reports, in their order, and their share in the totals, each total touched once. */
-export function windowStatements(windows: readonly ReceivedWindow[], nowMs: number): Statement[] {
-  const inserts: Statement[] = []
-  for (let at = 0; at < windows.length; at += rowsPerInsert) {
-    inserts.push(insertWindows(windows.slice(at, at + rowsPerInsert), nowMs))
-  }
-  return [...inserts, ...totalsOf(windows).map(totalsStatement)]
+/** Few statements for many rows, in their order. `onConflict`: what follows the values. */
+export function insertRows(into: string, rows: readonly (readonly Value[])[], onConflict = ''): Statement[] {
+  return Array.from({ length: Math.ceil(rows.length / rowsPerInsert) }, (_, i) => {
+    const some = rows.slice(i * rowsPerInsert, (i + 1) * rowsPerInsert)
+    const values = some.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ')
+    return { sql: `INSERT INTO ${into} VALUES ${values} ${onConflict}`, args: some.flat() }
+  })
 }
 
-/** One statement for all of them. */
-export function insertWindows(windows: readonly ReceivedWindow[], nowMs: number): Statement {
-  const rows = windows.map(() => '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')
-  return {
-    sql: `INSERT INTO window_reports
-            (device, deployment, role, manifest, model, version, from_ms, to_ms, received_at, ok, error, refused, latency, body)
-          VALUES ${rows}`,
-    args: windows.flatMap(({ device, report, bytes }) => [
-      device,
-      report.deployment,
-      report.role,
-      report.manifest,
-      report.model,
-      report.version,
-      report.from,
-      report.to,
-      nowMs,
-      report.counts.ok,
-      report.counts.error,
-      report.counts.refused,
-      JSON.stringify(report.latency),
-      bytes,
-    ]),
-  }
+/** The rows of the reports, in their order, and their share in the totals, each total touched once. */
+export function windowStatements(windows: readonly ReceivedWindow[], nowMs: number): Statement[] {
+  return [
+    ...insertRows(
+      windowColumns,
+      windows.map((window) => windowRow(window, nowMs)),
+    ),
+    ...insertRows(totalColumns, totalsOf(windows).map(totalRow), addToTotals),
+  ]
 }
+
+export const windowColumns = `window_reports
+  (device, deployment, role, manifest, model, version, from_ms, to_ms, received_at, ok, error, refused, latency, body)`
+
+export const windowRow = ({ device, report, bytes }: ReceivedWindow, nowMs: number): Value[] => [
+  device,
+  report.deployment,
+  report.role,
+  report.manifest,
+  report.model,
+  report.version,
+  report.from,
+  report.to,
+  nowMs,
+  report.counts.ok,
+  report.counts.error,
+  report.counts.refused,
+  JSON.stringify(report.latency),
+  bytes,
+]
 
 type Total = Pick<WindowReport, 'deployment' | 'role' | 'manifest' | 'model' | 'version' | 'windows' | 'counts'> &
   LabelCounts & { device: string; interrupted: number; lastToMs: number }
@@ -94,23 +99,24 @@ const noLabels: LabelCounts = { truePositive: 0, falsePositive: 0, trueNegative:
 
 const added = (a: Total, b: Total): Total => ({
   ...a,
-  windows: a.windows + b.windows,
-  interrupted: a.interrupted + b.interrupted,
+  windows: sum(a.windows, b.windows),
+  interrupted: sum(a.interrupted, b.interrupted),
   counts: {
-    ok: a.counts.ok + b.counts.ok,
-    error: a.counts.error + b.counts.error,
-    refused: a.counts.refused + b.counts.refused,
+    ok: sum(a.counts.ok, b.counts.ok),
+    error: sum(a.counts.error, b.counts.error),
+    refused: sum(a.counts.refused, b.counts.refused),
   },
-  truePositive: a.truePositive + b.truePositive,
-  falsePositive: a.falsePositive + b.falsePositive,
-  trueNegative: a.trueNegative + b.trueNegative,
-  falseNegative: a.falseNegative + b.falseNegative,
+  truePositive: sum(a.truePositive, b.truePositive),
+  falsePositive: sum(a.falsePositive, b.falsePositive),
+  trueNegative: sum(a.trueNegative, b.trueNegative),
+  falseNegative: sum(a.falseNegative, b.falseNegative),
   lastToMs: Math.max(a.lastToMs, b.lastToMs),
 })
 
 /** Sums stop at the largest whole number that a double holds: beyond it they could not be read, and further on not even
  *  be written, whatever a device claims to have counted. */
 export const sumMax = Number.MAX_SAFE_INTEGER
+const sum = (a: number, b: number) => Math.min(a + b, sumMax)
 
 const sums = [
   'windows',
@@ -126,32 +132,28 @@ const sums = [
   .map((column) => `${column} = min(${column} + excluded.${column}, ${sumMax})`)
   .join(', ')
 
-function totalsStatement(total: Total): Statement {
-  return {
-    sql: `INSERT INTO window_totals
-            (device, deployment, role, manifest, model, version, windows, interrupted, ok, error, refused,
-             true_positive, false_positive, true_negative, false_negative, last_to_ms)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-          ON CONFLICT (device, deployment, role, manifest) DO UPDATE SET
-            ${sums},
-            last_to_ms = max(last_to_ms, excluded.last_to_ms)`,
-    args: [
-      total.device,
-      total.deployment,
-      total.role,
-      total.manifest,
-      total.model,
-      total.version,
-      total.windows,
-      total.interrupted,
-      total.counts.ok,
-      total.counts.error,
-      total.counts.refused,
-      total.truePositive,
-      total.falsePositive,
-      total.trueNegative,
-      total.falseNegative,
-      total.lastToMs,
-    ],
-  }
-}
+const addToTotals = `ON CONFLICT (device, deployment, role, manifest) DO UPDATE SET
+  ${sums}, last_to_ms = max(last_to_ms, excluded.last_to_ms)`
+
+const totalColumns = `window_totals
+  (device, deployment, role, manifest, model, version, windows, interrupted, ok, error, refused,
+   true_positive, false_positive, true_negative, false_negative, last_to_ms)`
+
+const totalRow = (total: Total): Value[] => [
+  total.device,
+  total.deployment,
+  total.role,
+  total.manifest,
+  total.model,
+  total.version,
+  total.windows,
+  total.interrupted,
+  total.counts.ok,
+  total.counts.error,
+  total.counts.refused,
+  total.truePositive,
+  total.falsePositive,
+  total.trueNegative,
+  total.falseNegative,
+  total.lastToMs,
+]

@@ -20,7 +20,7 @@ export async function deploy(bundle: LoadedBundle, report: (window: WindowReport
     baseline,
     clock: Date.now,
     resources: () => ({ rssBytes: process.memoryUsage.rss(), cpuMs: performance.now() }),
-    judge: baseline && createDriftJudge(baseline, ignoreEvent),
+    judge: baseline && createDriftJudge(baseline, ignoreEvent).judge,
     report,
   })
   let made = 0

@@ -15,7 +15,7 @@ import { encode } from '@roost/shared/protocol/wire.ts'
 import { pino } from 'pino'
 import { z } from 'zod'
 import { openDatabase } from '../../hub/storage/database.ts'
-import { insertWindows, rowsPerInsert } from '../../hub/telemetry/records.ts'
+import { insertRows, rowsPerInsert, windowColumns, windowRow } from '../../hub/telemetry/records.ts'
 import { createCrew } from '../demo/crew.ts'
 import { startHub } from '../demo/hub-process.ts'
 import { tableModel } from './bundles.ts'
@@ -116,7 +116,8 @@ async function bareInserts(folder: string, outboxes: readonly Outbox[], rowsPerS
   const windows = outboxes.flatMap(({ device, reports, records }) =>
     reports.map((report, k) => ({ device, report, bytes: records[k]?.body ?? fail('no record') })),
   )
-  const statements = inSteps(windows, rowsPerStatement).map((rows) => insertWindows(rows, rows[0]?.report.to ?? 0))
+  const rows = windows.map((window) => windowRow(window, window.report.to))
+  const statements = inSteps(rows, rowsPerStatement).flatMap((some) => insertRows(windowColumns, some))
   const batches = inSteps(statements, rowsPerBatch / rowsPerStatement).map((batch) =>
     batch.map(({ sql, args = [] }) => ({ sql, args: [...args] })),
   )

@@ -3,15 +3,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { upTopic } from '@roost/shared/protocol/topics.ts'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { openDatabase } from '../../../hub/storage/database.ts'
+import { openDatabase, type Statement } from '../../../hub/storage/database.ts'
 import { createIngest, type Ingest } from '../../../hub/telemetry/ingest.ts'
 import { totals } from '../../../hub/telemetry/windows.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
+import { aBroker, aClient, connected } from '../fleet/a-broker.ts'
 
 const seed = Number(process.env.SEED ?? 20261124)
 console.log(`ingest: seed ${seed}`)
@@ -80,6 +82,29 @@ describe('ingest', () => {
     )
     for (const device of devices) expect(await inferencesOf(hub, device)).toBe(200)
     expect(commits).toBeLessThan(10)
+  })
+
+  test('reports that reach the broker while it commits share the next commit', async () => {
+    await using hub = await aHub()
+    let commits = 0
+    const database = {
+      all: hub.database.all.bind(hub.database),
+      first: hub.database.first.bind(hub.database),
+      write: (statements: readonly Statement[]) => {
+        commits += 1
+        return hub.database.write(statements)
+      },
+    }
+    const ingest = createIngest({ database, clock: hub.clock, log: hub.log, onEvent: () => [] })
+    const broker = await aBroker({
+      onMessage: async (device) => void (await ingest.take(device, { epoch, records: [aRecord(1, aWindow())] })),
+    })
+    const devices = Array.from({ length: 40 }, (_, i) => `d-${i}`)
+    const clients = await Promise.all(devices.map((device) => connected(aClient(broker, device))))
+    const topics = devices.map((device) => upTopic(device, 'reports'))
+    await Promise.all(clients.map((client, i) => client.publishAsync(topics[i] ?? '', 'reports', { qos: 1 })))
+    expect((await totals(hub.database, {})).ok).toBe(4_000)
+    expect(commits).toBeLessThan(20)
   })
 
   test('a merged record that overlaps what is already here is not taken a second time', async () => {
