@@ -1,6 +1,7 @@
 // Writes of many devices in one commit: what comes while a commit is under way goes into the next one together.
 // Five thousand devices that return at once are then some dozens of commits, not five thousand.
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database, Statement } from '../storage/database.ts'
 
 /** Statements in one commit; more wait for the next. */
@@ -23,6 +24,8 @@ export function createWriteGatherer(database: Pick<Database, 'write'>): WriteGat
 
   const run = async () => {
     while (queue.length > 0) {
+      // A turn of the event loop: the database blocks it while it commits, and what has come meanwhile is read only now.
+      await nextTurn()
       const batch = takeSome(queue)
       try {
         await database.write(batch.flatMap(({ statements }) => statements))
@@ -41,7 +44,7 @@ export function createWriteGatherer(database: Pick<Database, 'write'>): WriteGat
       }
       return new Promise((resolve, reject) => {
         queue.push({ statements, resolve, reject })
-        running ??= Promise.resolve().then(run)
+        running ??= run()
       })
     },
     close: async () => {

@@ -17,7 +17,10 @@ function aDatabase() {
   return { commits, write }
 }
 
-const settle = () => new Promise((resolve) => setImmediate(resolve))
+/** Two turns of the event loop: a commit begins with the next one. */
+const settle = async () => {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
 
 describe('the write gatherer', () => {
   test('commits together what comes while a commit is under way, in order, and answers each when it is on disk', async () => {
