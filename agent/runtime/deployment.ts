@@ -5,6 +5,7 @@ import { createPipeline } from '@roost/shared/features/compile.ts'
 import { Tensor } from 'onnxruntime-node'
 import type { OpenBundle } from './bundle.ts'
 import type { InferenceCounts, LoadedBundle } from './messages.ts'
+import type { DriftPage } from './monitor/drift.ts'
 import type { WindowRecorder } from './monitor/recorder.ts'
 import type { Tensors } from './session.ts'
 
@@ -23,6 +24,8 @@ export type Deployment = {
   /** Where a record carries its time. */
   readonly timeField: string | undefined
   readonly recorder: WindowRecorder
+  /** How the newest windows lie to the baseline; undefined where the bundle has none. */
+  readonly drift: (() => DriftPage) | undefined
   /** Tensors that fit the manifest's specs (readTensor). */
   infer: (feeds: Tensors) => Promise<Inference>
   /** `counted` is called in the same breath as the recorder, so that both are in a window report or neither is. */
@@ -36,6 +39,7 @@ export type Deployment = {
 
 export type DeploymentContext = {
   recorder: WindowRecorder
+  drift?: (() => DriftPage) | undefined
   /** Milliseconds, steady, with fractions. */
   clock: () => number
   /** A new one for every prediction, of this device never used before. */
@@ -46,7 +50,7 @@ export type DeploymentContext = {
 
 export function createDeployment(open: OpenBundle, context: DeploymentContext): Deployment {
   const { bundle, session } = open
-  const { recorder, clock, nextId, pulse } = context
+  const { recorder, drift, clock, nextId, pulse } = context
   const pipeline = open.features && createPipeline(open.features)
   const shapes = new Map(
     open.features?.inputs.map(({ name, features }) => {
@@ -97,6 +101,7 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
     takesRecords: pipeline !== undefined,
     timeField: open.features?.definitions.time,
     recorder,
+    drift,
     infer: (feeds) => run(feeds),
     async predict(record, counted) {
       const result = pipeline?.push(record)

@@ -83,6 +83,7 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
 
   function deploy(open: OpenBundle, generation: number): Deployment {
     const { bundle, features, baseline } = open
+    const drift = baseline && createDriftJudge(baseline, (event) => tell({ kind: 'event', event }))
     const recorder = createWindowRecorder({
       bundle,
       generation,
@@ -90,10 +91,10 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
       baseline,
       clock: context.wallMs,
       resources: context.resources,
-      judge: baseline && createDriftJudge(baseline, (event) => tell({ kind: 'event', event })),
+      judge: drift?.judge,
       report: (report) => tell({ kind: 'window', report, positions: positions() }),
     })
-    return createDeployment(open, { recorder, clock: steadyMs, nextId: predictionId, pulse })
+    return createDeployment(open, { recorder, drift: drift?.page, clock: steadyMs, nextId: predictionId, pulse })
   }
 
   /** What cannot be read is left out: not the model's fault, and no reason to serve nothing. */

@@ -59,6 +59,7 @@ async function* scoreAll(model: Model, golden: readonly Tensors[], rows: Trainin
     yield* score({ path, inputs, outputs, limits, vectors: vectors() })
   } catch (error) {
     if (!(error instanceof ScoreError)) throw error
+    if (error.code === 'busy') throw new Problem(503, 'busy', 'Try again later', error.message, { cause: error })
     throw new Problem(422, error.code, 'The model does not run', error.message, { field: 'model', cause: error })
   }
 }

@@ -35,11 +35,9 @@ export function createRoutes(deployments: ReadonlyMap<string, Deployment>, versi
     const [root, family, kind, name, ...rest] = path.split('/')
     if (root !== '' || name === undefined) return undefined
     if (family === 'v2' && kind === 'models') return modelRoute(deployments, name, rest)
-    if (family === 'roost' && kind === 'v1' && name === 'deployments' && rest.length === 2 && rest[1] === 'records') {
-      const deployment = deployments.get(rest[0] ?? '')
-      return deployment && recordsRoute(deployment)
-    }
-    return undefined
+    const [deployment, action, ...more] = rest
+    if (family !== 'roost' || kind !== 'v1' || name !== 'deployments' || more.length > 0) return undefined
+    return ownRoute(deployments.get(deployment ?? ''), action)
   }
 }
 
@@ -87,6 +85,22 @@ function accept<Value extends object>(refused: () => void, read: () => Value): V
     if (!(error instanceof TensorError || error instanceof JsonError)) throw error
     refused()
     return failure(400, error.message)
+  }
+}
+
+/** Beyond the protocol: raw records, and how the newest windows lie to the baseline. */
+function ownRoute(deployment: Deployment | undefined, action: string | undefined): Route | undefined {
+  if (deployment === undefined) return undefined
+  if (action === 'records') return recordsRoute(deployment)
+  const { drift, bundle } = deployment
+  if (action !== 'drift') return undefined
+  const { model, version } = bundle.manifest
+  return {
+    method: 'GET',
+    respond: () =>
+      drift === undefined
+        ? failure(404, 'this version has no baseline to judge by')
+        : { status: 200, text: JSON.stringify({ model_name: model, model_version: String(version), ...drift() }) },
   }
 }
 
