@@ -1,6 +1,6 @@
 // npm run demo: the whole of Roost on one machine in a minute and a half, on recorded sensor data, told as it happens.
 // Ends with `demo: ok`, or `demo: failed at …` and the last lines of the process concerned. `-- --keep` leaves everything
-// running until Ctrl-C. Whatever happens, no process and no file stays behind.
+// running until Ctrl-C. Whatever happens, short of kill -9, no process and no file stays behind.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { createCrew } from './crew.ts'
 import { keepRunning } from './keep.ts'
 import { createNarration } from './narration.ts'
 import { tellStory } from './story.ts'
+import { train } from './training-act.ts'
 import { DemoError, InterruptedError } from './waiting.ts'
 
 /** Of the story, which takes a third of it on two cores with nothing else to do. */
@@ -20,9 +21,15 @@ const linesShown = 25
 async function runDemo(keep: boolean): Promise<{ line: string; code: number }> {
   const over = new AbortController()
   const interrupt = (why: string) => over.abort(new InterruptedError(why))
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt(`by ${signal}`))
   // Nobody reads any more (`| head`): the same as Ctrl-C.
   process.stdout.on('error', () => interrupt('because nobody reads its output'))
+  const narration = createNarration(
+    (text) => process.stdout.write(text),
+    () => performance.now(),
+  )
+  // Nothing is open yet, so that a signal may end the process at once; it could not be heard meanwhile.
+  const trained = train(narration)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt(`by ${signal}`))
 
   await using opened = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'roost-demo-'))
@@ -33,16 +40,12 @@ async function runDemo(keep: boolean): Promise<{ line: string; code: number }> {
   const crew = createCrew(logs, over.signal, end)
   opened.defer(() => crew.dismiss())
   process.on('exit', crew.killAll)
-  const narration = createNarration(
-    (text) => process.stdout.write(text),
-    () => performance.now(),
-  )
   const late = setTimeout(() => end(new DemoError(`not done after ${storyMsMax / 1000} s`)), storyMsMax)
   opened.defer(() => clearTimeout(late))
 
   let done: string | undefined
   try {
-    const { scene, fleet } = await tellStory({ folder, crew, narration, signal: over.signal, opened })
+    const { scene, fleet } = await tellStory({ folder, crew, narration, signal: over.signal, opened }, trained)
     clearTimeout(late)
     done = `demo: ok (${narration.seconds().toFixed(0)} s)`
     if (keep) await keepRunning(scene, fleet, done)

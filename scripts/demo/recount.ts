@@ -1,6 +1,6 @@
 // What the hub's label counts must be, worked out from the recording: which rows a gateway replayed, in order, which
-// version had its turn when, and what that version answers. One reading lost or counted twice on the way, and the
-// rows after it are judged by another label.
+// version had its turn when, and what that version answers. Sums say that nothing is lost or counted twice, labels that
+// each reading got its own answer, also where one runtime took over from another.
 
 import { compileFeatures, createPipeline } from '@roost/shared/features/compile.ts'
 import type { LabelCounts } from '@roost/shared/protocol/records.ts'

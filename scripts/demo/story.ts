@@ -1,4 +1,4 @@
-// The story from the first trained detector to the last counted inference, one act after the other.
+// The story from the start of the hub to the last counted inference, one act after the other.
 
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -8,12 +8,10 @@ import type { Crew } from './crew.ts'
 import { outdoorsDrifts } from './drift-act.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import { type HubProcess, startHub } from './hub-process.ts'
-import { loadMotes, type Mote } from './motes.ts'
-import { count, type Narration } from './narration.ts'
+import type { Narration } from './narration.ts'
 import { countOnce } from './reckoning.ts'
 import { v1ToAll, v2ByCanary, v3IsTakenBack } from './rollout-acts.ts'
-import { type TrainedModel, trainDetectors } from './train.ts'
-import type { VersionName } from './versions.ts'
+import type { Trained } from './training-act.ts'
 
 export type Stage = {
   folder: string
@@ -25,24 +23,18 @@ export type Stage = {
   opened: AsyncDisposableStack
 }
 
-export type Scene = Stage & {
-  motes: readonly Mote[]
-  detectors: Record<VersionName, TrainedModel>
-  hub: HubProcess
-  operator: Client
-  ci: Client
-}
+export type Scene = Stage &
+  Trained & {
+    hub: HubProcess
+    operator: Client
+    ci: Client
+  }
 
 /** @throws DemoError, or what a step failed of */
-export async function tellStory(stage: Stage): Promise<{ scene: Scene; fleet: Fleet }> {
+export async function tellStory(stage: Stage, trained: Trained): Promise<{ scene: Scene; fleet: Fleet }> {
   const { narration } = stage
-  narration.step('train three event detectors on the recorded motes')
-  const motes = loadMotes()
-  const detectors = trainDetectors(motes)
-  tellTraining(narration, motes, detectors)
-
   narration.step('start a hub')
-  const scene = { ...stage, motes, detectors, ...(await openHub(stage)) }
+  const scene = { ...stage, ...trained, ...(await openHub(stage)) }
 
   narration.step('six gateways enrol and connect')
   const fleet = await startFleet(scene)
@@ -62,28 +54,6 @@ export async function tellStory(stage: Stage): Promise<{ scene: Scene; fleet: Fl
   narration.step('every inference is counted once')
   await countOnce(scene, fleet)
   return { scene, fleet }
-}
-
-function tellTraining({ say, table }: Narration, motes: readonly Mote[], detectors: Scene['detectors']): void {
-  const names = ['v1', 'v2'] as const
-  const readingsOf = (name: 'v1' | 'v2', mote: number) => detectors[name].confusions.filter((row) => row.mote === mote)
-  const cells = (name: 'v1' | 'v2', mote: number) => {
-    const rows = readingsOf(name, mote)
-    const sum = (of: 'found' | 'missed' | 'falseAlarms') => rows.reduce((total, row) => total + row[of], 0)
-    const events = sum('found') + sum('missed')
-    return [events === 0 ? '-' : `${sum('found')} of ${events}`, count(sum('falseAlarms'))]
-  }
-  const readings = count(motes.reduce((sum, { rows }) => sum + rows.length, 0))
-  say(
-    `${readings} readings of temperature and humidity: two motes stood indoors, two outdoors, and at two of them events were introduced. Logistic regression on ten features of the last ten minutes; v1 has seen the indoor motes only, v2 all four, v3 answers as v2 and takes far longer. Readings of an event that each finds, and false alarms:`,
-  )
-  table(
-    ['mote', ...names.flatMap((name) => [`${name} finds`, 'false alarms'])],
-    [1, 2, 3, 4].map((mote) => [
-      `${mote}, ${mote < 3 ? 'indoors' : 'outdoors'}`,
-      ...names.flatMap((name) => cells(name, mote)),
-    ]),
-  )
 }
 
 /** The hub, and what an operator prepares: tokens for whoever shall do what, and a group. */
