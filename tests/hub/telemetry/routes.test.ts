@@ -11,7 +11,7 @@ import { DriftReport } from '../../../hub/telemetry/drift.ts'
 import { createIngest } from '../../../hub/telemetry/ingest.ts'
 import { expire } from '../../../hub/telemetry/retention.ts'
 import { telemetryRoutes } from '../../../hub/telemetry/routes.ts'
-import { countedSince, Totals } from '../../../hub/telemetry/windows.ts'
+import { countedSince, Totals, totals } from '../../../hub/telemetry/windows.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
 
@@ -214,6 +214,23 @@ describe('a device that reports what it likes', () => {
     expect(await totalsAt('/v1/models/vibration/telemetry')).toMatchObject({ ok: most, error: most, devices: 3 })
     const counted = await countedSince(hub.database, { model: 'vibration' }, 0)
     expect(counted).toMatchObject({ devices: 3, errors: most, latency: { count: most } })
+  })
+
+  test('and cannot be committed costs the others in the same commit nothing', async () => {
+    await using hub = await aHub()
+    const onEvent = (device: string) => (device === 'north-1' ? [{ sql: 'INSERT INTO no_such_table VALUES (1)' }] : [])
+    const ingest = createIngest({ database: hub.database, clock: hub.clock, log: hub.log, onEvent })
+    const started = { kind: 'event', event: 'started', at: 1, detail: '' } as const
+    const batches = ['north-2', 'north-1', 'south-1'].map((device) =>
+      ingest.take(device, { epoch, records: [aRecord(1, aWindow()), aRecord(2, started)] }),
+    )
+    expect(await Promise.allSettled(batches)).toMatchObject([
+      { status: 'fulfilled', value: 2 },
+      { status: 'rejected' },
+      { status: 'fulfilled', value: 2 },
+    ])
+    expect((await totals(hub.database, {})).ok).toBe(200)
+    expect(await ingest.highWaterMark('north-1', epoch)).toBe(0)
   })
 
   test('gets no time past that of a Date into the events', async () => {
