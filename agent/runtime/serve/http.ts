@@ -33,11 +33,14 @@ const headersTimeoutMs = 10_000
 const requestTimeoutMs = 60_000
 /** How long an idle connection is kept; told to the client, with a second more for what is on its way. */
 const keepAliveTimeoutMs = 5_000
-/** How much of a body that is too long is read and thrown away, so that the client gets to read the answer. */
+/** How much of a body that is not wanted is read and thrown away, in units of the largest one allowed: closing before
+ *  would reset the connection under a client that is still sending, and it would not get to read the answer. */
 const discardFactor = 4
 
 export function createHttpServer(find: FindRoute, options: { bodyBytesMax: number }): HttpServer {
   const { bodyBytesMax } = options
+  const discardedBytesMax = bodyBytesMax * discardFactor
+  const tooLong = failure(413, `a body may be at most ${bodyBytesMax} bytes`)
   let bytesHeld = 0
   let released = true
 
@@ -61,22 +64,22 @@ export function createHttpServer(find: FindRoute, options: { bodyBytesMax: numbe
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const route = find(pathOf(request.url ?? '/'))
-    if (route === undefined) return answer(request, response, failure(404, 'there is no such path or model'))
+    if (route === undefined) return refuse(request, response, failure(404, 'there is no such path or model'))
     if (request.method !== route.method) {
       response.setHeader('allow', route.method)
-      return answer(request, response, failure(405, `use ${route.method}`))
+      return refuse(request, response, failure(405, `use ${route.method}`))
     }
     if (route.method === 'GET') return answer(request, response, await route.respond(noBody))
-    const refusal = refusedEncoding(request)
+    const refusal = declaredBytes(request) > discardedBytesMax ? tooLong : refusedEncoding(request)
     if (refusal !== undefined) {
       route.refused?.()
-      return answer(request, response, refusal)
+      return refuse(request, response, refusal)
     }
     const body = await readBody(request)
     if (body === 'gone') return
     if (body === 'too-long') {
       route.refused?.()
-      return answer(request, response, failure(413, `a body may be at most ${bodyBytesMax} bytes`))
+      return answer(request, response, tooLong)
     }
     if (body === 'busy') return answer(request, response, failure(503, 'too many requests at a time'))
     try {
@@ -105,7 +108,7 @@ export function createHttpServer(find: FindRoute, options: { bodyBytesMax: numbe
       request.on('data', (chunk: Buffer) => {
         length += chunk.length
         if (refusal !== undefined) {
-          if (length > bodyBytesMax * discardFactor) settle(refusal)
+          if (length > discardedBytesMax) settle(refusal)
           return
         }
         bytesHeld += chunk.length
@@ -116,6 +119,11 @@ export function createHttpServer(find: FindRoute, options: { bodyBytesMax: numbe
       request.on('end', () => settle(refusal ?? (chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks))))
       request.on('close', () => settle('gone'))
     })
+  }
+
+  async function refuse(request: IncomingMessage, response: ServerResponse, refusal: Answer): Promise<void> {
+    if (declaredBytes(request) <= discardedBytesMax) await discardBody(request, discardedBytesMax)
+    answer(request, response, refusal)
   }
 
   function answer(request: IncomingMessage, response: ServerResponse, { status, text }: Answer): void {
@@ -157,6 +165,23 @@ function connectionsOf(server: ListeningServer): Promise<number> {
   return new Promise((resolve, reject) =>
     server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
   )
+}
+
+/** 0 where the client does not say, or has none. */
+const declaredBytes = (request: IncomingMessage) => Number(request.headers['content-length'] ?? 0)
+
+/** Resolves when the client has sent all, or more than is read, or is gone. */
+function discardBody(request: IncomingMessage, bytesMax: number): Promise<void> {
+  return new Promise((resolve) => {
+    let length = 0
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length <= bytesMax) return
+      request.removeAllListeners('data').pause()
+      resolve()
+    })
+    request.once('end', resolve).once('close', resolve)
+  })
 }
 
 function pathOf(url: string): string {
