@@ -5,6 +5,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { styleText } from 'node:util'
 import { createCrew } from './crew.ts'
 import { keepRunning } from './keep.ts'
 import { createNarration } from './narration.ts'
@@ -26,6 +27,7 @@ async function runDemo(keep: boolean): Promise<{ line: string; code: number }> {
   const narration = createNarration(
     (text) => process.stdout.write(text),
     () => performance.now(),
+    (title) => styleText('bold', title, { stream: process.stdout }),
   )
   // Nothing is open yet, so that a signal may end the process at once; it could not be heard meanwhile.
   const trained = train(narration)

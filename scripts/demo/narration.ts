@@ -13,8 +13,13 @@ export type Narration = {
   seconds: () => number
 }
 
-/** @param clock steady milliseconds */
-export function createNarration(write: (text: string) => void, clock: () => number): Narration {
+/** @param clock steady milliseconds
+ *  @param strong how a title stands out */
+export function createNarration(
+  write: (text: string) => void,
+  clock: () => number,
+  strong: (text: string) => string,
+): Narration {
   const startedMs = clock()
   const seconds = () => (clock() - startedMs) / 1000
   let number = 0
@@ -24,7 +29,7 @@ export function createNarration(write: (text: string) => void, clock: () => numb
     step(title) {
       number += 1
       current = `step ${number}, ${title}`
-      write(`\n${String(number).padStart(2)}  ${title}   [${seconds().toFixed(0)} s]\n`)
+      write(`\n${strong(`${String(number).padStart(2)}  ${title}`)}   [${seconds().toFixed(0)} s]\n`)
     },
     say: (text) => write(wrapped(text)),
     table: (header, rows) =>
@@ -56,12 +61,15 @@ const isFigure = (cell: Cell): boolean => /^(-|-?\d[\d,.]*( of [\d,]+)?)?$/.test
 const widthMax = 116
 const indent = '    '
 
-/** At word ends, later lines as far in as the first. */
+/** Where a line may end: at a space, but not between a figure and its unit. */
+const lineEnd = / (?!(?:s|ms|%)(?:[ ,.;:)]|$))/
+
+/** Later lines as far in as the first. */
 function wrapped(text: string): string {
   const hanging = `${indent}${/^ */.exec(text)?.[0] ?? ''}`
   const lines: string[] = []
   let line = indent
-  for (const word of text.split(' ')) {
+  for (const word of text.split(lineEnd)) {
     if (line.length + word.length > widthMax && line.trim() !== '') {
       lines.push(line.trimEnd())
       line = hanging

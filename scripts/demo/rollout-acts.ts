@@ -121,7 +121,7 @@ function tellAsking({ narration }: Scene, gateway: string, { application }: Aski
   const { answered, failed, firstFailure, byVersion, slowestMs } = application.counts()
   const versions = [...byVersion].map(([version, times]) => `${count(times)} by v${version}`)
   narration.say(
-    `The application at ${gateway} has had ${count(answered)} right answers so far, ${listed(versions)}, the slowest after ${slowestMs.toFixed(0)} ms; ${failed} failed.`,
+    `The application at ${gateway} has had ${count(answered)} right answers so far, ${listed(versions)}, the slowest after ${count(Math.round(slowestMs))} ms; ${failed} failed.`,
   )
   if (failed > 0)
     throw new DemoError(`${failed} requests of the application failed, the first: ${firstFailure}`, gateway)

@@ -63,7 +63,8 @@ function tellStages({ stages }: Rollout, told: Set<string>, say: (text: string) 
   for (const stage of stages) {
     if (stage.endedAt === null || told.has(stage.name)) continue
     told.add(stage.name)
-    say(`stage ${stage.name} (${stage.percent} %) ${stage.state}:`)
+    const gateways = Object.values(stage.devices).reduce((sum, number) => sum + number, 0)
+    say(`Stage ${stage.name}, ${gateways} ${gateways === 1 ? 'gateway' : 'gateways'}, ${stage.state}:`)
     for (const gate of stage.verdict?.gates ?? []) say(`  ${gate.outcome}  ${gate.metric}: ${gate.sentence}`)
   }
 }

@@ -13,24 +13,41 @@ export type TcpProxy = AsyncDisposable & {
   breakAll(): void
   /** Each piece of data is held back this long, in order. */
   setDelay(delayMs: number): void
+  /** Each connection carries at most so much in each direction; infinity, where nothing is held back. */
+  setRate(bytesPerSecond: number): void
   /** While true, data is taken and thrown away: the link looks alive and carries nothing. */
   setSilent(silent: boolean): void
   /** Connections made so far. */
   connections(): number
+  /** Bytes carried to those who connected here. */
+  carriedBytes(): number
 }
 
 /** @param target where connections go on to, on localhost */
 export async function startTcpProxy(target: { port: number }): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>()
-  const state = { cut: false, silent: false, delayMs: 0, connections: 0 }
+  const state = {
+    cut: false,
+    silent: false,
+    delayMs: 0,
+    bytesPerSecond: Number.POSITIVE_INFINITY,
+    connections: 0,
+    carriedBytes: 0,
+  }
 
   const breakAll = () => {
     for (const pair of pairs) for (const socket of pair) socket.destroy()
     pairs.clear()
   }
-  const carry = (from: Socket, to: Socket) => {
+  const carry = (from: Socket, to: Socket, count: (bytes: number) => void) => {
     from.on('data', (data) => {
       if (state.silent) return
+      count(data.length)
+      if (Number.isFinite(state.bytesPerSecond)) {
+        from.pause()
+        const timer = setTimeout(() => from.resume(), (1000 * data.length) / state.bytesPerSecond)
+        from.once('close', () => clearTimeout(timer))
+      }
       if (state.delayMs === 0) return void to.write(data)
       const timer = setTimeout(() => {
         if (!to.destroyed) to.write(data)
@@ -53,8 +70,10 @@ export async function startTcpProxy(target: { port: number }): Promise<TcpProxy>
         for (const other of pair) other.destroy()
       })
     }
-    carry(near, far)
-    carry(far, near)
+    carry(near, far, () => undefined)
+    carry(far, near, (bytes) => {
+      state.carriedBytes += bytes
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 
@@ -74,7 +93,11 @@ export async function startTcpProxy(target: { port: number }): Promise<TcpProxy>
     setSilent: (silent) => {
       state.silent = silent
     },
+    setRate: (bytesPerSecond) => {
+      state.bytesPerSecond = bytesPerSecond
+    },
     connections: () => state.connections,
+    carriedBytes: () => state.carriedBytes,
     [Symbol.asyncDispose]: async () => {
       breakAll()
       await new Promise<void>((resolve) => server.close(() => resolve()))
