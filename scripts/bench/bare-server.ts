@@ -1,5 +1,5 @@
 // The limit of serving: node:http, JSON and `session.run`, and nothing that a product needs beside it.
-// Started by serving.ts with the path of a model; says its port.
+// Started with the path of a model, and a port where it may not be just any; says its port.
 
 import { createServer } from 'node:http'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
@@ -51,8 +51,9 @@ function crash(error: unknown): void {
   })
 }
 
-server.listen(0, '127.0.0.1', () => {
+server.listen(Number(process.argv[3] ?? 0), '127.0.0.1', () => {
   const address = server.address()
   process.send?.(typeof address === 'object' ? address?.port : undefined)
 })
+process.on('SIGTERM', () => process.exit(0))
 process.on('disconnect', () => process.exit(0))
