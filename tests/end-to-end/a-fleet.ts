@@ -2,12 +2,12 @@
 // Everything is killed and removed at the end, whatever happens.
 
 import { mkdtempSync, rmSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readStatus, type Status } from '@roost/agent/control/status.ts'
-import { Slots } from '@roost/agent/reconcile/slots.ts'
+import { loadSlots } from '@roost/agent/reconcile/slot-storage.ts'
+import type { Slots } from '@roost/agent/reconcile/slots.ts'
 import { WindowReport } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
 import { type Client, createClient } from '../../hub/cli/client.ts'
@@ -117,7 +117,7 @@ export async function aFleet(): Promise<Fleet> {
           return agent
         },
         status: () => readStatus(place),
-        slots: async () => Slots.parse(JSON.parse(await readFile(join(place, 'slots.json'), 'utf8'))),
+        slots: async () => (await loadSlots(place)).slots,
       }
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),

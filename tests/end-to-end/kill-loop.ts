@@ -77,7 +77,14 @@ export async function runKillLoop(options: KillLoopOptions): Promise<KillLoopRes
       if (killed % 50 === 0) say(progressOf(killed, options, devices))
     }
   })
-  const share = () => killed / (options.gateways * options.killsEach)
+  // where one failed, nobody waits for the rest
+  let failed = false
+  const share = () => (failed ? Number.POSITIVE_INFINITY : killed / (options.gateways * options.killsEach))
+  for (const loop of loops) {
+    loop.catch(() => {
+      failed = true
+    })
+  }
   const [hubKills] = await Promise.all([
     killHubs(fleet, shop, seededChance(seed - 1), options.hubKills, share),
     ...loops,
@@ -184,6 +191,7 @@ async function killHubs(fleet: Fleet, shop: Shop, chance: () => number, kills: n
   for (let kill = 0; kill < kills; kill++) {
     while (share() < kill / kills) await delay(50)
     await delay(chance() * hubLivesMsMax)
+    if (share() === Number.POSITIVE_INFINITY) break
     await shop.undisturbed(async () => {
       await fleet.hub().kill()
       await fleet.startHub()
