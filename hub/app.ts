@@ -2,8 +2,8 @@
 // document) and the routes of the slices.
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import { limitBody } from './body-limit.ts'
 import { type HubEnv, scoped, unscoped } from './governance/access.ts'
 import { governanceRoutes } from './governance/routes.ts'
 import { watchRequests } from './http-metrics.ts'
@@ -31,8 +31,7 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
     c.res.headers.set('x-request-id', c.get('requestId'))
   })
   app.use(watchRequests(hub.metrics))
-  const limitBody = bodyLimit({ maxSize: bodyBytesMax, onError: () => Promise.reject(bodyTooLarge()) })
-  app.use((c, next) => (c.req.header('content-type')?.startsWith('multipart/') ? next() : limitBody(c, next)))
+  app.use(limitBody(bodyBytesMax))
 
   addOwnRoutes(app, hub)
   for (const routes of [governanceRoutes(hub), ...slices]) app.route('/', routes)
@@ -128,8 +127,6 @@ function requestId(given: string | undefined, hub: Hub): string {
   if (given !== undefined && /^[\w.-]{1,64}$/.test(given)) return given
   return Buffer.from(hub.random(12)).toString('hex')
 }
-
-const bodyTooLarge = () => new Problem(413, 'too-large', 'Too large', `a body may have ${bodyBytesMax} bytes`)
 
 /** The methods of the routes whose path fits. */
 function methodsAt(app: Routes, path: string): string[] {

@@ -1,0 +1,73 @@
+// Bodies over a real socket, in every way HTTP lets them be sent: what is short passes, what is long is cut at the limit.
+
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { expect, onTestFinished, test } from 'vitest'
+import { bodyBytesMax, createApp } from '../../hub/app.ts'
+import { startHttpServer } from '../../hub/http-server.ts'
+import { aHub } from './a-hub.ts'
+
+async function aServer() {
+  const hub = await aHub({ environment: { ROOST_HTTP_PORT: '0' } })
+  const server = await startHttpServer(hub, createApp(hub, []))
+  onTestFinished(async () => {
+    await server.close()
+    await hub[Symbol.asyncDispose]()
+  })
+  const token = await hub.tokenOf('admin')
+  /** Sends the pieces; with a length where one is told, in chunks where none is. */
+  const send = async (
+    method: string,
+    path: string,
+    pieces: readonly (string | Uint8Array)[],
+    headers: Record<string, string | number> = {},
+  ) => {
+    const request = httpRequest(`http://127.0.0.1:${server.port}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+      agent: false,
+    })
+    request.on('error', () => undefined)
+    const answered = once(request, 'response')
+    for (const piece of pieces) request.write(piece)
+    request.end()
+    const [response] = await answered
+    let text = ''
+    for await (const piece of response) text += String(piece)
+    request.destroy()
+    return { status: Number(response.statusCode), text }
+  }
+  return { send }
+}
+
+const aToken = (name: string) => JSON.stringify({ name, role: 'viewer' })
+
+test('a body comes through with its length, in chunks, and in chunks of one byte', async () => {
+  const { send } = await aServer()
+  const body = aToken('somebody')
+  const sent = [
+    await send('POST', '/v1/tokens', [body], { 'content-length': body.length }),
+    await send('POST', '/v1/tokens', [body]),
+    await send('POST', '/v1/tokens', [...body]),
+  ]
+  for (const { status, text } of sent) expect([status, JSON.parse(text)]).toMatchObject([201, { name: 'somebody' }])
+})
+
+test('a DELETE needs no body, no length and no type', async () => {
+  const { send } = await aServer()
+  const { text } = await send('POST', '/v1/tokens', [aToken('short-lived')])
+  const path = `/v1/tokens/${JSON.parse(text).id}`
+  expect((await send('DELETE', path, [], { 'transfer-encoding': 'chunked' })).status).toBe(204)
+  expect((await send('DELETE', path, [])).status).toBe(204)
+})
+
+test('one byte over the limit is refused, declared or not; the longest is read', async () => {
+  const { send } = await aServer()
+  const longest = Buffer.alloc(bodyBytesMax, ' ')
+  longest.write(aToken('patient'))
+  const over = Buffer.alloc(bodyBytesMax + 1, ' ')
+  expect((await send('POST', '/v1/tokens', [longest], { 'content-length': longest.length })).status).toBe(201)
+  expect((await send('POST', '/v1/tokens', [longest])).status).toBe(201)
+  expect((await send('POST', '/v1/tokens', [over], { 'content-length': over.length })).status).toBe(413)
+  expect((await send('POST', '/v1/tokens', [over])).status).toBe(413)
+})
