@@ -61,6 +61,8 @@ test('every problem that the registry answers with, with its status', () => {
     ...codesThrown(),
     // hub/problem.ts: of any request
     ['invalid-request', 422],
+    // a ScoreError that is the hub's state and not the model's
+    ['busy', 503],
   ])
   const written = rowsUnder('Problems').map(([code, status]): [string, number] => [
     codeIn(code)[0] ?? '',
