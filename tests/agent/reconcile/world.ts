@@ -116,14 +116,15 @@ export class World {
       all: () => this.processes,
       start: (set) => {
         const key = keyOf(set)
+        this.#assertCounted(key)
         assert(!this.processes.some((one) => one.key === key && one.phase !== 'dead' && one.phase !== 'stopping'))
         assert(this.processes.length < (this.#mode === 'warm' ? 2 : 1), 'too many runtimes at once')
         for (const { manifest } of set.bundles) assert.equal(this.files.get(manifest)?.state, 'present')
         for (const bundle of changedBundles(set, this.memory.slots.current)) {
-          const denied = this.disk.denied.find(
-            ({ deployment, manifest }) => deployment === bundle.deployment && manifest === bundle.manifest,
-          )
-          assert(denied === undefined || denied.attempt < bundle.attempt, 'a denied bundle was tried again')
+          for (const denied of [...this.disk.denied, ...this.memory.slots.denied]) {
+            const isSame = denied.deployment === bundle.deployment && denied.manifest === bundle.manifest
+            assert(!isSame || denied.attempt < bundle.attempt, 'a denied bundle was tried again')
+          }
           const name = `${bundle.deployment} ${bundle.version} ${bundle.attempt}`
           this.starts.set(name, (this.starts.get(name) ?? 0) + 1)
         }
@@ -142,6 +143,7 @@ export class World {
       serve: async (id) => {
         const next = this.#process(id)
         assert(next.proven, 'a set serves that did not pass its trial')
+        this.#assertCounted(next.key)
         const before = this.processes.find(({ phase }) => phase === 'serving')
         if (before !== undefined) before.phase = 'released'
         next.phase = 'serving'
@@ -290,6 +292,15 @@ export class World {
     const one = this.processes.find((process) => process.id === id)
     assert(one !== undefined)
     return one
+  }
+
+  /** A candidate that runs before its boot counter is on disk could take the device down for ever. */
+  #assertCounted(key: string): void {
+    const { candidate } = this.memory.slots
+    if (candidate === null || keyOf(candidate) !== key) return
+    const onDisk = this.disk.candidate
+    assert(onDisk !== null && keyOf(onDisk) === key, 'a candidate runs that the disk does not know')
+    assert(onDisk.starts === candidate.starts && !onDisk.stoppedCleanly, 'a candidate runs uncounted')
   }
 
   #assertConfirmed(set: BundleSet): void {
