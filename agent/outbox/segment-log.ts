@@ -189,7 +189,9 @@ export class SegmentLog {
   /** Leaves a segment that failed: what is durable in it stays, and the next append starts another. */
   async #abandon(): Promise<void> {
     const { log } = this.#options
-    await this.#seal().catch((error: unknown) => log.warn({ err: error }, 'outbox segment did not close'))
+    const writer = this.#writer
+    this.#writer = undefined
+    await writer?.abandon().catch((error: unknown) => log.warn({ err: error }, 'outbox segment did not close'))
     const segment = this.#segments.at(-1)
     // with nothing durable in it, the next attempt writes over this very file
     if (segment !== undefined && segment.last === segment.after) this.#segments.pop()

@@ -126,6 +126,12 @@ export class SegmentWriter {
     this.#sizeBytes += bytes.length
   }
 
+  /** Cuts off what the disk took of a failed append, where it lets us: that takes room a full disk needs. */
+  async abandon(): Promise<void> {
+    await this.#file.truncate(this.#sizeBytes).catch(() => undefined)
+    await this.close()
+  }
+
   close(): Promise<void> {
     return this.#file.close()
   }
