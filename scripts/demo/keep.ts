@@ -9,9 +9,8 @@ import { model } from './versions.ts'
 
 /** Starts the gateways again, as after a night, says where to look, and goes on until the demo is over.
  *  @throws InterruptedError, or DemoError where a process ends by itself */
-export async function keepRunning(scene: Scene, fleet: Fleet, done: string): Promise<void> {
+export async function keepRunning(scene: Scene, fleet: Fleet): Promise<void> {
   const { hub, narration, folder, signal } = scene
-  narration.say(done)
   narration.step('everything goes on until Ctrl-C')
   await startAgents(scene, fleet)
   await untilConnected(scene)

@@ -18,6 +18,8 @@ const storyMsMax = 240_000
 /** Lines of a log that are shown of a failure. */
 const linesShown = 25
 
+const ok = 'demo: ok'
+
 /** @returns the last line, and the exit code */
 async function runDemo(keep: boolean): Promise<{ line: string; code: number }> {
   const over = new AbortController()
@@ -45,19 +47,20 @@ async function runDemo(keep: boolean): Promise<{ line: string; code: number }> {
   const late = setTimeout(() => end(new DemoError(`not done after ${storyMsMax / 1000} s`)), storyMsMax)
   opened.defer(() => clearTimeout(late))
 
-  let done: string | undefined
+  let isTold = false
   try {
     const { scene, fleet } = await tellStory({ folder, crew, narration, signal: over.signal, opened }, trained)
     clearTimeout(late)
-    done = `demo: ok (${narration.seconds().toFixed(0)} s)`
-    if (keep) await keepRunning(scene, fleet, done)
-    return { line: done, code: 0 }
+    narration.say(`All this took ${narration.seconds().toFixed(0)} s.`)
+    isTold = true
+    if (keep) await keepRunning(scene, fleet)
+    return { line: ok, code: 0 }
   } catch (error) {
     // What failed because the demo was over already is not the reason.
     const reason: unknown = over.signal.aborted ? over.signal.reason : error
     if (!(reason instanceof Error)) throw reason
     if (reason instanceof InterruptedError) {
-      if (done !== undefined) return { line: done, code: 0 }
+      if (isTold) return { line: ok, code: 0 }
       return { line: `demo: stopped at ${narration.currentStep()}, ${reason.message}`, code: 1 }
     }
     const log = reason instanceof DemoError ? reason.logOf : undefined

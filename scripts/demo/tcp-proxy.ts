@@ -40,19 +40,28 @@ export async function startTcpProxy(target: { port: number }): Promise<TcpProxy>
     pairs.clear()
   }
   const carry = (from: Socket, to: Socket, count: (bytes: number) => void) => {
+    const timers = new Set<NodeJS.Timeout>()
+    const later = (act: () => void, afterMs: number) => {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        act()
+      }, afterMs)
+      timers.add(timer)
+    }
+    from.once('close', () => {
+      for (const timer of timers) clearTimeout(timer)
+    })
     from.on('data', (data) => {
       if (state.silent) return
       count(data.length)
       if (Number.isFinite(state.bytesPerSecond)) {
         from.pause()
-        const timer = setTimeout(() => from.resume(), (1000 * data.length) / state.bytesPerSecond)
-        from.once('close', () => clearTimeout(timer))
+        later(() => from.resume(), (1000 * data.length) / state.bytesPerSecond)
       }
       if (state.delayMs === 0) return void to.write(data)
-      const timer = setTimeout(() => {
+      later(() => {
         if (!to.destroyed) to.write(data)
       }, state.delayMs)
-      to.once('close', () => clearTimeout(timer))
     })
   }
 

@@ -27,7 +27,7 @@ function tellTraining({ say, table }: Narration, { motes, detectors }: Trained):
   }
   const readings = count(motes.reduce((sum, { rows }) => sum + rows.length, 0))
   say(
-    `${readings} readings of temperature and humidity: two motes stood indoors, two outdoors, and at two of them events were introduced. Logistic regression on ten features of the last ten minutes; v1 has seen the indoor motes only, v2 all four, v3 answers as v2 and takes far longer. Readings of an event that each finds, and false alarms:`,
+    `${readings} readings of temperature and humidity: two motes stood indoors, two outdoors, and at two of them events were introduced. Logistic regression on ten features of the last ten minutes; v1 has seen the indoor motes only, v2 all four, v3 answers as v2 and takes far longer. They learned from the first 60 % of their motes' readings. On the whole recording, readings of an event that each finds, and false alarms:`,
   )
   table(
     ['mote', ...names.flatMap((name) => [`${name} finds`, 'false alarms'])],
