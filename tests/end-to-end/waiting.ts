@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const lookEveryMs = 50
 /** Far beyond what a busy machine needs; only a condition that never comes is worth waiting for so long. */
-export const patienceMs = 40_000
+export const patienceMs = 90_000
 
 /** The first value of `look` that is neither undefined nor false.
  *  @param instead what there is in its place, said if it never comes

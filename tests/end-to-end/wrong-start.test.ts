@@ -42,7 +42,7 @@ const cases: { what: string; args: string[]; environment?: Record<string, string
     what: 'no hub where one is said to be',
     args: ['enrol', '--hub', 'http://127.0.0.1:1', '--token', 'x'],
     code: 1,
-    says: /http:\/\/127\.0\.0\.1:1 cannot be reached/,
+    says: /http:\/\/127\.0\.0\.1:1\/v1\/enrol cannot be reached: /,
   },
   {
     what: 'a profile that is none',
