@@ -3,7 +3,7 @@
 import { z } from '@hono/zod-openapi'
 import { Problem } from './problem.ts'
 
-export const pageLimitMax = 200
+const pageLimitMax = 200
 
 export const PageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(pageLimitMax).default(50),

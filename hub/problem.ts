@@ -42,7 +42,7 @@ export class Problem extends Error {
   }
 }
 
-export const problemMediaType = 'application/problem+json'
+const problemMediaType = 'application/problem+json'
 
 /** The document, as routes declare it. */
 export const ProblemDocument = z
@@ -61,7 +61,7 @@ export const ProblemDocument = z
   .openapi('Problem')
 export type ProblemDocument = z.infer<typeof ProblemDocument>
 
-export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
+function problemDocument(problem: Problem, requestId: string): ProblemDocument {
   return {
     ...problem.members,
     type: `urn:roost:problem:${problem.code}`,

@@ -14,7 +14,7 @@ export const assignmentLifetimeMs = 7 * 86_400_000
 /** As many root envelopes as fit into one message; a device further behind gets the next ones at its next hello. */
 const rootsMax = 32
 /** Envelopes kept in memory, so that a wave reads each once. */
-export const envelopeCacheBytesMax = 32 * 1_048_576
+const envelopeCacheBytesMax = 32 * 1_048_576
 /** Beside the envelopes: CBOR around them, topic. */
 const messageOverheadBytes = 4_096
 

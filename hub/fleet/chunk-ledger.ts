@@ -7,7 +7,7 @@ import type { Clock } from '../hub.ts'
 /** A device that asked too often may ask again when its first ask is so old. */
 export const asksRememberedMs = 600_000
 /** One byte a chunk; beyond that what was asked longest ago is forgotten. */
-export const ledgerBytesMax = 32 * 1_048_576
+const ledgerBytesMax = 32 * 1_048_576
 
 export type ChunkLedger = {
   /** Notes the asks. @returns the indices that may be served */

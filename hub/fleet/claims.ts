@@ -3,7 +3,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import type { Hub, Random } from '../hub.ts'
+import type { Random } from '../hub.ts'
 import { BytesColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 import { Labels } from './labels.ts'
 
@@ -81,15 +81,6 @@ export function claimFault(claim: ClaimRow, nowMs: number): ClaimFault | undefin
   if (claim.revoked_at !== null) return 'revoked'
   if (claim.expires_at <= nowMs) return 'expired'
   return claim.uses >= claim.uses_max ? 'used-up' : undefined
-}
-
-export async function createClaim(
-  hub: Pick<Hub, 'database' | 'random' | 'clock'>,
-  claim: NewClaim,
-): Promise<ClaimToken> {
-  const made = makeClaimToken(hub.random)
-  await hub.database.write([insertClaim(made, claim, hub.clock())])
-  return made
 }
 
 const hashToken = (token: string): Uint8Array => createHash('sha256').update(token).digest()

@@ -4,11 +4,11 @@
 import { z } from 'zod'
 
 /** What every device has besides its labels. */
-export const builtInKeys = ['id', 'profile'] as const
+const builtInKeys = ['id', 'profile'] as const
 const words = ['and', 'or', 'not', 'in', 'exists', 'all'] as const
 const reserved: ReadonlySet<string> = new Set([...builtInKeys, ...words])
 
-export const labelsMax = 64
+const labelsMax = 64
 const keyPattern = /^[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?$/
 
 export const LabelKey = z

@@ -4,7 +4,7 @@
 import type { Clock } from '../hub.ts'
 import type { Statement } from '../storage/database.ts'
 
-export const presenceEveryMs = 60_000
+const presenceEveryMs = 60_000
 /** Devices that went are gathered for so long. */
 const goneEveryMs = 1_000
 

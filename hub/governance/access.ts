@@ -11,7 +11,7 @@ import { findToken, type Role } from './tokens.ts'
 export type Scope = 'viewer' | 'ci' | 'operator' | 'approver' | 'admin' | 'device'
 
 /** Everyone who is let in may look; beyond that each role does one thing, so that who ships cannot also approve. */
-export const scopesOf: Readonly<Record<Role, ReadonlySet<Scope>>> = {
+const scopesOf: Readonly<Record<Role, ReadonlySet<Scope>>> = {
   viewer: new Set<Scope>(['viewer']),
   ci: new Set<Scope>(['viewer', 'ci']),
   operator: new Set<Scope>(['viewer', 'operator']),

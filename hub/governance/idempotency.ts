@@ -9,7 +9,7 @@ import { Problem } from '../problem.ts'
 import { type Database, jsonColumn } from '../storage/database.ts'
 import { actorOf, type HubEnv } from './access.ts'
 
-export const answersKeptMs = 86_400_000
+const answersKeptMs = 86_400_000
 /** An answer longer than this is remembered without its body. */
 export const answerBytesMax = 65_536
 const headersKept = ['content-type', 'location', 'etag']

@@ -7,9 +7,9 @@ import { actorOf, type HubEnv, scoped } from './access.ts'
 import { insertToken, makeToken, Role, TokenRow } from './tokens.ts'
 
 const dayMs = 86_400_000
-export const tokenDaysMax = 3650
+const tokenDaysMax = 3650
 /** Tokens that are neither revoked nor expired; more are refused. */
-export const tokensMax = 10_000
+const tokensMax = 10_000
 
 const Token = z
   .object({

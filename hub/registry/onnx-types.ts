@@ -6,7 +6,7 @@ import { OnnxError } from './onnx-error.ts'
 import { dimensionFields, shapeFields, tensorTypeFields, typeFields, valueFields } from './onnx-schema.ts'
 import { type Field, readText, type Wire, walkMessage } from './protobuf.ts'
 
-export const valueNameLengthMax = 256
+const valueNameLengthMax = 256
 const rankMax = 16
 /** Elements of one input or output whose open dimensions are 1: 256 MiB of FP32. */
 export const elementsMax = 2 ** 26

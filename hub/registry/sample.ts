@@ -9,7 +9,7 @@ import type { StagedBlob } from '../storage/blobs.ts'
 export type Row = Record<string, unknown>
 
 /** Longest line or CSV record. */
-export const rowBytesMax = 1_048_576
+const rowBytesMax = 1_048_576
 
 /** The rows in their order.
  *  @throws Problem invalid-sample, naming the line */

@@ -26,7 +26,7 @@ const LatencyGate = z.strictObject({
 export const Gate = z.discriminatedUnion('metric', [InstallationGate, ErrorRateGate, LatencyGate])
 export type Gate = z.infer<typeof Gate>
 
-export const stagesMax = 16
+const stagesMax = 16
 
 export const PlannedStage = z.strictObject({
   name: Name,

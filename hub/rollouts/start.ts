@@ -12,7 +12,7 @@ import { defaultPlan, type NewRollout } from './plan.ts'
 import { attemptsOf, holdersOf, type NewRolloutRows, wantedOf } from './store.ts'
 
 /** Devices of one rollout; a larger group is refused. */
-export const devicesMax = 100_000
+const devicesMax = 100_000
 
 export type PreparedRollout = {
   rows: NewRolloutRows

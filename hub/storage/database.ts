@@ -39,7 +39,7 @@ export class DatabaseError extends Error {
 /** Writes that may wait; the next one is refused with `queue-full`. At 3,000 small writes a second this is seconds. */
 export const writesQueuedMax = 10_000
 /** How long a write waits for somebody else's lock on the file (a backup tool, a shell) before it fails with `busy`. */
-export const busyWaitMs = 5_000
+const busyWaitMs = 5_000
 const busyRetryMs = 25
 
 const pragmas = [

@@ -37,10 +37,7 @@ export async function applyMigrations(client: Client, folder: string): Promise<v
 
 /** The migrations still to apply, in order.
  *  @throws MigrationError changed, missing, out-of-order */
-export function planMigrations(
-  applied: readonly z.infer<typeof Applied>[],
-  present: readonly Migration[],
-): Migration[] {
+function planMigrations(applied: readonly z.infer<typeof Applied>[], present: readonly Migration[]): Migration[] {
   const byName = new Map(present.map((migration) => [migration.name, migration]))
   for (const { name, sha256 } of applied) {
     const file = byName.get(name)

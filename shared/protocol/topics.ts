@@ -4,8 +4,6 @@
 import { createHash } from 'node:crypto'
 import { DeviceId, Digest } from './names.ts'
 
-export const shardCount = 256
-
 /** 0 … 255: first byte of the sha256 of the device's id. */
 export function shardOf(device: string): number {
   return createHash('sha256').update(device).digest().readUInt8(0)

@@ -10,7 +10,7 @@ import { decode, encode } from '@roost/shared/protocol/wire.ts'
 import { generateKeyPair, keyPairFromSeed } from '@roost/shared/trust/keys.ts'
 import type { MqttClient } from 'mqtt'
 import { onTestFinished } from 'vitest'
-import { createClaim } from '../../../hub/fleet/claims.ts'
+import { insertClaim, makeClaimToken } from '../../../hub/fleet/claims.ts'
 import { mayReadBlob } from '../../../hub/fleet/desired.ts'
 import { authenticateDevice } from '../../../hub/fleet/devices.ts'
 import { enrolDevice } from '../../../hub/fleet/enrolment.ts'
@@ -60,6 +60,16 @@ export function anEnrolment(
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), pair.secretKey.subarray(0, 32)])
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
   return { ...request, proof: sign(null, enrolmentClaim(request), key).toString('base64') }
+}
+
+/** A claim as an operator makes it; its token is told only here. */
+export async function createClaim(
+  hub: Pick<Hub, 'database' | 'random' | 'clock'>,
+  claim: Parameters<typeof insertClaim>[1],
+): Promise<ReturnType<typeof makeClaimToken>> {
+  const made = makeClaimToken(hub.random)
+  await hub.database.write([insertClaim(made, claim, hub.clock())])
+  return made
 }
 
 export type Enrolled = { device: string; secret: string }

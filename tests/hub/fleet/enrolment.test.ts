@@ -5,12 +5,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createClaim } from '../../../hub/fleet/claims.ts'
 import { authenticateDevice, findDevice, listDevices, revokeDevice, rotateSecret } from '../../../hub/fleet/devices.ts'
 import { enrolDevice } from '../../../hub/fleet/enrolment.ts'
 import type { Hub } from '../../../hub/hub.ts'
 import { Problem } from '../../../hub/problem.ts'
-import { aFleetHub, anEnrolledDevice, anEnrolment } from './a-fleet.ts'
+import { aFleetHub, anEnrolledDevice, anEnrolment, createClaim } from './a-fleet.ts'
 
 const hourMs = 3_600_000
 const aClaim = (hub: Hub, usesMax = 1, labels: Record<string, string> = {}) =>
