@@ -98,6 +98,11 @@ export class OpenWindows {
     await Promise.all(left.map((report) => this.#handOver({ ...report, interrupted: true })))
   }
 
+  /** Resolves when nothing is being written: what was saved before is in the checkpoint, if the disk took it. */
+  async settled(): Promise<void> {
+    await this.#writing
+  }
+
   /** Ends after what is being written, once the outbox is closed. What is open, or waits, stays in the checkpoint for the
    *  next start. */
   async close(): Promise<void> {
