@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OutboxDisk } from '@roost/agent/outbox/disk.ts'
-import { OpenWindows } from '@roost/agent/outbox/open-windows.ts'
+import { closingMax, OpenWindows } from '@roost/agent/outbox/open-windows.ts'
 import type { Outbox } from '@roost/agent/outbox/outbox.ts'
 import type { WindowReport } from '@roost/shared/protocol/records.ts'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -52,7 +52,7 @@ async function runADay(life: Life, told: (what: Told) => void): Promise<void> {
   for (const from of [10, 20, 30]) {
     for (const ok of [5, 8]) {
       windows.save('r1', [counted(from, ok)])
-      await windows.close()
+      await windows.settled()
       what.saved.set(from, ok)
       told(what)
     }
@@ -107,7 +107,7 @@ describe('open windows', () => {
     const disk = aMemoryDisk()
     const life = await openBoth(folder, disk)
     life.windows.save('r1', [counted(10, 5), counted(20, 6, { role: 'shadow' })])
-    await life.windows.close()
+    await life.windows.settled()
     const first = disk.copy()
     await closeBoth(life)
     const moments: MemoryDisk[] = []
@@ -131,7 +131,7 @@ describe('open windows', () => {
     const life = await openBoth(folder, disk)
     const closing = life.windows.append('r1', counted(10, 9))
     life.windows.save('r1', [counted(10, 4)])
-    await life.windows.close()
+    await life.windows.settled()
     const before = disk.copy()
     await life.outbox.flush()
     await closing
@@ -170,14 +170,14 @@ describe('open windows', () => {
     const { disk: faulty } = withFaults(disk, (call) => (full && call === 'sync' ? 'ENOSPC' : undefined))
     const life = await openBoth(folder, faulty)
     life.windows.save('r1', [counted(10, 5)])
-    await life.windows.close()
+    await life.windows.settled()
     full = true
     const refused = expect(life.windows.append('r1', counted(10, 9))).rejects.toMatchObject({ code: 'closed' })
     await life.outbox.close()
     await refused
     full = false
     life.windows.save('r1', [])
-    await life.windows.close()
+    await life.windows.settled()
     expect(await found(folder, disk)).toEqual([[10, 9, false]])
   })
 
@@ -187,16 +187,16 @@ describe('open windows', () => {
     const { disk: faulty } = withFaults(disk, (call) => (full && call === 'write' ? 'ENOSPC' : undefined))
     const life = await openBoth(folder, faulty)
     life.windows.save('r1', [counted(10, 5)])
-    await life.windows.close()
+    await life.windows.settled()
     const hold = vi.spyOn(life.outbox, 'hold')
     full = true
     life.windows.save('r1', [counted(10, 6)])
-    await life.windows.close()
+    await life.windows.settled()
     expect(hold).toHaveBeenLastCalledWith(Number.POSITIVE_INFINITY)
     expect([...disk.files.keys()].filter((path) => path.includes('open-windows'))).toEqual([])
     full = false
     life.windows.save('r1', [counted(10, 7)])
-    await life.windows.close()
+    await life.windows.settled()
     await closeBoth(life)
     expect(await found(folder, disk)).toEqual([[10, 7, true]])
   })
@@ -208,9 +208,81 @@ describe('open windows', () => {
     const life = await openBoth(folder, disk)
     const many = Array.from({ length: 4 }, (_, i) => counted(i, i + 1, { features }))
     life.windows.save('r1', many)
-    await life.windows.close()
+    await life.windows.settled()
     await closeBoth(life)
     expect((await found(folder, disk)).map(([, ok]) => ok)).toEqual([1, 2, 3, 4])
+  })
+})
+
+describe('windows that close while the disk takes nothing', () => {
+  /** Every third goes to another deployment. */
+  const closedOf = (from: number) => counted(from, 1 + (from % 5), { deployment: from % 3 === 0 ? 'b' : 'a' })
+  const count = 600
+  const total = Array.from({ length: count }, (_, i) => 1 + ((i + 1) % 5)).reduce((sum, ok) => sum + ok, 0)
+
+  async function closeMany(): Promise<{ life: Life; disk: MemoryDisk; heal: () => void; appended: Promise<number>[] }> {
+    const disk = aMemoryDisk()
+    let full = true
+    // the checkpoint is written in place and fits, the outbox needs room it does not get
+    const faulty: OutboxDisk = {
+      ...disk,
+      open: async (path, ...args) => {
+        if (full && path.endsWith('.segment')) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+        return disk.open(path, ...args)
+      },
+    }
+    const life = await openBoth(folder, faulty)
+    const appended: Promise<number>[] = []
+    for (let from = 1; from <= count; from += 1) {
+      appended.push(life.windows.append('r1', closedOf(from)))
+      if (from % 50 === 0) await life.outbox.flush()
+    }
+    await life.windows.settled()
+    const heal = () => {
+      full = false
+    }
+    return { life, disk, heal, appended }
+  }
+
+  const sumOf = (records: readonly [number, number, boolean][]) => records.reduce((sum, [, ok]) => sum + ok, 0)
+
+  test('become fewer, in memory and in the checkpoint, and are appended when it does', async () => {
+    const { life, disk, heal, appended } = await closeMany()
+    expect(life.outbox.state.waiting).toBeLessThanOrEqual(closingMax)
+    const sizes = [...disk.files].filter(([path]) => path.includes('open-windows')).map(([, { bytes }]) => bytes.length)
+    expect(Math.max(...sizes)).toBeLessThan(closingMax * 700)
+    heal()
+    for (let i = 0; i < 3; i += 1) {
+      await life.outbox.flush()
+      await life.windows.settled()
+    }
+    expect(new Set(await Promise.all(appended)).size).toBe(closingMax + 2)
+    await closeBoth(life)
+    const records = await found(folder, disk)
+    expect(sumOf(records)).toBe(total)
+    expect(records.every(([, , interrupted]) => !interrupted)).toBe(true)
+  })
+
+  test('are counted once whenever the process is killed, before and while they are appended', async () => {
+    const { life, disk, heal, appended } = await closeMany()
+    expect(sumOf(await found(folder, disk.copy()))).toBe(total)
+    const moments: MemoryDisk[] = []
+    heal()
+    const { open } = disk
+    // the life works on `disk` itself: look at it before each of its calls
+    disk.open = async (...args) => {
+      moments.push(disk.copy())
+      return open(...args)
+    }
+    for (let i = 0; i < 3; i += 1) {
+      await life.outbox.flush()
+      await life.windows.settled()
+    }
+    await Promise.all(appended)
+    disk.open = open
+    await closeBoth(life)
+    expect(moments.length).toBeGreaterThan(4)
+    for (const moment of moments) expect(sumOf(await found(folder, moment))).toBe(total)
   })
 })
 
