@@ -87,9 +87,13 @@ export function createShipper(options: ShipperOptions): Shipper {
       if (voyage !== current || current.sent !== sent) continue
       const last = records.at(-1)?.seq
       if (last === undefined) return
+      // a batch that gets lost must not be covered up by the next one
+      const after = current.inFlight.length === 0 ? {} : { after: sent }
       current.sent = last
       current.inFlight.push(last)
-      publish({ epoch: outbox.epoch, records }).catch((error: unknown) => log.debug({ err: error }, 'reports not sent'))
+      publish({ epoch: outbox.epoch, ...after, records }).catch((error: unknown) =>
+        log.debug({ err: error }, 'reports not sent'),
+      )
       if (timer === undefined) wait(current)
     }
   }

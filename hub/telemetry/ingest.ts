@@ -131,10 +131,11 @@ async function prepare(
   const windows: ReceivedWindow[] = []
   const statements: Statement[] = []
   for (const { device, reports } of batch) {
-    const { epoch, records } = reports
+    const { epoch, after = 0, records } = reports
     const key = positionKey(device, epoch)
     const mark = marks.get(key) ?? { device, epoch, seq: await markOf(reader, positions, device, epoch) }
-    for (const record of records) {
+    if (after > mark.seq) log.info({ device, epoch, after, held: mark.seq }, 'reports before these are missing')
+    for (const record of after > mark.seq ? [] : records) {
       if (record.from <= mark.seq || record.seq < record.from) continue
       mark.seq = record.seq
       const body = readRecord(record.body, nowMs)

@@ -50,8 +50,14 @@ export const OutboxRecord = z.object({
 })
 export type OutboxRecord = z.infer<typeof OutboxRecord>
 
-/** up/reports: QoS 1. Records rise; the hub takes those whose `from` is above what it already holds for the epoch. */
-export const Reports = z.object({ epoch: OutboxEpoch, records: z.array(OutboxRecord).min(1).max(1024) })
+/** up/reports: QoS 1. Records rise; the hub takes those whose `from` is above what it already holds for the epoch.
+ *  `after`: the last sequence of what was sent before and is not confirmed yet. A hub that does not hold it takes nothing:
+ *  what is missing in between would be lost. */
+export const Reports = z.object({
+  epoch: OutboxEpoch,
+  after: z.number().int().positive().optional(),
+  records: z.array(OutboxRecord).min(1).max(1024),
+})
 export type Reports = z.infer<typeof Reports>
 
 /** up/want: the chunks still missing, at most one window of them. */

@@ -57,6 +57,27 @@ describe('ingest', () => {
     )
   })
 
+  test('what follows on a batch that got lost is not taken before that batch', async () => {
+    await using hub = await aHub()
+    const ingest = ingestOf(hub)
+    const batch = (first: number, after?: number) => ({
+      epoch,
+      ...(after === undefined ? {} : { after }),
+      records: [first, first + 1].map((seq) => aRecord(seq, aWindow({ counts: { ok: 1, error: 0, refused: 0 } }))),
+    })
+    expect(await ingest.take('d-1', batch(1))).toBe(2)
+    // 3 and 4 are on their way, or lost
+    expect(await ingest.take('d-1', batch(5, 4))).toBe(2)
+    expect(await ingest.take('d-1', batch(3, 2))).toBe(4)
+    expect(await ingest.take('d-1', batch(5, 4))).toBe(6)
+    // in one commit the order counts all the same
+    const together = [batch(9, 8), batch(7, 6), batch(9, 8)].map((reports) => ingest.take('d-1', reports))
+    expect((await Promise.all(together)).at(-1)).toBe(10)
+    // a hub that lost its memory takes what the device begins with
+    expect(await ingest.take('d-2', batch(101))).toBe(102)
+    expect(await inferencesOf(hub, 'd-1')).toBe(10)
+  })
+
   test('devices and epochs are kept apart, and many devices share a commit', async () => {
     await using hub = await aHub()
     let commits = 0
