@@ -11,7 +11,7 @@ import { type ChunkLink, fetchOverMqtt, type MqttTimes } from './mqtt-way.ts'
 import type { PartialBlob } from './partial-blob.ts'
 import { wantTimes } from './plan.ts'
 
-/** Rounds over all ways in a row that brought nothing; then the download has failed. */
+/** Rounds over all ways in a row that brought nothing although the hub was there; then the download has failed. */
 export const fruitlessRoundsMax = 3
 
 export type DownloadTimes = MqttTimes & {
@@ -71,7 +71,8 @@ async function fetchMissing(blob: PartialBlob, ways: DownloadWays, budget: Budge
     }
     const detail = faults.join('; ')
     ways.log.warn({ event: 'download_stalled', blob: blob.file.sha256, missing: blob.missing.size }, detail)
-    fruitless = blob.missing.size < before ? 0 : fruitless + 1
+    // without a link to the hub no way can bring anything, which is nobody's fault
+    fruitless = blob.missing.size < before || !ways.link.isConnected() ? 0 : fruitless + 1
     if (fruitless >= fruitlessRoundsMax) throw new DownloadError('stalled', detail)
     await delay(times.pauseMs * 2 ** fruitless, undefined, { signal })
   }

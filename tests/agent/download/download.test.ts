@@ -9,6 +9,7 @@ import { zstdCompressSync } from 'node:zlib'
 import { BlobStore } from '@roost/agent/download/blob-store.ts'
 import { type DownloadWays, downloadBlob, fruitlessRoundsMax } from '@roost/agent/download/download.ts'
 import { DownloadError } from '@roost/agent/download/error.ts'
+import type { PartialBlob } from '@roost/agent/download/partial-blob.ts'
 import type { HashedBlob } from '@roost/shared/bundle/chunks.ts'
 import { chunkBytes } from '@roost/shared/bundle/manifest.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
@@ -121,6 +122,23 @@ describe('over a bad link', () => {
     expect(hub.wanted).toEqual([])
     hub.setConnected(true)
     await download
+    await expectWhole(content, file)
+  })
+
+  test('a hub that cannot be reached over HTTP either is waited for, and failed attempts meanwhile do not count', async () => {
+    const hub = aFakeHub([content])
+    hub.setConnected(false)
+    let attempts = 0
+    const http = {
+      fetch: async (blob: PartialBlob) => {
+        attempts += 1
+        if (attempts <= 3 * fruitlessRoundsMax) throw new DownloadError('http', 'the hub cannot be reached')
+        for (const index of [...blob.missing])
+          await blob.put(index, content.subarray(index * chunkBytes, (index + 1) * chunkBytes))
+      },
+    }
+    const times = { ...quickTimes, pauseMs: 1 }
+    await downloadBlob(file, await openStore(), waysOf(hub, { way: 'http', http, times }), never)
     await expectWhole(content, file)
   })
 
