@@ -41,8 +41,11 @@ export function createClient(url: string, token: string): Client {
     if (!response.ok) throw await problemOf(response)
     return response
   }
-  const parsed = async <T>(response: Response, schema: z.ZodType<T>): Promise<T> =>
-    schema.parse(response.status === 204 ? undefined : await response.json())
+  /** 202 and 204 come without a body. */
+  const parsed = async <T>(response: Response, schema: z.ZodType<T>): Promise<T> => {
+    const text = await response.text()
+    return schema.parse(text === '' ? undefined : JSON.parse(text))
+  }
 
   return {
     get: async (path, schema) => parsed(await request('GET', path, undefined), schema),
