@@ -41,7 +41,7 @@ export type Crew = {
 }
 
 /** @param logs a folder that exists, for what they write and for what Node keeps of their code: most start more than once
- *  @param over aborted when the demo is over: what runs is killed then, so that nobody waits for it
+ *  @param over aborted when the demo is over: what runs is killed then, so that nobody waits for it, and nothing starts
  *  @param onLost told when a process ends that nobody asked to stop */
 export function createCrew(logs: string, over: AbortSignal, onLost: (error: DemoError) => void): Crew {
   const members = new Map<string, Member>()
@@ -53,6 +53,8 @@ export function createCrew(logs: string, over: AbortSignal, onLost: (error: Demo
   over.addEventListener('abort', killAll, { once: true })
 
   const launch = (name: string, script: string, args: string[], environment: Record<string, string>): Member => {
+    // What was on its way when the demo ended must not start a process that nobody takes down.
+    over.throwIfAborted()
     const child = spawn(process.execPath, [script, ...args], {
       env: { ...inherited(), NODE_COMPILE_CACHE: join(logs, 'compiled'), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

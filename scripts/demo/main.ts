@@ -37,7 +37,7 @@ async function runDemo(keep: boolean): Promise<{ line: string; code: number }> {
 
   await using opened = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'roost-demo-'))
-  opened.defer(() => rm(folder, { recursive: true, force: true }))
+  opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const logs = join(folder, 'logs')
   await mkdir(logs)
   const end = (error: DemoError) => over.abort(error)
@@ -56,8 +56,9 @@ async function runDemo(keep: boolean): Promise<{ line: string; code: number }> {
     if (keep) await keepRunning(scene, fleet)
     return { line: ok, code: 0 }
   } catch (error) {
-    // What failed because the demo was over already is not the reason.
-    const reason: unknown = over.signal.aborted ? over.signal.reason : error
+    // Where the demo was over already, this failed because of it and is not the reason.
+    over.abort(error)
+    const reason: unknown = over.signal.reason
     if (!(reason instanceof Error)) throw reason
     if (reason instanceof InterruptedError) {
       if (isTold) return { line: ok, code: 0 }

@@ -50,7 +50,7 @@ export async function v2ByCanary(scene: Scene, fleet: Fleet): Promise<void> {
   const { reason } = await followRollout(operator, id, 'completed', following)
   narration.say(`Completed: ${reason}.`)
   await tellBacklog(scene, cut.atMs, restoredMs ?? Date.now())
-  narration.say('The same labels by version, so far:')
+  narration.say('By the labels of the recording, so far:')
   await tellLabels(scene)
 }
 
@@ -59,8 +59,9 @@ async function tellBacklog({ narration, operator, signal }: Scene, cutMs: number
   const what = `${cutOff} has sent the reports of the time it was cut off`
   const backlog = await until({ what, timeoutMs: linkMsMax, signal, logOf: cutOff }, async () => {
     const windows = await windowsSince(operator, cutOff, restoredMs)
-    const late = windows.filter(({ from, to }) => from >= cutMs && to <= restoredMs)
-    return late.length > 0 ? late : undefined
+    // They come in order: with one of the time after, all before it are there.
+    const isWhole = windows.some(({ from }) => from > restoredMs)
+    return isWhole ? windows.filter(({ from, to }) => from >= cutMs && to <= restoredMs) : undefined
   })
   const readings = backlog.reduce((sum, { counts }) => sum + counts.ok, 0)
   narration.say(`${cutOff} has sent ${backlog.length} window reports of that time, ${count(readings)} readings.`)
