@@ -20,6 +20,7 @@ import { createCrew } from '../demo/crew.ts'
 import { startHub } from '../demo/hub-process.ts'
 import { tableModel } from './bundles.ts'
 import { deploy } from './deployment.ts'
+import { processorMs } from './processor.ts'
 import { type BenchResult, benchResult } from './result.ts'
 import { type Credentials, connectDevice, enrolDevices } from './simulated-fleet.ts'
 import { median } from './statistics.ts'
@@ -29,8 +30,8 @@ const deviceCount = 100
 const rounds = 3
 /** What a device sends after an outage, as many as a message holds; and what it sends day by day. */
 const ways = [
-  { name: 'full messages', recordsMax: 1024, recordsPerDevice: 200 },
-  { name: 'one report a message', recordsMax: 1, recordsPerDevice: 100 },
+  { name: 'full messages', recordsMax: 1024, recordsPerDevice: 100 },
+  { name: 'one report a message', recordsMax: 1, recordsPerDevice: 40 },
 ]
 /** Rows of one transaction of the bare inserts. */
 const rowsPerBatch = 2_000
@@ -41,25 +42,45 @@ export async function ingest(): Promise<BenchResult[]> {
   const folder = await mkdtemp(join(tmpdir(), 'roost-bench-ingest-'))
   try {
     const reports = await realReports(folder)
-    const rates = ways.map((way) => ({ ...way, hub: none(), rows: none(), statements: none(), aedes: none() }))
+    const rates = ways.map((way) => ({
+      ...way,
+      hub: none(),
+      rows: none(),
+      statements: none(),
+      aedes: none(),
+      us: none(),
+      rowsUs: none(),
+    }))
     for (let round = 0; round < rounds; round++) {
       for (const way of rates) {
         const outboxes = outboxesOf(reports, way.recordsPerDevice)
-        way.rows.push(await bareInserts(await madeFolder(folder), outboxes, 1))
-        way.statements.push(await bareInserts(await madeFolder(folder), outboxes, rowsPerInsert))
+        const rows = await bareInserts(await madeFolder(folder), outboxes, 1)
+        const statements = await bareInserts(await madeFolder(folder), outboxes, rowsPerInsert)
+        way.rows.push(rows.perSecond)
+        way.rowsUs.push(rows.us)
+        way.statements.push(statements.perSecond)
         way.aedes.push(await bareBroker(outboxes, way.recordsMax))
-        way.hub.push(await throughHub(await madeFolder(folder), outboxes, way.recordsMax))
+        const hub = await throughHub(await madeFolder(folder), outboxes, way.recordsMax)
+        way.hub.push(hub.perSecond)
+        way.us.push(hub.us)
       }
     }
     const bytes = reports.reduce((sum, report) => sum + encode(report).length, 0) / reports.length
     return [
-      ...rates.flatMap(({ name, hub, rows, statements, aedes }) => {
+      ...rates.flatMap(({ name, hub, rows, statements, aedes, us, rowsUs }) => {
         const measured = { bench: 'ingest', value: median(hub), unit: 'reports/s' }
         const goal = { of: 'ratio', bound: '>=', number: 0.6 } as const
         return [
           benchResult({ ...measured, metric: `${name} : batches of one-row inserts`, limit: median(rows) }, goal),
           benchResult({ ...measured, metric: `${name} : batches of 32-row inserts`, limit: median(statements) }),
           benchResult({ ...measured, metric: `${name} : aedes alone`, limit: median(aedes) }),
+          benchResult({
+            bench: 'ingest',
+            metric: `${name} : processor time, one-row inserts`,
+            value: median(us),
+            unit: 'µs',
+            limit: median(rowsUs),
+          }),
         ]
       }),
       benchResult({ bench: 'ingest', metric: 'a report as CBOR', value: bytes, unit: 'bytes' }),
@@ -90,6 +111,9 @@ async function realReports(folder: string): Promise<WindowReport[]> {
   return reports
 }
 
+/** `us`: processor time for one report. */
+type Rate = { perSecond: number; us: number }
+
 type Outbox = { device: string; records: OutboxRecord[]; reports: WindowReport[] }
 
 function outboxesOf(reports: readonly WindowReport[], count: number): Outbox[] {
@@ -109,7 +133,7 @@ function fail(why: string): never {
 
 /** Rows a second: the rows of the reports, on the hub's tables and with its settings of durability, in transactions of
  *  2,000 rows and statements of `rowsPerStatement`. */
-async function bareInserts(folder: string, outboxes: readonly Outbox[], rowsPerStatement: number): Promise<number> {
+async function bareInserts(folder: string, outboxes: readonly Outbox[], rowsPerStatement: number): Promise<Rate> {
   const path = join(folder, 'bare.db')
   const made = await openDatabase(path, pino({ level: 'silent' }))
   await made.close()
@@ -124,10 +148,12 @@ async function bareInserts(folder: string, outboxes: readonly Outbox[], rowsPerS
   const client = createClient({ url: pathToFileURL(path).href, concurrency: 1 })
   await client.execute('PRAGMA synchronous = FULL')
   const started = performance.now()
+  const before = process.cpuUsage()
   for (const batch of batches) await client.batch(batch, 'write')
+  const { user, system } = process.cpuUsage(before)
   const seconds = (performance.now() - started) / 1000
   client.close()
-  return windows.length / seconds
+  return { perSecond: windows.length / seconds, us: (user + system) / windows.length }
 }
 
 function inSteps<Item>(items: readonly Item[], size: number): Item[][] {
@@ -146,7 +172,7 @@ async function bareBroker(outboxes: readonly Outbox[], recordsMax: number): Prom
   }
 }
 
-async function throughHub(folder: string, outboxes: readonly Outbox[], recordsMax: number): Promise<number> {
+async function throughHub(folder: string, outboxes: readonly Outbox[], recordsMax: number): Promise<Rate> {
   const { signal } = new AbortController()
   const crew = createCrew(folder, signal, (error) => console.error(error.message))
   try {
@@ -155,9 +181,11 @@ async function throughHub(folder: string, outboxes: readonly Outbox[], recordsMa
       hub,
       outboxes.map(({ device }) => device),
     )
-    const rate = await shipAll(`mqtt://127.0.0.1:${hub.mqttPort}`, devices, outboxes, recordsMax)
+    const before = await processorMs(hub.member.pid)
+    const perSecond = await shipAll(`mqtt://127.0.0.1:${hub.mqttPort}`, devices, outboxes, recordsMax)
+    const us = ((await processorMs(hub.member.pid)) - before) * 1000
     await checkCounts(hub, outboxes)
-    return rate
+    return { perSecond, us: us / outboxes.reduce((sum, { records }) => sum + records.length, 0) }
   } finally {
     await crew.dismiss()
   }
