@@ -11,7 +11,7 @@ import { z } from 'zod'
 
 const command = fileURLToPath(new URL('../../hub/main.ts', import.meta.url))
 const Ready = z.object({ msg: z.literal('hub ready'), url: z.string(), ports: z.record(z.string(), z.number()) })
-const readyMsMax = 30_000
+const readyMsMax = 90_000
 
 export type HubProcess = AsyncDisposable & {
   folder: string
