@@ -46,7 +46,7 @@ export async function outdoorsDrifts(scene: Scene): Promise<void> {
 async function tellVerdicts({ narration, operator }: Scene): Promise<void> {
   const rows = await Promise.all(
     gateways.map(async ({ name, mote }) => {
-      const report = await driftOf(operator, name)
+      const report = await driftOf(operator, 'devices', name)
       if (report === undefined) return [name, mote, '', 'no report yet', '', '']
       const { state, since } = report.verdict
       return [name, mote, report.windows, state, time(since).slice(11), movementsText(report.verdict, 1)]
@@ -54,6 +54,16 @@ async function tellVerdicts({ narration, operator }: Scene): Promise<void> {
   )
   narration.say('The hub comes to the same from their window reports, and says what moved and since when (UTC):')
   narration.table(['gateway', 'mote', 'windows', 'verdict', 'since', 'what moved most'], rows)
+}
+
+/** The verdict over all gateways outdoors, on the newest version they ran. */
+export async function tellOutdoors({ narration, operator }: Scene): Promise<void> {
+  const report = await driftOf(operator, 'groups', 'outdoor')
+  if (report === undefined) return
+  const { version, windows, verdict } = report
+  narration.say(
+    `Drift outdoors, against what v${version} was trained on: ${verdict.state}, by ${count(windows)} windows of all three.`,
+  )
 }
 
 /** A row for each site and version that has run there. */

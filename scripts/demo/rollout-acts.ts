@@ -1,7 +1,7 @@
 // The acts in which versions go out: v1 to all at once, v2 by canary while a gateway is away, v3 by canary and back.
 
 import { type Asking, startAsking } from './asking.ts'
-import { tellLabels } from './drift-act.ts'
+import { tellLabels, tellOutdoors } from './drift-act.ts'
 import type { Fleet } from './fleet.ts'
 import { applicationGateway, cutOff, gateways } from './gateways.ts'
 import { count, listed } from './narration.ts'
@@ -52,6 +52,7 @@ export async function v2ByCanary(scene: Scene, fleet: Fleet): Promise<void> {
   await tellBacklog(scene, cut.atMs, restoredMs ?? Date.now())
   narration.say('By the labels of the recording, so far:')
   await tellLabels(scene)
+  await tellOutdoors(scene)
 }
 
 /** The reports of the time without a link, which came when it was back. */

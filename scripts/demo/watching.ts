@@ -16,9 +16,13 @@ export const countsOf = (viewer: Client, kind: 'devices' | 'groups', name: strin
   viewer.get(`/v1/${kind}/${name}/telemetry?limit=1`, Counts)
 
 /** Undefined before the first report. */
-export async function driftOf(viewer: Client, device: string): Promise<DriftReport | undefined> {
+export async function driftOf(
+  viewer: Client,
+  kind: 'devices' | 'groups',
+  name: string,
+): Promise<DriftReport | undefined> {
   try {
-    return await viewer.get(`/v1/devices/${device}/drift`, DriftReport)
+    return await viewer.get(`/v1/${kind}/${name}/drift`, DriftReport)
   } catch (error) {
     if (error instanceof RequestError && error.status === 404) return undefined
     throw error
