@@ -32,8 +32,8 @@ export type AgentProcess = AsyncDisposable & {
 export type AgentProcessOptions = {
   args: readonly string[]
   environment?: Readonly<Record<string, string>>
-  /** A program and its arguments that start the agent: `prlimit --fsize=…`. */
-  under?: readonly string[]
+  /** Of Node, before the agent's. */
+  nodeArgs?: readonly string[]
 }
 
 const running = new Set<ChildProcess>()
@@ -43,9 +43,8 @@ process.on('exit', () => {
 })
 
 /** Starts `roost-agent …args` and does not wait for anything. Disposal kills it and all it started. */
-export function startAgentProcess({ args, environment = {}, under = [] }: AgentProcessOptions): AgentProcess {
-  const [program = process.execPath, ...rest] = [...under, process.execPath, command, ...args]
-  const child = spawn(program, rest, {
+export function startAgentProcess({ args, environment = {}, nodeArgs = [] }: AgentProcessOptions): AgentProcess {
+  const child = spawn(process.execPath, [...nodeArgs, command, ...args], {
     env: { ...inherited(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

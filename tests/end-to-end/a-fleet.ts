@@ -50,7 +50,7 @@ export type Gateway = {
 export type StartOptions = {
   args?: readonly string[]
   environment?: Readonly<Record<string, string>>
-  under?: readonly string[]
+  nodeArgs?: readonly string[]
 }
 
 /** An impatient agent: short probation, quick to come back. Each may be given otherwise. */
@@ -102,7 +102,7 @@ export async function aFleet(): Promise<Fleet> {
         name,
         folder: place,
         servingUrl,
-        start: ({ args = [], environment = {}, under = [] } = {}) => {
+        start: ({ args = [], environment = {}, nodeArgs = [] } = {}) => {
           const agent = startAgentProcess({
             args: ['run', '--dir', place, '--serve-port', String(port), ...args],
             environment: {
@@ -110,7 +110,7 @@ export async function aFleet(): Promise<Fleet> {
               ROOST_AGENT_MQTT_URL: `mqtt://127.0.0.1:${link.mqtt.port}`,
               ...environment,
             },
-            under,
+            nodeArgs,
           })
           agents.add(agent)
           void agent.ended.then(() => agents.delete(agent))

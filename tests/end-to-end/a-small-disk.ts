@@ -1,8 +1,9 @@
-// A disk that can be full: a tmpfs of a few megabytes, mounted for a test.
+// A disk that can be full: a tmpfs of a few megabytes, mounted for a test; where nothing can be mounted, a folder whose
+// agent is told that it is full.
 
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmdirSync } from 'node:fs'
-import { open, rm } from 'node:fs/promises'
+import { mkdtempSync } from 'node:fs'
+import { open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -13,14 +14,21 @@ export type SmallDisk = AsyncDisposable & {
   fill: () => Promise<void>
   /** Gives it back. */
   clear: () => Promise<void>
+  /** How an agent on it has to be started. */
+  start: { nodeArgs: readonly string[]; environment: Readonly<Record<string, string>> }
 }
 
 const run = promisify(execFile)
 
-/** @throws where this machine does not let the tests mount anything: they need to be root in their container */
 export async function aSmallDisk(sizeBytes: number): Promise<SmallDisk> {
   const folder = mkdtempSync(join(tmpdir(), 'roost-small-disk-'))
-  await run('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', folder])
+  const remove = () => rm(folder, { recursive: true, force: true })
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', folder])
+  } catch {
+    console.info('nothing can be mounted here: the agent itself refuses to write')
+    return aRefusingDisk(folder, remove)
+  }
   const filler = join(folder, 'filler')
   return {
     folder,
@@ -39,9 +47,24 @@ export async function aSmallDisk(sizeBytes: number): Promise<SmallDisk> {
       }
     },
     clear: () => rm(filler, { force: true }),
+    start: { nodeArgs: [], environment: {} },
     [Symbol.asyncDispose]: async () => {
       await run('umount', ['--lazy', folder])
-      rmdirSync(folder)
+      await remove()
     },
+  }
+}
+
+function aRefusingDisk(folder: string, remove: () => Promise<void>): SmallDisk {
+  const marker = join(folder, 'full')
+  return {
+    folder,
+    fill: () => writeFile(marker, ''),
+    clear: () => rm(marker, { force: true }),
+    start: {
+      nodeArgs: ['--import', new URL('refusing-disk.ts', import.meta.url).href],
+      environment: { FULL_DISK: marker },
+    },
+    [Symbol.asyncDispose]: remove,
   }
 }

@@ -18,8 +18,9 @@ test('an agent on a full disk serves on, keeps its state, and catches up when th
   await using fleet = await aFleet()
   const operator = fleet.operator()
   const gateway = await fleet.enrol('gateway', { folder: join(disk.folder, 'agent') })
-  const environment = { ROOST_AGENT_HELLO_SECONDS: '2' }
-  const agent = await ready(gateway.start({ environment }))
+  const { nodeArgs, environment } = disk.start
+  const start = { nodeArgs, environment: { ...environment, ROOST_AGENT_HELLO_SECONDS: '2' } }
+  const agent = await ready(gateway.start(start))
   const metadata = { window: { seconds: 3600, rows: 20 } }
   const first = await register(operator, aVersion(1), { metadata })
   const second = await register(operator, aVersion(2, 8 * chunkBytes), { metadata })
@@ -53,14 +54,14 @@ test('an agent on a full disk serves on, keeps its state, and catches up when th
   await disk.fill()
   const before = await gateway.slots()
   await agent.kill()
-  const restarted = await ready(gateway.start({ environment }))
+  const restarted = await ready(gateway.start(start))
   await using later = startApplication({ url: gateway.servingUrl, connections: 1 })
   await until('it serves the same', () => (later.byVersion()[second.version] ?? 0) > 50, restarted.output)
   expect((await gateway.slots()).current).toEqual(before.current)
   await disk.clear()
   await later.stop()
   expect(await restarted.stop()).toBe(0)
-  await ready(gateway.start({ environment }))
+  await ready(gateway.start(start))
   await untilShipped(gateway, Date.now())
   const total = application.answers.length + later.answers.length
   expect((await countsOf(operator, gateway.name)).totals).toMatchObject({ ok: total, error: 0, refused: 0 })
