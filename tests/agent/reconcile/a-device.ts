@@ -12,7 +12,7 @@ import { Reconciler } from '@roost/agent/reconcile/reconciler.ts'
 import { loadSlots, openSlotStorage } from '@roost/agent/reconcile/slot-storage.ts'
 import type { Slots } from '@roost/agent/reconcile/slots.ts'
 
-import type { LoadedBundle, ReplaySource } from '@roost/agent/runtime/messages.ts'
+import type { LoadedBundle, ReplayPositions, ReplaySource } from '@roost/agent/runtime/messages.ts'
 import type { DeviceEvent, WindowReport } from '@roost/shared/protocol/records.ts'
 import { bodyOf, openOutbox, readAll, silent } from '../outbox/an-outbox.ts'
 import { aWorld, type BundleParts, type World } from '../runtime/a-runtime.ts'
@@ -29,6 +29,8 @@ export type Device = AsyncDisposable & {
   wish: (...bundles: Bundle[]) => void
   /** Runtime processes that live, with what they run. */
   alive: () => { phase: string; versions: number[] }[]
+  /** Rows replayed so far, as last told. */
+  positions: () => ReplayPositions
   /** Of all windows that were closed; the open ones are closed by `stop`. */
   windows: () => Promise<WindowReport[]>
   /** As a service manager does: everything ends and is written. */
@@ -164,6 +166,7 @@ export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
           phase,
           versions: [...versions].flatMap(([digest, version]) => (key.includes(digest) ? [version] : [])),
         })),
+    positions: () => runtimes.replayed,
     windows: () => windowsIn(outbox),
     stop,
     async [Symbol.asyncDispose]() {
