@@ -11,9 +11,9 @@ import { numericScale } from '@roost/shared/sketch/scale.ts'
 import { type BenchResult, benchResult } from './result.ts'
 
 const valueCount = 65_536
-const rounds = 15
-/** Passes over the values in one timed round: about 100 ms. */
-const passes = 40
+const rounds = 200
+/** Passes over the values in one timed round: some 3 ms, so that some rounds run undisturbed on a busy machine too. */
+const passes = 2
 const columnCount = 16
 /** Rows of a usual window, whose raw values the summary stands for. */
 const windowRows = 1_000
