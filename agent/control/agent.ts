@@ -73,6 +73,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
   const stores = await openStores({ dir, profile, wallClock, random, log }, opened)
   const { outbox, windows, manifests, blobs } = stores
 
+  const before = await readStatus(dir)
   const hubUrl = config.hubUrl ?? identity.hubUrl
   const certificateAuthority = identity.certificateAuthority
   const http = new BlobHttp({ hubUrl, device, secret: () => identity.secret, certificateAuthority })
@@ -91,7 +92,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
       random,
       log,
       freshness: { helloIntervalMs: config.helloIntervalMs, helloRetryMs, staleAfterMs: config.staleAfterMs },
-      alreadyWithoutMs: (await readStatus(dir))?.withoutAnswerMs ?? 0,
+      alreadyWithoutMs: before?.withoutAnswerMs ?? 0,
       describe: () =>
         describeDevice({
           agent: version,
@@ -194,7 +195,10 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
   const status = keepStatus({ folder: dir, device, agent: version, servingUrl, hub: hubUrl, wallClock, ...parts })
   opened.defer(() => status.close())
   reconciler.start()
-  reconciler.tell({ kind: 'event', event: 'started', at: wallClock(), detail: `${version}, Node ${process.version}` })
+  // a window so young that it was never checkpointed is gone without a trace of its own
+  const killed = before?.running ? '; the process before was killed: its last second may not be counted' : ''
+  const detail = `${version}, Node ${process.version}${killed}`
+  reconciler.tell({ kind: 'event', event: 'started', at: wallClock(), detail })
   link.start()
 
   return {

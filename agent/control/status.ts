@@ -102,6 +102,8 @@ export function keepStatus(parts: StatusParts): { close: () => Promise<void> } {
     saidAt = parts.wallClock()
     writing = writing.then(() => writeStatus(parts.folder, status))
   }
+  // at once: whoever starts after a kill knows by it that there was one
+  look()
   const timer = setInterval(look, lookEveryMs)
   return {
     close: async () => {
