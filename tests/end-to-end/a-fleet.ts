@@ -18,7 +18,7 @@ import { Totals, VersionTotals } from '../../hub/telemetry/windows.ts'
 import { startTcpProxy, type TcpProxy } from '../../scripts/demo/tcp-proxy.ts'
 import { type AgentProcess, runAgentCommand, startAgentProcess } from '../builders/agent-process.ts'
 import { aHubProcess, type HubProcess } from '../builders/hub-process.ts'
-import { patienceMs, until } from './waiting.ts'
+import { until } from './waiting.ts'
 
 export type Fleet = AsyncDisposable & {
   folder: string
@@ -226,23 +226,28 @@ const WindowPage = z.object({ windows: z.array(z.object({ report: WindowReport }
 
 /** Every window report of a device that the hub keeps. */
 export async function windowsOf(operator: Client, device: string): Promise<WindowReport[]> {
-  const found: WindowReport[] = []
-  for (let next: string | null = ''; next !== null; ) {
-    const cursor: string = next === '' ? '' : `&cursor=${encodeURIComponent(next)}`
-    const page: z.infer<typeof WindowPage> = await operator.get(
-      `/v1/devices/${device}/telemetry?limit=200${cursor}`,
-      WindowPage,
-    )
-    found.push(...page.windows.map(({ report }) => report))
-    next = page.next
+  return pages(async (query) => {
+    const { windows, next } = await operator.get(`/v1/devices/${device}/telemetry?${query}`, WindowPage)
+    return { items: windows.map(({ report }) => report), next }
+  })
+}
+
+const EventPage = z.object({ events: z.array(StoredEvent), next: z.string().nullable() })
+
+/** Everything a device told of itself beside its windows, newest first. */
+export async function eventsOf(operator: Client, device: string): Promise<StoredEvent[]> {
+  const pageOf = ({ events, next }: z.infer<typeof EventPage>) => ({ items: events, next })
+  return pages(async (query) => pageOf(await operator.get(`/v1/devices/${device}/events?${query}`, EventPage)))
+}
+
+/** All items of a list that comes in pages. */
+async function pages<T>(read: (query: string) => Promise<{ items: T[]; next: string | null }>): Promise<T[]> {
+  const found: T[] = []
+  let page = await read('limit=200')
+  found.push(...page.items)
+  while (page.next !== null) {
+    page = await read(`limit=200&cursor=${encodeURIComponent(page.next)}`)
+    found.push(...page.items)
   }
   return found
 }
-
-const EventPage = z.object({ events: z.array(StoredEvent) })
-
-/** The newest two hundred. */
-export const eventsOf = async (operator: Client, device: string): Promise<StoredEvent[]> =>
-  (await operator.get(`/v1/devices/${device}/events?limit=200`, EventPage)).events
-
-export { patienceMs }

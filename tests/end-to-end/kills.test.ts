@@ -11,5 +11,6 @@ test(`after every kill a device serves again, in the end what is wished, and all
   console.log(JSON.stringify({ seed, ...result }))
   expect(result.agentKills + result.hubKills).toBeGreaterThanOrEqual(50)
   expect(result.answered).toBeGreaterThan(500)
+  expect(result.interrupted).toBeGreaterThan(0)
   expect(Object.keys(result.moments).length).toBeGreaterThan(3)
 }, 600_000)
