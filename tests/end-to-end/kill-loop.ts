@@ -2,22 +2,9 @@
 // books: what came back, what the applications got, what the hub counted. For the tests and for hours of soaking.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import type { WindowReport } from '@roost/shared/protocol/records.ts'
-import type { StoredEvent } from '../../hub/telemetry/events.ts'
-import {
-  aFleet,
-  countsOf,
-  eventsOf,
-  type Fleet,
-  type Gateway,
-  ready,
-  register,
-  untilRuns,
-  untilShipped,
-  windowsOf,
-  wish,
-} from './a-fleet.ts'
-import { type Answer, type Application, type Failure, startApplication } from './an-application.ts'
+import { aFleet, type Fleet, type Gateway, ready, register, untilRuns, untilShipped, wish } from './a-fleet.ts'
+import { startApplication } from './an-application.ts'
+import { type Book, balance, type Device } from './balance.ts'
 import { aVersion, chunkBytes } from './versions.ts'
 import { seededChance, until } from './waiting.ts'
 
@@ -35,27 +22,11 @@ export type KillLoopResult = {
   hubKills: number
   /** Kills by the moment that was waited for. */
   moments: Record<string, number>
-  answered: number
-  counted: number
-  /** Windows that were open at a kill and are counted up to their last checkpoint. */
-  interrupted: number
-  /** Answers that are not counted: after the last checkpoint before a kill. */
-  lost: number
-  /** Requests that were under way when a runtime was killed: counted or not. */
-  underWay: number
-  /** The longest stretch before a kill whose answers are not counted. */
-  lostMsMax: number
-}
+} & Book
 
 /** Between two starts of an agent, so that every answer of the one before has been read. */
 const pauseMs = 150
 const versionBytes = 8 * chunkBytes
-/** What a checkpoint a second may cost on a machine that is busy killing. */
-const lostMsAllowed = 5_000
-
-/** The time from a start of an agent to its end. */
-type Life = { startedMs: number; endedMs: number }
-type Device = { gateway: Gateway; application: Application; lives: Life[] }
 
 /** @throws Error where a device does not come back, answers wrongly, ends with another version than wished, or the books differ */
 export async function runKillLoop(options: KillLoopOptions): Promise<KillLoopResult> {
@@ -93,7 +64,7 @@ export async function runKillLoop(options: KillLoopOptions): Promise<KillLoopRes
   ])
   say(`${killed} kills of agents, ${hubKills} of the hub; now all shall run what is wished`)
   await settle(fleet, shop, devices)
-  const books = await Promise.all(devices.map((device) => balance(fleet, device)))
+  const books = await Promise.all(devices.map((device) => balance(fleet.operator(), device)))
   const sum = (of: (book: Book) => number) => books.reduce((total, book) => total + of(book), 0)
   return {
     agentKills: killed,
@@ -104,7 +75,7 @@ export async function runKillLoop(options: KillLoopOptions): Promise<KillLoopRes
     interrupted: sum(({ interrupted }) => interrupted),
     lost: sum(({ lost }) => lost),
     underWay: sum(({ underWay }) => underWay),
-    lostMsMax: Math.max(...books.map(({ lostMs }) => lostMs)),
+    lostMs: Math.max(...books.map(({ lostMs }) => lostMs)),
   }
 }
 
@@ -223,87 +194,6 @@ async function settle(fleet: Fleet, shop: Shop, devices: readonly Device[]): Pro
       await last.stop()
     }),
   )
-}
-
-type Book = { answered: number; counted: number; interrupted: number; lost: number; underWay: number; lostMs: number }
-
-/** Holds the application's book against the hub's, life by life and version by version. */
-async function balance(fleet: Fleet, { gateway, application, lives }: Device): Promise<Book> {
-  const operator = fleet.operator()
-  const windows = await windowsOf(operator, gateway.name)
-  const { totals } = await countsOf(operator, gateway.name)
-  const listed = windows.reduce((sum, { counts }) => sum + counts.ok, 0)
-  assertThat(listed === totals.ok, `${gateway.name}: windows say ${listed}, totals ${totals.ok}`)
-  assertThat(totals.error + totals.refused === 0, `${gateway.name}: ${totals.error} errors, ${totals.refused} refused`)
-  const events = await eventsOf(operator, gateway.name)
-  assertGood(gateway.name, events)
-  const starts = events.filter(({ event }) => event === 'started').toReversed()
-
-  const { ok: counted, interrupted } = totals
-  const book: Book = { answered: application.answers.length, counted, interrupted, lost: 0, underWay: 0, lostMs: 0 }
-  let placed = 0
-  for (const [i, life] of lives.entries()) {
-    const untilMs = lives[i + 1]?.startedMs ?? Number.POSITIVE_INFINITY
-    const isIn = (ms: number) => ms >= life.startedMs && ms < untilMs
-    const its = {
-      windows: windows.filter(({ from }) => isIn(from)),
-      answers: application.answers.filter(({ atMs }) => isIn(atMs)),
-      failures: application.failures.filter(({ atMs, kind }) => kind === 'broken' && isIn(atMs)),
-    }
-    placed += its.windows.length
-    const next = starts.find(({ at }) => Date.parse(at) >= life.endedMs)
-    const isSaid = /killed/.test(String(next?.body.detail))
-    const { lost, lostMs } = balanceLife(`${gateway.name}, life ${i}`, life, { ...its, isSaid })
-    book.lost += lost
-    book.underWay += its.failures.length
-    book.lostMs = Math.max(book.lostMs, lostMs)
-  }
-  assertThat(placed === windows.length, `${gateway.name}: ${windows.length - placed} windows began in no life`)
-  return book
-}
-
-/** `isSaid`: the next start told that the process before was killed. */
-type LifeBook = { windows: WindowReport[]; answers: Answer[]; failures: Failure[]; isSaid: boolean }
-
-function balanceLife(name: string, { endedMs }: Life, { windows, answers, failures, isSaid }: LifeBook) {
-  const counted = windows.reduce((sum, { counts }) => sum + counts.ok, 0)
-  const possible = answers.length + failures.length
-  assertThat(counted <= possible, `${name}: ${counted} counted, ${answers.length} answered, ${failures.length} broken`)
-  let lost = 0
-  let lostMs = 0
-  for (const version of new Set(answers.map((answer) => answer.version))) {
-    const its = windows.filter((window) => window.version === version)
-    const answered = answers.filter((answer) => answer.version === version)
-    // what was answered before the device last wrote down what it had counted, is counted
-    const writtenMs = Math.max(0, ...its.map(({ to }) => to))
-    const certain = answered.filter(({ atMs }) => atMs < writtenMs).length
-    const countedOfIt = its.reduce((sum, { counts }) => sum + counts.ok, 0)
-    assertThat(
-      countedOfIt >= certain,
-      `${name}, version ${version}: ${countedOfIt} counted, ${certain} answered before`,
-    )
-    const missing = answered.length - countedOfIt
-    if (missing <= 0) continue
-    lost += missing
-    const firstLostMs = answered.at(-missing)?.atMs ?? endedMs
-    lostMs = Math.max(lostMs, endedMs - firstLostMs)
-    assertThat(isSaid, `${name}, version ${version}: ${missing} missing, and the next start says nothing of a kill`)
-  }
-  assertThat(lostMs < lostMsAllowed, `${name}: answers of the last ${lostMs} ms are not counted`)
-  return { lost, lostMs }
-}
-
-/** Nothing was refused or lost, nothing failed but what was restarted too often in its probation. */
-function assertGood(name: string, events: readonly StoredEvent[]): void {
-  const bad = events.filter(({ event, body }) => {
-    if (event === 'progress') return body.reason !== undefined && body.reason !== 'boot_loop'
-    return event !== 'started'
-  })
-  assertThat(bad.length === 0, `${name} told of ${JSON.stringify(bad)}`)
-}
-
-function assertThat(holds: boolean, otherwise: string): void {
-  if (!holds) throw new Error(otherwise)
 }
 
 function progressOf(killed: number, { gateways, killsEach }: KillLoopOptions, devices: readonly Device[]): string {
