@@ -1,6 +1,8 @@
 // Agents and their hub killed with -9 again and again while applications ask and new versions are shipped; and then the
 // books: what came back, what the applications got, what the hub counted. For the tests and for hours of soaking.
 
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { aFleet, type Fleet, type Gateway, ready, register, untilRuns, untilShipped, wish } from './a-fleet.ts'
 import { startApplication } from './an-application.ts'
@@ -192,6 +194,8 @@ async function settle(fleet: Fleet, shop: Shop, devices: readonly Device[]): Pro
       const last = await ready(gateway.start())
       await untilShipped(gateway, Date.now())
       await last.stop()
+      const left = await readdir(join(gateway.folder, 'work'))
+      if (left.length > 0) throw new Error(`${gateway.name}: the kills left ${left} behind`)
     }),
   )
 }
