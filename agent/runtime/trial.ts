@@ -1,5 +1,6 @@
 // The trial: what a bundle must show on this device before it may serve. It has been loaded; now every golden vector
-// is run and its outputs held against the ones the version was registered with.
+// is run and its outputs held against the ones the version was registered with. A bundle without any answers zeros once:
+// whether it may be wrong nobody can say then, but that it takes no more memory than it may, and ends.
 
 import type { Golden } from '@roost/shared/bundle/golden.ts'
 import type { TensorValue } from '@roost/shared/bundle/tensor.ts'
@@ -26,6 +27,7 @@ export async function runTrial(open: OpenBundle, clock: () => number): Promise<T
       throw new BundleError('golden_mismatch', deployment, `golden vector ${index}: ${mismatch}`)
     }
   }
+  if (vectors.length === 0) await runOnZeros(open)
   const goldenMs = clock() - started
   if (inferenceMsMax > manifest.limits.inferenceMs) {
     const text = `a golden inference took ${Math.round(inferenceMsMax)} ms, ${manifest.limits.inferenceMs} allowed`
@@ -36,6 +38,28 @@ export async function runTrial(open: OpenBundle, clock: () => number): Promise<T
     throw new BundleError('latency', deployment, text)
   }
   return { deployment, digest, loadMs: open.loadMs, goldenMs, vectors: vectors.length, inferenceMsMax }
+}
+
+/** Longest input that zeros are made for; the trial of a longer one ends with loading. */
+const zerosMax = 1_048_576
+
+/** One inference with every open dimension 1. Zeros may be no sensible input (an index, a length): an error is no verdict
+ *  then, unless it is about memory; a crash or a hang shows in control.
+ *  @throws BundleError `memory` */
+async function runOnZeros({ bundle, session }: OpenBundle): Promise<void> {
+  const feeds: Record<string, Tensor> = Object.create(null)
+  for (const spec of bundle.manifest.inputs) {
+    const shape = spec.shape.map((size) => Math.max(1, size))
+    const size = shape.reduce((product, dimension) => product * dimension, 1)
+    if (size > zerosMax) return
+    const zero = spec.datatype === 'BOOL' ? false : spec.datatype === 'BYTES' ? '' : 0
+    feeds[spec.name] = readTensor(spec, { datatype: spec.datatype, shape, data: Array(size).fill(zero) })
+  }
+  try {
+    await session.run(feeds)
+  } catch (error) {
+    if (isOutOfMemory(error)) throw new BundleError('memory', bundle.deployment, `zeros: ${error}`, { cause: error })
+  }
 }
 
 function readInputs(open: OpenBundle, inputs: Record<string, TensorValue>, index: number): Tensors {

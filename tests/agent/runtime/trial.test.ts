@@ -69,6 +69,8 @@ describe('the trial', () => {
       /./,
     ],
     ['a loop without end', { model: anEndlessModel(), golden: goldenOf([1, 2], [1, 2]) }, 'hang', /no sign of life/],
+    ['600 MiB wanted, and no golden vectors', { model: aMemoryBomb() }, 'memory', /./],
+    ['a loop without end, and no golden vectors', { model: anEndlessModel() }, 'hang', /no sign of life/],
     ['death in an inference', { model: aModelThatCrashes(), golden: goldenOf([1, 2], [1, 2]) }, 'crash', /SIGFPE/],
     ['death at load', { model: aModelThatCrashesWhenLoaded() }, 'crash', /SIGSEGV/],
     [
