@@ -162,7 +162,9 @@ export class Session {
   #greet(client: MqttClient): void {
     const { device, deadlineMs, log } = this.#options
     const timer = setTimeout(() => client.end(true), deadlineMs)
-    client.subscribe([downFilter(device), ...this.#filters], { qos: 1 }, (error, granted) => {
+    // First these: a broker answers in order, so that when its word on our own topics is there, they are settled.
+    for (const filter of this.#filters) this.#subscribeAgain(client, filter)
+    client.subscribe(downFilter(device), { qos: 1 }, (error, granted) => {
       clearTimeout(timer)
       if (client !== this.#client) return
       // A broker that refuses a device its own topics is of no use: try again later, elsewhere it may be another.
@@ -174,6 +176,14 @@ export class Session {
       this.#isUp = true
       this.#upAt = this.#options.now()
       this.#handlers.onUp()
+    })
+  }
+
+  /** Each by itself: what a blob's chunks are refused for (the wish was withdrawn meanwhile) is no fault of the rest, and
+   *  the word of it comes over this very connection. */
+  #subscribeAgain(client: MqttClient, filter: string): void {
+    client.subscribe(filter, { qos: 0 }, (error) => {
+      if (error) this.#options.log.debug({ err: error, filter }, 'a subscription was not granted again')
     })
   }
 

@@ -100,6 +100,8 @@ export type ScriptedBroker = {
   port: number
   /** Changes what it does from the next packet on. */
   follow: (script: Script) => void
+  /** Cuts all that are connected. */
+  cut: () => void
   /** Connections so far, those open now, and the most that were open at a time. */
   counts: () => { connections: number; open: number; openMost: number }
 }
@@ -130,6 +132,9 @@ export async function aScriptedBroker(first: Script, onConnection: (socket: Sock
     port: (server.address() as AddressInfo).port, // listening on TCP, so it is no pipe name and not null
     follow: (next) => {
       script = next
+    },
+    cut: () => {
+      for (const socket of open) socket.destroy()
     },
     counts: () => ({ ...counts, open: open.size }),
   }

@@ -66,6 +66,34 @@ describe('a broker that', () => {
     expect(states).toEqual(['up'])
   })
 
+  test('no longer grants the chunks of a blob at a reconnect is still a broker: the word of it comes over this connection', async () => {
+    const blob = 'ab'.repeat(32)
+    const broker = await aScriptedBroker(wellBehaved)
+    const { session, states } = aSession(sessionOptions(broker.port))
+    await until(() => session.isUp)
+    expect(await session.subscribe(chunkFilter(blob))).toBe(true)
+    const asked: string[][] = []
+    broker.follow((packet, socket) => {
+      if (packet.cmd !== 'subscribe') return wellBehaved(packet, socket)
+      const topics = packet.subscriptions.map(({ topic }) => topic)
+      asked.push(topics)
+      socket.write(
+        suback(
+          packet.messageId ?? 0,
+          topics.map((topic) => (topic === chunkFilter(blob) ? 128 : 1)),
+        ),
+      )
+    })
+    broker.cut()
+    await until(() => states.length === 3 && asked.length === 2)
+    expect([states, asked]).toEqual([
+      ['up', 'down', 'up'],
+      [[chunkFilter(blob)], [downFilter('d-1')]],
+    ])
+    expect(await session.publish('hello', bytes('x'), 1)).toBe(true)
+    expect(session.isUp).toBe(true)
+  })
+
   test('announces 256 MiB while all is well is left before they are sent', async () => {
     const broker = await aScriptedBroker(wellBehaved)
     const warned: string[] = []
