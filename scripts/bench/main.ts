@@ -1,6 +1,7 @@
 // npm run bench -- [name…] [--json]: runs the named benchmarks, or all, and prints a table or JSON lines.
 // Each measures its own physical limit in the same run and states the ratio to it; see docs/benchmarks.md.
 
+import { spawnSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { footprint } from './footprint.ts'
@@ -21,16 +22,27 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-const chosen = Object.entries(benches).filter(([name]) => positionals.length === 0 || positionals.includes(name))
-if (!values.json) {
-  console.log(
-    `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}, ${process.platform} ${process.arch}`,
-  )
-}
-for (const [, run] of chosen) {
-  const results = await run()
+const chosen = Object.keys(benches).filter((name) => positionals.length === 0 || positionals.includes(name))
+const [only, ...others] = chosen
+if (only !== undefined && others.length === 0) await runHere(only)
+else for (const name of chosen) runAlone(name)
+
+async function runHere(name: string): Promise<void> {
+  if (!values.json) {
+    console.log(
+      `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}, ${process.platform} ${process.arch}`,
+    )
+  }
+  const results = (await benches[name]?.()) ?? []
   if (values.json) for (const result of results) console.log(JSON.stringify(result))
   else console.table(results.map(asRow))
+}
+
+/** In a process of its own: what one leaves behind as garbage would be counted off the memory of the next. */
+function runAlone(name: string): void {
+  const args = [import.meta.filename, name, ...(values.json ? ['--json'] : [])]
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' })
+  if (status !== 0) process.exitCode = 1
 }
 
 function asRow({ bench, metric, value, unit, limit, ratio, goal, holds }: BenchResult) {
