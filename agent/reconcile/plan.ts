@@ -82,11 +82,13 @@ function judgeCandidate(situation: Situation): Step[] {
   return verdict.state === 'passed' ? [{ kind: 'end-probation' }] : []
 }
 
-/** The current set does not start: back to the one before, where there is one that can. */
+/** The current set does not start: back to the one before, where there is one that can. What the disk lost can be had
+ *  again: to give it up for a set of nothing would only deny a good version. */
 function giveUpCurrent(situation: Situation): Step[] {
   const { slots, tries } = situation
   if (slots.candidate !== null || slots.rollingBack !== null || slots.previous === null || !hasEarlier(slots)) return []
   if (!isGivenUp(situation) || !arePresent(slots.previous, situation)) return []
+  if (slots.previous.bundles.length === 0 && !arePresent(slots.current, situation)) return []
   const failure = tries.get(keyOf(slots.current))?.last
   return [{ kind: 'roll-back-late', failure: failure ?? { reason: 'load', detail: 'its files are damaged or gone' } }]
 }
