@@ -5,13 +5,15 @@ import { Digest } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
 import { type Database, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 
-/** `manifest` null: nothing in this deployment. `attempt` undefined: the attempt the bundle already has there, else 1. */
+/** `manifest` null: nothing in this deployment. `attempt` undefined: the attempt the bundle already has there, else 1.
+ *  `onlyOwn`: only where what is wanted now is wanted by the same `by`. */
 export type Wish = {
   device: string
   deployment: string
   manifest: Digest | null
   attempt?: number
   by: string
+  onlyOwn?: boolean
 }
 
 /** As many as an assignment can name; more are not added. */
@@ -52,10 +54,10 @@ export function desireStatements(wishes: readonly Wish[], nowMs: number): Statem
 const withWishes = `
   WITH wishes AS (
     SELECT value ->> 'device' AS device, value ->> 'deployment' AS deployment, value ->> 'manifest' AS manifest,
-           value ->> 'attempt' AS attempt, value ->> 'by' AS changed_by
+           value ->> 'attempt' AS attempt, value ->> 'by' AS changed_by, value ->> 'onlyOwn' AS only_own
     FROM json_each(?)
   ), compared AS (
-    SELECT w.*, d.manifest AS present, d.attempt AS present_attempt,
+    SELECT w.*, d.manifest AS present, d.attempt AS present_attempt, d.changed_by AS present_by,
            (SELECT count(*) FROM desired o WHERE o.device = w.device) AS held,
            row_number() OVER (PARTITION BY w.device, d.manifest IS NULL AND w.manifest IS NOT NULL ORDER BY w.deployment) AS place
     FROM wishes w
@@ -63,6 +65,7 @@ const withWishes = `
     LEFT JOIN desired d ON d.device = w.device AND d.deployment = w.deployment
   ), changes AS (
     SELECT * FROM compared WHERE CASE
+      WHEN only_own AND present_by IS NOT changed_by THEN 0
       WHEN manifest IS NULL THEN present IS NOT NULL
       WHEN present IS NULL THEN held + place <= ${deploymentsMax}
       ELSE present <> manifest OR present_attempt <> coalesce(attempt, present_attempt)

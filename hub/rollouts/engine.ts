@@ -174,6 +174,9 @@ async function judgeOf(tx: Reader, { row, stages, members }: Loaded): Promise<Pa
     judgeStage(row.plan.gates, row.plan.samplesMin, evidenceOf(arms, devices, index, row.acknowledged_failures))
 }
 
+/** These hold no device any more: a late word from one must not undo what others have wanted there since. */
+const closed: ReadonlySet<RolloutRow['state']> = new Set(['aborted', 'superseded'])
+
 /** What the action wants of a device. */
 function wishOf({ row, members }: Loaded, action: Action): Wish[] {
   if (action.do !== 'offer' && action.do !== 'withdraw') return []
@@ -182,7 +185,7 @@ function wishOf({ row, members }: Loaded, action: Action): Wish[] {
   const common = { device: action.device, deployment: row.deployment, by: row.id }
   return action.do === 'offer'
     ? [{ ...common, manifest: member.target, attempt: member.attempt + 1 }]
-    : [{ ...common, manifest: member.previous }]
+    : [{ ...common, manifest: member.previous, onlyOwn: closed.has(row.state) }]
 }
 
 /** The actions as rows; those that change a stage or the rollout are history as well. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { desiredOf, storeWishes } from '../../../hub/fleet/desired.ts'
 import { Problem } from '../../../hub/problem.ts'
 import { decisionsOf, membersOf, rolloutById, stagesOf } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
@@ -79,6 +80,27 @@ describe('rollout engine', () => {
     await run(fleet, 10, { state: (_, manifest) => (manifest.startsWith('3') ? 'failed' : 'succeeded') })
     expect(await stateOf(fleet, id)).toBe('rolled_back')
     expect(await fleet.running()).toEqual({ 1: 10 })
+  })
+
+  test('a late word from a device of an aborted rollout undoes nothing that was wanted there since', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(2, { plan: aPlan({ onFail: 'pause' }) }), 'token:ops')
+    const { database } = fleet.hub
+    const [canary] = await membersOf(database, id)
+    const device = canary?.device ?? ''
+    fleet.clock.nowMs += 61_000
+    await fleet.engine().look()
+    expect((await membersOf(database, id))[0]).toMatchObject({ device, state: 'timed_out' })
+    await fleet.engine().operate(id, 'abort', '', 'token:ops')
+    const wish = { device, deployment: 'vibration', manifest: fleet.digests[3] ?? '', by: 'token:ops' }
+    await storeWishes(database, [wish], fleet.clock.nowMs)
+    const late = `INSERT INTO device_deployments (device, deployment, manifest, attempt, state, running, changed_at)
+                  VALUES (?, 'vibration', ?, 1, 'staged', 0, ?)`
+    await database.write([{ sql: late, args: [device, fleet.digests[2] ?? '', fleet.clock.nowMs] }])
+    await fleet.engine().look()
+    expect((await membersOf(database, id)).find((member) => member.device === device)?.state).toBe('cancelled')
+    expect((await desiredOf(database, device))[0]?.manifest).toBe(fleet.digests[3])
   })
 
   test('a pause withdraws what is staged, also from a device that is away, and resume offers it again', async () => {
