@@ -94,6 +94,15 @@ export async function removeIfPresent(path: string, disk: Disk = nodeDisk): Prom
 /** Whether a file call failed because there is no such file or folder. */
 export const isMissing = (error: unknown): boolean => systemCode(error) === 'ENOENT'
 
+/** What may pass, by itself or by an administrator's hand. */
+const passing = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR'])
+
+/** Whether a file is there and its bytes cannot be had any more (`EIO`, `EUCLEAN`, `EBADMSG`, `EISDIR`, …). */
+export function isDamaged(error: unknown): boolean {
+  const code = systemCode(error)
+  return code !== undefined && code !== 'ENOENT' && !passing.has(code)
+}
+
 /** `ENOSPC`, `ENOENT`, … of a file system's error; undefined for any other value. */
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

@@ -8,7 +8,7 @@ import { Digest } from '@roost/shared/protocol/names.ts'
 import { decodeEnvelope, payloadTypes } from '@roost/shared/trust/envelope.ts'
 import { TrustError } from '@roost/shared/trust/error.ts'
 import type { Logger } from 'pino'
-import { removeIfPresent, replaceFile } from '../durable-file.ts'
+import { isDamaged, removeIfPresent, replaceFile } from '../durable-file.ts'
 
 type Held = { manifest: Manifest; envelope: Uint8Array }
 
@@ -16,6 +16,8 @@ type Held = { manifest: Manifest; envelope: Uint8Array }
 export class Manifests {
   readonly #folder: string
   readonly #held: Map<Digest, Held>
+  /** Of the last `put`: wished, or about to be, whatever was needed when a `retain` under way began. */
+  #newest: ReadonlySet<Digest> = new Set()
 
   private constructor(folder: string, held: Map<Digest, Held>) {
     this.#folder = folder
@@ -29,7 +31,7 @@ export class Manifests {
     const held = new Map<Digest, Held>()
     for (const name of await readdir(folder)) {
       if (!Digest.safeParse(name).success) continue
-      const found = readHeld(name, await readFile(join(folder, name)))
+      const found = await readHeld(join(folder, name), name)
       if (found === undefined) log.warn({ manifest: name }, 'a manifest on disk is damaged')
       else held.set(name, found)
     }
@@ -47,6 +49,7 @@ export class Manifests {
   /** Keeps manifests that were verified in these envelopes. Durable when it resolves.
    *  @throws the file system's error */
   async put(manifests: ReadonlyMap<Digest, Manifest>, envelopes: ReadonlyMap<Digest, Uint8Array>): Promise<void> {
+    this.#newest = new Set(envelopes.keys())
     for (const [digest, envelope] of envelopes) {
       const manifest = manifests.get(digest)
       if (manifest === undefined || this.#held.has(digest)) continue
@@ -55,10 +58,10 @@ export class Manifests {
     }
   }
 
-  /** Forgets all others. */
+  /** Forgets all others but those that came last. */
   async retain(needed: ReadonlySet<Digest>): Promise<void> {
     for (const digest of this.#held.keys()) {
-      if (needed.has(digest)) continue
+      if (needed.has(digest) || this.#newest.has(digest)) continue
       this.#held.delete(digest)
       await removeIfPresent(this.#pathOf(digest))
     }
@@ -69,12 +72,13 @@ export class Manifests {
   }
 }
 
-function readHeld(digest: Digest, envelope: Uint8Array): Held | undefined {
+async function readHeld(path: string, digest: Digest): Promise<Held | undefined> {
   try {
+    const envelope = await readFile(path)
     const { payload } = decodeEnvelope(envelope, payloadTypes.manifest)
     return manifestDigest(payload) === digest ? { manifest: parseManifest(payload), envelope } : undefined
   } catch (error) {
-    if (error instanceof TrustError) return undefined
+    if (error instanceof TrustError || isDamaged(error)) return undefined
     throw error
   }
 }

@@ -5,7 +5,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
 import { z } from 'zod'
-import { isMissing, systemCode } from '../durable-file.ts'
+import { isDamaged, isMissing, systemCode } from '../durable-file.ts'
 import type { Link } from '../link/link.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { bundleOf, keyOf } from '../reconcile/bundle-set.ts'
@@ -67,7 +67,7 @@ export async function readStatus(folder: string): Promise<Status | undefined> {
   try {
     return Status.safeParse(JSON.parse(await readFile(statusPath(folder), 'utf8'))).data
   } catch (error) {
-    if (isMissing(error) || error instanceof SyntaxError) return undefined
+    if (isMissing(error) || isDamaged(error) || error instanceof SyntaxError) return undefined
     throw error
   }
 }

@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib'
 import { ModelName } from '@roost/shared/protocol/names.ts'
 import { type Root, verifyRoot } from '@roost/shared/trust/root.ts'
 import { z } from 'zod'
-import { isMissing, replaceFile } from '../durable-file.ts'
+import { isDamaged, isMissing, replaceFile } from '../durable-file.ts'
 
 /** Models a device can remember a floor of; an assignment that would bring more is refused. */
 export const counterFloorsMax = 4096
@@ -133,6 +133,7 @@ async function readPinnedState(path: string): Promise<ReadPinnedState> {
     return pinned === undefined ? { fault: 'damaged' } : { pinned }
   } catch (error) {
     if (isMissing(error)) return { fault: 'missing' }
+    if (isDamaged(error)) return { fault: 'damaged' }
     throw error
   }
 }

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { systemCode } from '../durable-file.ts'
+import { isDamaged, isMissing } from '../durable-file.ts'
 import type { SegmentSummary } from './compaction.ts'
 import { type OutboxDisk, readWhole } from './disk.ts'
 import { type Scan, type StoredRecord, scanRecords } from './record.ts'
@@ -41,10 +41,6 @@ export async function readSegments(
   })
 }
 
-/** What may pass, by itself or by an administrator's hand. With anything else (EIO, EUCLEAN, EBADMSG, EISDIR, …) it is the
- *  file that is damaged. */
-const passing = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR'])
-
 /** The whole records of one segment below `before`, and where they end. A file that cannot be read at all, twice (giving up
  *  on it means telling its records as lost), counts as damaged.
  *  @throws the file system's error where it may pass */
@@ -56,8 +52,7 @@ export async function scanSegment(
   const path = join(folder, segmentFile(name))
   const read = () =>
     readWhole(path, disk).catch((error: unknown) => {
-      const code = systemCode(error)
-      if (code === undefined || passing.has(code)) throw error
+      if (!isDamaged(error) && !isMissing(error)) throw error
       log.error({ err: error, path }, 'outbox segment cannot be read')
       return undefined
     })

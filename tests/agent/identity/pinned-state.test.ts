@@ -1,6 +1,6 @@
 // What is pinned survives: every damage is noticed, none makes a device believe that it never pinned anything.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { replaceFile } from '@roost/agent/durable-file.ts'
@@ -83,6 +83,13 @@ describe('a damaged file', () => {
     await savePinnedState(folder, later)
     await writeFile(pathOf(folder), (await readFile(pathOf(folder))).subarray(0, 100))
     expect(await loadPinnedState(folder)).toMatchObject({ pinned: { generation: 31 }, repair })
+  })
+
+  test('a main file that the disk does not give back costs nothing', async () => {
+    await savePinnedState(folder, later)
+    await rm(pinnedStatePath(folder))
+    await mkdir(pinnedStatePath(folder))
+    expect(await loadPinnedState(folder)).toMatchObject({ pinned: { generation: 31 } })
   })
 
   test('a missing main file does not make it a new device', async () => {
