@@ -22,6 +22,7 @@ import {
   type StageRow,
   stagesOf,
   statementsOf,
+  unsettledRollouts,
 } from './store.ts'
 import { judgeStage } from './verdict.ts'
 import { deviceViews } from './view.ts'
@@ -113,9 +114,9 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
 
     look: async () => {
       const active = await rolloutsByState(database, ['running', 'paused', 'rolling_back'])
-      const ended = await rolloutsByState(database, ['completed', 'rolled_back', 'aborted', 'superseded'])
-      const recent = ended.filter(({ changed_at }) => clock() - changed_at < correctsForMs)
-      for (const { id } of [...active, ...recent]) {
+      const ended = ['completed', 'rolled_back', 'aborted', 'superseded'] as const
+      const unsettled = await unsettledRollouts(database, ended, clock() - correctsForMs)
+      for (const { id } of [...active, ...unsettled]) {
         try {
           await lookAt(id)
         } catch (error) {

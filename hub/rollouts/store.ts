@@ -1,7 +1,7 @@
 // Rollouts in the database: rows in, plain data out; decided actions in, statements out.
 
 import { Digest } from '@roost/shared/protocol/names.ts'
-import { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
+import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost/shared/protocol/progress.ts'
 import { z } from 'zod'
 import { BooleanColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 import { type Action, type RolloutState, rolloutStates, type StageState } from './decide.ts'
@@ -82,6 +82,28 @@ export const rolloutsByState = (reader: Reader, states: readonly RolloutState[])
     RolloutRow,
     `SELECT ${rolloutColumns} FROM rollouts WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id`,
     [JSON.stringify(states)],
+  )
+
+/** Those of the states, ended after `endedAfterMs`, of which a look may still change something: a device is at it, has
+ *  not gone back yet, or says something else than is known. All others cost a look for nothing, every second. */
+export const unsettledRollouts = (
+  reader: Reader,
+  states: readonly RolloutState[],
+  endedAfterMs: number,
+): Promise<RolloutRow[]> =>
+  reader.all(
+    RolloutRow,
+    `SELECT ${rolloutColumns} FROM rollouts
+     WHERE state IN (SELECT value FROM json_each(?1)) AND changed_at > ?2 AND EXISTS (
+       SELECT 1 FROM rollout_devices m
+       LEFT JOIN device_deployments r ON r.device = m.device AND r.deployment = m.deployment
+         AND r.manifest = m.target AND r.attempt = m.attempt
+       WHERE m.rollout = rollouts.id AND m.state NOT IN ('planned', 'cancelled', 'superseded') AND CASE
+         WHEN m.withdrawn THEN m.state NOT IN ('rolled_back', 'failed', 'timed_out')
+         ELSE m.state <> r.state OR m.state IN (SELECT value FROM json_each(?3))
+       END)
+     ORDER BY id`,
+    [JSON.stringify(states), endedAfterMs, JSON.stringify(progressStates.filter((state) => !isTerminal(state)))],
   )
 
 /** Newest first, from below the id `before`. Ids rise with time. */

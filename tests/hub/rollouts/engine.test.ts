@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { desiredOf, storeWishes } from '../../../hub/fleet/desired.ts'
 import { Problem } from '../../../hub/problem.ts'
-import { decisionsOf, membersOf, rolloutById, stagesOf } from '../../../hub/rollouts/store.ts'
+import { decisionsOf, membersOf, rolloutById, stagesOf, unsettledRollouts } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
 
 const wanted = (version: number, over: object = {}) => ({
@@ -80,6 +80,22 @@ describe('rollout engine', () => {
     await run(fleet, 10, { state: (_, manifest) => (manifest.startsWith('3') ? 'failed' : 'succeeded') })
     expect(await stateOf(fleet, id)).toBe('rolled_back')
     expect(await fleet.running()).toEqual({ 1: 10 })
+  })
+
+  test('a rollout that ended is looked at no more, until one of its devices says something else', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    await run(fleet, 24)
+    expect(await stateOf(fleet, id)).toBe('completed')
+    const unsettled = async () => (await unsettledRollouts(fleet.hub.database, ['completed'], 0)).map((row) => row.id)
+    expect(await unsettled()).toEqual([])
+    await fleet.obey((device) => (device === 'd-003' ? 'rolled_back' : 'succeeded'))
+    expect(await unsettled()).toEqual([id])
+    await fleet.engine().look()
+    const members = await membersOf(fleet.hub.database, id)
+    expect(members.find(({ device }) => device === 'd-003')?.state).toBe('rolled_back')
+    expect(await unsettled()).toEqual([])
   })
 
   test('a late word from a device of an aborted rollout undoes nothing that was wanted there since', async () => {
