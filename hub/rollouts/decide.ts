@@ -103,18 +103,17 @@ export const isBroken = (device: DeviceView) => broken.has(device.state)
 export const hasAccepted = (device: DeviceView) => rank(device.state) >= rank('accepted') && !closed.has(device.state)
 const closed: ReadonlySet<ProgressState> = new Set(['rejected', 'unreachable', 'cancelled', 'superseded'])
 
-/** The device's state after its report and the clock. */
+/** The device's state after its report and the clock. Once it has taken too long only an end corrects that: what it was
+ *  doing last it may be doing for ever. */
 function observe(device: DeviceView, installTimeoutMs: number, nowMs: number): DeviceView {
   if (device.state === 'planned' || device.state === 'cancelled' || device.state === 'superseded') return device
   const { reported } = device
   if (device.withdrawn) {
     return device.backOnPrevious && !isBroken(device) ? { ...device, state: 'rolled_back' } : device
   }
-  if (reported !== undefined && advances(device.state, reported.state)) {
-    return { ...device, state: reported.state, reason: reported.reason }
-  }
+  const said = reported !== undefined && advances(device.state, reported.state) ? { ...device, ...reported } : device
   const overdue = device.offeredAt !== null && nowMs - device.offeredAt >= installTimeoutMs
-  return overdue && isInFlight(device) ? { ...device, state: 'timed_out', reason: null } : device
+  return overdue && isInFlight(said) ? { ...said, state: 'timed_out', reason: null } : said
 }
 
 function advance(
@@ -190,10 +189,14 @@ function complete(devices: readonly DeviceView[]): Action[] {
   ]
 }
 
+/** One that has timed out may still come back and install it: it is asked for nothing any more, and stays a failure. */
 const withdrawInactive = (devices: readonly DeviceView[], as: ProgressState): Action[] =>
-  devices
-    .filter(({ state, withdrawn }) => !withdrawn && inactive.has(state))
-    .map(({ device }) => ({ do: 'withdraw', device, as }))
+  devices.flatMap(({ device, state, withdrawn, reported }): Action[] => {
+    if (withdrawn) return []
+    if (inactive.has(state)) return [{ do: 'withdraw', device, as }]
+    const isSilent = state === 'timed_out' && (reported === undefined || inactive.has(reported.state))
+    return isSilent ? [{ do: 'withdraw', device, as: state }] : []
+  })
 
 /** Asks the old version back wherever the new one was wanted, then waits for the devices that are connected. */
 function takeBack(devices: readonly DeviceView[]): Action[] {

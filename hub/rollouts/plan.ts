@@ -56,7 +56,7 @@ export const RolloutPlan = z
     quorum: z.number().gt(0).max(1).default(0.8),
     /** Devices installing at the same time. */
     concurrency: z.number().int().positive().max(100_000).default(50),
-    /** A device that has accepted and then reports nothing final for this long has timed out. */
+    /** A device that reports nothing final for this long after it was offered has timed out. */
     installTimeoutMs: z.number().int().positive().default(hourMs),
     /** A stage that is still undecided after this long pauses the rollout. */
     stageTimeLimitMs: z
@@ -90,7 +90,7 @@ export const NewRollout = z.strictObject({
 })
 export type NewRollout = z.infer<typeof NewRollout>
 
-/** One canary stage and the rest, an hour and ten minutes of watching: what a rollout gets that names no plan. */
+/** A canary, half, all; two hours and ten minutes of watching at least: what a rollout gets that names no plan. */
 export const defaultPlan: RolloutPlan = RolloutPlan.parse({
   stages: [
     { name: 'canary', percent: 10, bakeMs: hourMs },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { desiredOf, storeWishes } from '../../../hub/fleet/desired.ts'
 import { Problem } from '../../../hub/problem.ts'
+import type { RolloutPlan } from '../../../hub/rollouts/plan.ts'
 import { decisionsOf, membersOf, rolloutById, stagesOf, unsettledRollouts } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
 
@@ -98,23 +99,35 @@ describe('rollout engine', () => {
     expect(await unsettled()).toEqual([])
   })
 
-  test('a late word from a device of an aborted rollout undoes nothing that was wanted there since', async () => {
+  test('a device that takes too long has timed out until it comes to an end, and an abort takes it back', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(2, { plan: aPlan({ onFail: 'pause' }) }), 'token:ops')
+    const gates: RolloutPlan['gates'] = [{ metric: 'installation', failuresMax: 5 }]
+    const { id } = await fleet.engine().start(wanted(2, { plan: aPlan({ gates, concurrency: 2 }) }), 'token:ops')
+    const canaries = async () =>
+      (await membersOf(fleet.hub.database, id)).filter(({ stage }) => stage === 0).map(({ state }) => state)
+    await fleet.obey((_, manifest) => (manifest.startsWith('2') ? 'downloading' : 'succeeded'))
+    fleet.clock.nowMs += 61_000
+    for (let look = 0; look < 4; look += 1) {
+      await fleet.engine().look()
+      expect(await canaries()).toEqual(['timed_out', 'timed_out'])
+    }
+    await fleet.engine().operate(id, 'abort', '', 'token:ops')
+    expect(await canaries()).toEqual(['timed_out', 'timed_out'])
+    await fleet.obey()
+    expect(await fleet.running()).toEqual({ 1: 10 })
+  })
+
+  test('an abort undoes nothing that others have wanted on a device since', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
     const { database } = fleet.hub
     const [canary] = await membersOf(database, id)
     const device = canary?.device ?? ''
-    fleet.clock.nowMs += 61_000
-    await fleet.engine().look()
-    expect((await membersOf(database, id))[0]).toMatchObject({ device, state: 'timed_out' })
-    await fleet.engine().operate(id, 'abort', '', 'token:ops')
     const wish = { device, deployment: 'vibration', manifest: fleet.digests[3] ?? '', by: 'token:ops' }
     await storeWishes(database, [wish], fleet.clock.nowMs)
-    const late = `INSERT INTO device_deployments (device, deployment, manifest, attempt, state, running, changed_at)
-                  VALUES (?, 'vibration', ?, 1, 'staged', 0, ?)`
-    await database.write([{ sql: late, args: [device, fleet.digests[2] ?? '', fleet.clock.nowMs] }])
-    await fleet.engine().look()
+    await fleet.engine().operate(id, 'abort', '', 'token:ops')
     expect((await membersOf(database, id)).find((member) => member.device === device)?.state).toBe('cancelled')
     expect((await desiredOf(database, device))[0]?.manifest).toBe(fleet.digests[3])
   })
