@@ -3,6 +3,7 @@
 
 import { Command } from 'commander'
 import { z } from 'zod'
+import hub from '../package.json' with { type: 'json' }
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
 import { addModelCommands } from './models.ts'
@@ -10,7 +11,7 @@ import { addRolloutCommands } from './rollouts.ts'
 import { addTokenCommands } from './tokens.ts'
 import { addWatchingCommands } from './watching.ts'
 
-const program = new Command('roost').description('ships ONNX models to fleets of edge devices')
+const program = new Command('roost').description('ships ONNX models to fleets of edge devices').version(hub.version)
 program
   .command('hub')
   .description('run the hub; settings are ROOST_* variables')

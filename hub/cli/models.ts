@@ -8,6 +8,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { ModelDocument, VersionDocument } from '../registry/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { readJsonFile } from './json-file.ts'
 import { table, time } from './output.ts'
 
 type PushOptions = ConnectionOptions & { metadata?: string; sample?: string; golden?: string; sign: boolean }
@@ -111,9 +112,10 @@ async function formOf(file: string, options: PushOptions): Promise<FormData> {
 }
 
 async function metadataOf(options: PushOptions): Promise<Record<string, unknown>> {
-  const text = options.metadata === undefined ? '{}' : await readFile(options.metadata, 'utf8')
-  const given = z.record(z.string(), z.unknown()).parse(JSON.parse(text))
-  return options.sign ? given : { ...given, sign: false }
+  const given = options.metadata === undefined ? {} : await readJsonFile(options.metadata)
+  const metadata = z.record(z.string(), z.unknown()).safeParse(given)
+  if (!metadata.success) throw new Error(`${options.metadata} does not hold a JSON object`)
+  return options.sign ? metadata.data : { ...metadata.data, sign: false }
 }
 
 function versionLines(version: z.infer<typeof VersionDocument>): string[] {

@@ -1,6 +1,5 @@
 // `roost rollout …`: start a rollout, watch it move, and step in.
 
-import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { z } from 'zod'
@@ -8,6 +7,7 @@ import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.
 import { operations } from '../rollouts/operate.ts'
 import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { readJsonFile } from './json-file.ts'
 import { table, time } from './output.ts'
 
 const watchEveryMs = 1_000
@@ -27,7 +27,7 @@ export function addRolloutCommands(program: Command): void {
     .description('start a rollout')
     .requiredOption('--group <name>', 'the group; its members are frozen now')
     .option('--deployment <name>', 'the deployment on the devices (the name of the model)')
-    .option('--plan <file>', 'JSON: stages, gates, limits (10 %, 50 %, 100 %, an hour each)')
+    .option('--plan <file>', 'JSON: stages, gates, limits (10 % and 50 % for an hour each, 100 % for ten minutes)')
     .option('--supersede', 'take over devices that another rollout holds')
     .option('--watch', 'and watch it')
     .action(async (model: string, version: string, options: StartOptions) => {
@@ -37,7 +37,7 @@ export function addRolloutCommands(program: Command): void {
         version: Number(version),
         group: options.group,
         ...(options.deployment === undefined ? {} : { deployment: options.deployment }),
-        ...(options.plan === undefined ? {} : { plan: JSON.parse(await readFile(options.plan, 'utf8')) as unknown }),
+        ...(options.plan === undefined ? {} : { plan: await readJsonFile(options.plan) }),
         ...(options.supersede === true ? { supersede: true } : {}),
       }
       const started = await client.send('POST', '/v1/rollouts', body, RolloutDetail)

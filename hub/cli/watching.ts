@@ -54,10 +54,16 @@ export function addWatchingCommands(program: Command): void {
         `${pathOf('device', device)}/events?limit=50`,
         z.object({ events: z.array(StoredEvent) }),
       )
-      const rows = page.events.map(({ at, event, body }) => [time(Date.parse(at)), event, JSON.stringify(body)])
+      const rows = page.events.map(({ at, event, body }) => [time(Date.parse(at)), event, wordsOf(body)])
       output.print(page, table(['at (its clock)', 'event', 'what'], rows))
     })
 }
+
+/** What the other two columns do not say already. */
+const wordsOf = ({ kind: _kind, event: _event, at: _at, ...rest }: Record<string, unknown>) =>
+  Object.entries(rest)
+    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(', ')
 
 function pathOf(kind: string, name: string): string {
   const known: Kind | undefined = kinds.find((word) => word === kind)
