@@ -166,7 +166,8 @@ export async function attemptsOf(
   return new Map(rows.map(({ device, manifest, attempt }) => [`${device}/${manifest}`, attempt]))
 }
 
-/** What is wanted in a deployment of each of these devices; a device that is not in it has nothing there. */
+/** What is wanted in a deployment of each of these devices, and proven there: where a rollout still brings it, that is
+ *  what was wanted before. A device that is not in it has nothing there. */
 export async function wantedOf(
   reader: Reader,
   deployment: string,
@@ -174,7 +175,13 @@ export async function wantedOf(
 ): Promise<Map<string, Digest>> {
   const rows = await reader.all(
     z.object({ device: z.string(), manifest: Digest }),
-    'SELECT device, manifest FROM desired WHERE deployment = ? AND device IN (SELECT value FROM json_each(?))',
+    `SELECT device, manifest FROM (
+       SELECT d.device, CASE WHEN m.target = d.manifest AND m.state NOT IN ('succeeded', 'already_current')
+                THEN m.previous ELSE d.manifest END AS manifest
+       FROM desired d LEFT JOIN rollout_devices m
+         ON m.device = d.device AND m.deployment = d.deployment AND m.active = 1
+       WHERE d.deployment = ? AND d.device IN (SELECT value FROM json_each(?))
+     ) WHERE manifest IS NOT NULL`,
     [deployment, JSON.stringify(devices)],
   )
   return new Map(rows.map(({ device, manifest }) => [device, manifest]))

@@ -203,6 +203,17 @@ describe('rollout engine', () => {
     expect(await fleet.running()).toEqual({ 1: 4 })
   })
 
+  test('a roll-back of a rollout that superseded another goes back to what was proven, not to what that one brought', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const plan = aPlan({ stages: [{ name: 'all', percent: 100, bakeMs: 0 }] })
+    await fleet.engine().start(wanted(2, { plan }), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(3, { plan, supersede: true }), 'token:ops')
+    await run(fleet, 10, { state: (_, manifest) => (manifest.startsWith('3') ? 'failed' : 'succeeded') })
+    expect(await stateOf(fleet, id)).toBe('rolled_back')
+    expect(await fleet.running()).toEqual({ 1: 10 })
+  })
+
   test('an operation that the state does not allow is refused with a sentence', async () => {
     await using fleet = await aFleet(4)
     await fleet.obey()
