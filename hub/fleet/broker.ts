@@ -149,7 +149,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     unacceptedReadBytesMax: 4 * controlBytesMax,
     onRefused: refuse,
   }
-  const listeners = await openListeners(options.listen, admission, webSocketLimits, serve, log)
+  const stopAedes = () => new Promise<void>((resolve) => aedes.close(resolve))
+  const listeners = await openListeners(options.listen, admission, webSocketLimits, serve, log).catch(
+    async (error: unknown) => {
+      await stopAedes()
+      throw error
+    },
+  )
 
   return {
     ports: listeners.ports,
@@ -171,7 +177,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       const inHand = [...connections.byClient.values()].map(({ handled }) => handled)
       await listeners.close()
       await Promise.all(inHand)
-      await new Promise<void>((resolve) => aedes.close(resolve))
+      await stopAedes()
     },
   }
 }

@@ -69,6 +69,9 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
     },
     log,
     ...(options.brokerLimits === undefined ? {} : { limits: options.brokerLimits }),
+  }).catch(async (error: unknown) => {
+    await presence.close()
+    throw error
   })
   addFleetMetrics(hub.metrics, broker, session, chunks)
 
