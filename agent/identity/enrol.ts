@@ -6,6 +6,7 @@ import { TrustError } from '@roost/shared/trust/error.ts'
 import nacl from 'tweetnacl'
 import { Agent, request } from 'undici'
 import { z } from 'zod'
+import { systemCode } from '../durable-file.ts'
 import { type Identity, IdentityError, identityFolder, loadIdentity, openDeviceKeys, saveIdentity } from './device.ts'
 import { pinFirstRoot, savePinnedState } from './pinned-state.ts'
 
@@ -116,5 +117,16 @@ function pinRoot(envelope: Uint8Array) {
 /** Node gives several addresses' failures as one error without words. */
 function causeOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(String).join('; ')
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  const isUnknownAuthority = unknownAuthority.has(systemCode(error) ?? '')
+  return isUnknownAuthority ? 'nobody known signed its certificate (give its authority with --ca FILE)' : error.message
 }
+
+/** OpenSSL's words for a certificate that no known authority stands behind, as Node gives them. */
+const unknownAuthority: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
