@@ -46,6 +46,8 @@ export class World {
   now = 1_000
   diskFull = false
   connected = false
+  /** Of the hub's answers. */
+  expired = false
   /** Steps until the agent is killed in the middle of one; undefined: not at all. */
   killIn: number | undefined
   disk: Slots = emptySlots
@@ -225,8 +227,8 @@ export class World {
   /** The hub answers the last hello, or pushes what changed under the same nonce. */
   answer(): void {
     if (!this.connected || this.wished === undefined) return
-    const { generation, wished } = this
-    this.#accepted = { generation, bundles: wished, hello: this.hellos.count, askedAt: this.hellos.at, expired: false }
+    const { generation, wished, expired } = this
+    this.#accepted = { generation, bundles: wished, hello: this.hellos.count, askedAt: this.hellos.at, expired }
     this.memory.wish = this.#accepted
   }
 
@@ -306,6 +308,7 @@ export class World {
   #assertConfirmed(set: BundleSet): void {
     const wish = this.#accepted
     assert(wish !== undefined, 'activated without an assignment')
+    assert(!wish.expired, 'activated by what has expired')
     for (const { deployment, manifest } of changedBundles(set, this.memory.slots.current)) {
       assert(wish.bundles.some((wished) => wished.deployment === deployment && wished.manifest === manifest))
     }
