@@ -124,9 +124,22 @@ async function status(args: string[]): Promise<void> {
 }
 
 function describe(status: Status): string {
-  const { device, agent: version, running, connected, stale, servingUrl, hub, deployments, progress, outbox } = status
+  const {
+    device,
+    agent: version,
+    running,
+    connected,
+    refused,
+    stale,
+    servingUrl,
+    hub,
+    deployments,
+    progress,
+    outbox,
+  } = status
   const replayed = Object.entries(status.replayed).map(([name, rows]) => `  ${name}: ${rows} rows replayed`)
-  const link = connected ? `connected to ${hub}` : `not connected to ${hub}`
+  const away = refused ? `turned away by ${hub} (revoked?)` : `not connected to ${hub}`
+  const link = connected ? `connected to ${hub}` : away
   const stalled = stale ? ', without a fresh answer of it for too long' : ''
   const failed = progress.flatMap(({ deployment, state, reason }) =>
     reason === undefined ? [] : [`  ${deployment}: wished version ${state}, ${reason}`],

@@ -192,7 +192,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
 
   const servingUrl = `http://${socket.host.includes(':') ? `[${socket.host}]` : socket.host}:${socket.port}`
   const parts = { link, reconciler, runtimes, outbox }
-  const status = keepStatus({ folder: dir, device, agent: version, servingUrl, hub: hubUrl, wallClock, ...parts })
+  const status = keepStatus({ folder: dir, device, agent: version, servingUrl, hub: hubUrl, now, wallClock, ...parts })
   opened.defer(() => status.close())
   reconciler.start()
   // a window so young that it was never checkpointed is gone without a trace of its own
@@ -205,7 +205,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
     device,
     servingUrl,
     close: async () => {
-      await assignments.settled()
+      await assignments.close()
       await reconciler.close()
       await runtimes.close()
       await files.close()

@@ -43,6 +43,7 @@ export class Assignments {
   #timeAt: number
   #waiting: Arrival[] = []
   #working: Promise<void> | undefined
+  #closed = false
 
   constructor(options: AssignmentsOptions) {
     this.#options = options
@@ -55,12 +56,19 @@ export class Assignments {
   }
 
   take(bytes: Uint8Array, questions: Omit<Arrival, 'bytes'>): void {
+    if (this.#closed) return
     this.#waiting = [...this.#waiting, { bytes, ...questions }].slice(-waitingMax)
     this.#working ??= this.#work()
   }
 
   /** Resolves when everything that came is dealt with. */
   async settled(): Promise<void> {
+    await this.#working
+  }
+
+  /** Resolves when what came is dealt with; nothing is taken any more. */
+  async close(): Promise<void> {
+    this.#closed = true
     await this.#working
   }
 

@@ -8,7 +8,7 @@ import { Digest } from '@roost/shared/protocol/names.ts'
 import { decodeEnvelope, payloadTypes } from '@roost/shared/trust/envelope.ts'
 import { TrustError } from '@roost/shared/trust/error.ts'
 import type { Logger } from 'pino'
-import { isDamaged, removeIfPresent, replaceFile } from '../durable-file.ts'
+import { isDamaged, removeIfPresent, replaceFile, systemCode } from '../durable-file.ts'
 
 type Held = { manifest: Manifest; envelope: Uint8Array }
 
@@ -58,12 +58,16 @@ export class Manifests {
     }
   }
 
-  /** Forgets all others but those that came last. */
+  /** Forgets all others but those that came last. A file the disk does not let go of is found again at the next start. */
   async retain(needed: ReadonlySet<Digest>): Promise<void> {
     for (const digest of this.#held.keys()) {
       if (needed.has(digest) || this.#newest.has(digest)) continue
       this.#held.delete(digest)
-      await removeIfPresent(this.#pathOf(digest))
+      try {
+        await removeIfPresent(this.#pathOf(digest))
+      } catch (error) {
+        if (systemCode(error) === undefined) throw error
+      }
     }
   }
 

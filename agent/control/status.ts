@@ -31,6 +31,8 @@ export const Status = z.object({
   servingUrl: z.string(),
   hub: z.string(),
   connected: z.boolean(),
+  /** The broker knows this device or its secret no more: revoked, most likely. */
+  refused: z.boolean(),
   /** No fresh answer of the hub for too long: an update may be withheld. */
   stale: z.boolean(),
   withoutAnswerMs: z.number(),
@@ -78,8 +80,10 @@ export type StatusParts = {
   agent: string
   servingUrl: string
   hub: string
+  /** Monotonic milliseconds. */
+  now: () => number
   wallClock: () => number
-  link: Pick<Link, 'isUp' | 'isStale' | 'withoutAnswerMs'>
+  link: Pick<Link, 'isUp' | 'isRefused' | 'isStale' | 'withoutAnswerMs'>
   reconciler: Pick<Reconciler, 'slots'>
   runtimes: Pick<Runtimes, 'all' | 'replayed'>
   outbox: Pick<Outbox, 'epoch' | 'head' | 'tail' | 'state'>
@@ -97,9 +101,9 @@ export function keepStatus(parts: StatusParts): { close: () => Promise<void> } {
   const look = () => {
     const status = statusOf(parts)
     const news = JSON.stringify({ ...status, at: '', withoutAnswerMs: 0 })
-    if (news === said && parts.wallClock() - saidAt < refreshMs) return
+    if (news === said && parts.now() - saidAt < refreshMs) return
     said = news
-    saidAt = parts.wallClock()
+    saidAt = parts.now()
     writing = writing.then(() => writeStatus(parts.folder, status))
   }
   // at once: whoever starts after a kill knows by it that there was one
@@ -138,6 +142,7 @@ function statusOf({
     servingUrl,
     hub,
     connected: link.isUp,
+    refused: link.isRefused,
     stale: link.isStale,
     withoutAnswerMs: Math.round(link.withoutAnswerMs),
     generation: slots.generation,

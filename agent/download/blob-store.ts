@@ -99,6 +99,8 @@ export class BlobStore {
     this.#entries.set(file.sha256, { sizeBytes: file.sizeBytes, state: 'open' })
     try {
       if (before?.state === 'whole') await removeIfPresent(this.pathOf(file.sha256), this.#disk) // of another size
+      // whoever tidied up by hand may have taken the folder with what was in it
+      await this.#disk.mkdir(this.#folder, { recursive: true, mode: 0o700 })
       await this.#makeRoom(file)
       return await PartialBlob.open(this.#partPath(file.sha256), file, this.#disk)
     } catch (error) {

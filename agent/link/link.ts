@@ -65,6 +65,11 @@ export class Link {
     return this.#session.isUp
   }
 
+  /** The broker turned this device away when it last asked. */
+  get isRefused(): boolean {
+    return this.#session.isRefused
+  }
+
   get isStale(): boolean {
     return this.#stale
   }

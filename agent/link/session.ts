@@ -40,6 +40,9 @@ export type SessionHandlers = {
 
 /** A connection that held so long was a good one: the next failure starts the backoff anew. */
 export const stableMs = 30_000
+/** CONNACK return codes (MQTT 3.1.1, table 3.1). */
+const badCredentials = 4
+const notAuthorized = 5
 const connectTimeoutMs = 15_000
 const keepaliveSeconds = 60
 /** What a broker may send: the longest message of ours with its topic. MQTT.js buffers whatever length a packet declares. */
@@ -59,6 +62,7 @@ export class Session {
   #client: MqttClient | undefined
   #timer: NodeJS.Timeout | undefined
   #isUp = false
+  #isRefused = false
   #upAt = 0
   #failures = 0
   #closed = false
@@ -70,6 +74,11 @@ export class Session {
 
   get isUp(): boolean {
     return this.#isUp
+  }
+
+  /** The broker turned this device away when it last asked. */
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 
   start(): void {
@@ -113,7 +122,7 @@ export class Session {
   }
 
   #connect(): void {
-    const { url, device, secret, ca, log } = this.#options
+    const { url, device, secret, ca } = this.#options
     const client = connect(url, {
       clientId: device,
       username: device,
@@ -140,9 +149,18 @@ export class Session {
     client.on('message', (topic, payload) => {
       if (client === this.#client) this.#dispatch(topic, payload)
     })
-    client.on('error', (error) => log.info({ err: error }, 'MQTT connection failed'))
+    client.on('error', (error) => this.#fail(error))
     client.on('close', () => this.#retry(client))
     this.#guard(client)
+  }
+
+  /** A refusal is said once: it may last for years. */
+  #fail(error: Error): void {
+    const refused = 'code' in error && (error.code === badCredentials || error.code === notAuthorized)
+    if (refused && this.#isRefused) return
+    this.#isRefused = refused
+    if (refused) this.#options.log.warn({ event: 'login_refused' }, 'the hub turns this device away: is it revoked?')
+    else this.#options.log.info({ reason: error.message }, 'MQTT connection failed')
   }
 
   /** Cuts a broker that announces more than it may say, before it is buffered. */
@@ -174,6 +192,7 @@ export class Session {
         return
       }
       this.#isUp = true
+      this.#isRefused = false
       this.#upAt = this.#options.now()
       this.#handlers.onUp()
     })

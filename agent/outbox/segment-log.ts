@@ -15,12 +15,12 @@ import {
   temporaryFile,
   writeSegment,
 } from './segment.ts'
-import { countWindows, readSegments, type Segment, scanSegment } from './segment-scan.ts'
+import { countWindows, readSegments, type ScanOptions, type Segment, scanSegment } from './segment-scan.ts'
 
 export type SegmentLogOptions = { folder: string; epoch: string; segmentBytes: number; log: Logger; disk: OutboxDisk }
 
 export class SegmentLog {
-  readonly #options: SegmentLogOptions
+  readonly #options: SegmentLogOptions & ScanOptions
   readonly #segments: Segment[]
   #last: number
   #writer: SegmentWriter | undefined
@@ -30,7 +30,12 @@ export class SegmentLog {
   #unsettled = true
   #cached: { segment: Segment; records: readonly StoredRecord[] } | undefined
 
-  private constructor(options: SegmentLogOptions, segments: Segment[], last: number, superseded: Set<string>) {
+  private constructor(
+    options: SegmentLogOptions & ScanOptions,
+    segments: Segment[],
+    last: number,
+    superseded: Set<string>,
+  ) {
     this.#options = options
     this.#segments = segments
     this.#last = last
@@ -38,7 +43,8 @@ export class SegmentLog {
   }
 
   /** Finds what is there. `after`: everything up to there is known to be confirmed; undefined: not known. */
-  static async open(options: SegmentLogOptions, after: number | undefined): Promise<SegmentLog> {
+  static async open(given: SegmentLogOptions, after: number | undefined): Promise<SegmentLog> {
+    const options = { ...given, told: new Set<string>() }
     const { folder, epoch, disk } = options
     const files = await disk.readdir(folder)
     const names = files.flatMap((file) => parseSegmentFile(file) ?? []).filter((name) => name.epoch === epoch)

@@ -10,7 +10,8 @@ import { type SegmentName, segmentFile, segmentHeadBytes } from './segment.ts'
 
 export type Segment = SegmentSummary & { name: SegmentName }
 
-export type ScanOptions = { folder: string; epoch: string; log: Logger; disk: OutboxDisk }
+/** `told`: files whose damage was told already; they are read again and again until the hub has confirmed them. */
+export type ScanOptions = { folder: string; epoch: string; log: Logger; disk: OutboxDisk; told: Set<string> }
 
 /** From the newest on: records of a segment count only below the first of the next one that has any. */
 export async function readSegments(
@@ -47,18 +48,22 @@ export async function readSegments(
 export async function scanSegment(
   name: SegmentName,
   before: number,
-  { folder, epoch, disk, log }: ScanOptions,
+  { folder, epoch, disk, log, told }: ScanOptions,
 ): Promise<Scan> {
   const path = join(folder, segmentFile(name))
+  const tell = (what: object, words: string) => {
+    if (!told.has(path)) log.error({ ...what, path }, words)
+    told.add(path)
+  }
   const read = () =>
     readWhole(path, disk).catch((error: unknown) => {
       if (!isDamaged(error) && !isMissing(error)) throw error
-      log.error({ err: error, path }, 'outbox segment cannot be read')
+      tell({ err: error }, 'outbox segment cannot be read')
       return undefined
     })
   const bytes = (await read()) ?? (await read()) ?? new Uint8Array()
   const scan = scanRecords(bytes, epoch, { start: segmentHeadBytes, after: name.first - 1, before })
-  if (scan.strayBytes > 0) log.error({ path, strayBytes: scan.strayBytes }, 'damaged records in an outbox segment')
+  if (scan.strayBytes > 0) tell({ strayBytes: scan.strayBytes }, 'damaged records in an outbox segment')
   return scan
 }
 

@@ -82,15 +82,15 @@ function judgeCandidate(situation: Situation): Step[] {
   return verdict.state === 'passed' ? [{ kind: 'end-probation' }] : []
 }
 
-/** The current set does not start: back to the one before, where there is one that can. What the disk lost can be had
- *  again: to give it up for a set of nothing would only deny a good version. */
+/** The current set does not start: back to the one before, where there is one that can. What only the disk lost is no
+ *  fault of the version and can be had again: until then the one before serves (`servingSet`), and nothing is denied. */
 function giveUpCurrent(situation: Situation): Step[] {
   const { slots, tries } = situation
   if (slots.candidate !== null || slots.rollingBack !== null || slots.previous === null || !hasEarlier(slots)) return []
-  if (!isGivenUp(situation) || !arePresent(slots.previous, situation)) return []
-  if (slots.previous.bundles.length === 0 && !arePresent(slots.current, situation)) return []
+  if (!isGivenUp(situation) || !arePresent(slots.previous, situation) || !arePresent(slots.current, situation))
+    return []
   const failure = tries.get(keyOf(slots.current))?.last
-  return [{ kind: 'roll-back-late', failure: failure ?? { reason: 'load', detail: 'its files are damaged or gone' } }]
+  return failure === undefined ? [] : [{ kind: 'roll-back-late', failure }]
 }
 
 /** Starts what shall serve, hands it the socket, makes room for it where only one fits. */
@@ -244,15 +244,24 @@ function keepFiles({ slots, wish, kept }: Situation): Step[] {
   return manifests.symmetricDifference(kept).size > 0 ? [{ kind: 'keep-files', manifests }] : []
 }
 
-/** What should answer requests now: the candidate, else the current set, else a runtime that knows no model. */
+/** What should answer requests now: the candidate, else the current set, else, while files of that are missing, the one
+ *  before it, else a runtime that knows no model. */
 function servingSet(situation: Situation): BundleSet {
   const { slots } = situation
   if (slots.candidate !== null) return slots.candidate
   if (!isGivenUp(situation)) return slots.current
+  if (canStandIn(situation, slots.previous)) return slots.previous
   const key = keyOf(slots.current)
   const isTriedElse = situation.runtimes.some((one) => isAlive(one) && one.key !== key && one.key !== keyOf(emptySet))
   const canRetry = !isTriedElse && !isWaiting(situation, key) && arePresent(slots.current, situation)
   return canRetry ? slots.current : emptySet
+}
+
+function canStandIn(situation: Situation, previous: BundleSet | null): previous is BundleSet {
+  const { slots, tries } = situation
+  if (previous === null || !hasEarlier(slots) || arePresent(slots.current, situation)) return false
+  const failures = tries.get(keyOf(previous))?.loadFailures ?? 0
+  return arePresent(previous, situation) && failures < loadFailuresMax
 }
 
 /** The current set cannot be started: its files are gone, or it failed to load again and again. */

@@ -150,3 +150,10 @@ test('messages that come faster than they are judged wait in a bounded queue, an
   expect(wishes.length).toBeLessThanOrEqual(waitingMax + 1)
   expect(wishes.at(-1)?.generation).toBe(newest)
 })
+
+test('nothing is taken any more once it is closed', async () => {
+  const { assignments, take, wishes, told } = await aDevice()
+  await assignments.close()
+  await take(aMessage())
+  expect([wishes, told]).toEqual([[], []])
+})

@@ -64,6 +64,13 @@ describe('room', () => {
     expect(await present()).toEqual([a.file.sha256, b.file.sha256, d.file.sha256, 'readme.txt'].toSorted())
   })
 
+  test('a folder that somebody removed is made again', async () => {
+    const store = await openStore()
+    await rm(folder, { recursive: true })
+    expect(await fetch(a.file, store)).toBe('done')
+    expect(await present()).toEqual([a.file.sha256])
+  })
+
   test('a damaged blob is removed and can be had again', async () => {
     const store = await openStore()
     await fetch(a.file, store)

@@ -94,6 +94,19 @@ describe('a broker that', () => {
     expect(session.isUp).toBe(true)
   })
 
+  test('turns the device away again and again is told of once, and no more when it lets it in', async () => {
+    const broker = await aScriptedBroker(afterConnect(connack(5)))
+    const warned: string[] = []
+    const log = { ...silentLog, warn: (_: unknown, text?: string) => void warned.push(text ?? '') }
+    const { session } = aSession({ ...sessionOptions(broker.port, quick), log })
+    await until(() => broker.counts().connections >= 5)
+    expect(warned).toEqual([expect.stringContaining('turns this device away')])
+    expect(session.isRefused).toBe(true)
+    broker.follow(wellBehaved)
+    await until(() => session.isUp)
+    expect(session.isRefused).toBe(false)
+  })
+
   test('announces 256 MiB while all is well is left before they are sent', async () => {
     const broker = await aScriptedBroker(wellBehaved)
     const warned: string[] = []

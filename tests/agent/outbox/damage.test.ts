@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { anEvent, bodyOf, openOutbox, readAll, sumsOf } from './an-outbox.ts'
 import { aMemoryDisk, type MemoryDisk } from './memory-disk.ts'
@@ -56,6 +57,18 @@ describe('outbox', () => {
       expect((await recoverFrom(disk)).events).toEqual(numbers(1, shortest + 1))
     }
     expect(shortest).toBe(0)
+  })
+
+  test('tells of a damaged segment once, however often it is read', async () => {
+    const disk = await aFilledDisk(10)
+    const [path = ''] = segmentsOf(disk)
+    const bytes = disk.files.get(path)?.bytes ?? Buffer.alloc(0)
+    bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1)
+    const told: unknown[] = []
+    const log = pino({ level: 'error' }, { write: (line: string) => void told.push(JSON.parse(line)) })
+    const outbox = await openOutbox(folder, { disk, log })
+    for (let i = 0; i < 20; i++) await readAll(outbox)
+    expect(told).toMatchObject([{ msg: 'damaged records in an outbox segment', path }])
   })
 
   test('loses only the record a flipped bit is in, tells of it, and takes no sequence twice', async () => {

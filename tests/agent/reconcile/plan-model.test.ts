@@ -69,6 +69,20 @@ const moves: fc.Arbitrary<[string, Move]> = fc.oneof(
       if (damaged !== undefined) world.files.set(damaged.manifest, { state: 'missing' })
     },
   ]),
+  deployment.map((name): [string, Move] => [
+    `what runs in ${name} does not load any more`,
+    async (world) => {
+      const current = world.memory.slots.current.bundles.find((bundle) => bundle.deployment === name)
+      if (current === undefined) return
+      world.noLongerLoad.add(current.manifest)
+      await world.start()
+      for (let round = 0; round < 4; round++) {
+        world.finishProcesses()
+        await world.settle()
+        world.now += 3_000
+      }
+    },
+  ]),
 )
 
 function named(name: string, move: Move): fc.Arbitrary<[string, Move]> {
@@ -91,6 +105,7 @@ async function goOn(world: World): Promise<void> {
 async function calm(world: World): Promise<void> {
   world.killIn = undefined
   world.diskFull = false
+  world.noLongerLoad.clear()
   if (!world.connected) world.connect()
   for (let round = 0; round < 80; round++) {
     world.answer()

@@ -55,6 +55,8 @@ export class World {
   readonly steps: Step['kind'][] = []
   readonly starts = new Map<string, number>()
   files = new Map<string, FilesState>()
+  /** Manifests that loaded once: the system under them has changed. */
+  readonly noLongerLoad = new Set<string>()
   processes: Process[] = []
   memory: Memory = newMemory(emptySlots)
   wished: readonly WishedBundle[] | undefined
@@ -251,7 +253,9 @@ export class World {
     for (const one of this.processes) {
       if (one.phase === 'stopping') one.phase = 'dead'
       if (one.phase !== 'loading') continue
-      const bad = one.bundles.find(({ version }) => qualityOf(version) === 'fails-to-load')
+      const bad = one.bundles.find(
+        ({ version, manifest }) => qualityOf(version) === 'fails-to-load' || this.noLongerLoad.has(manifest),
+      )
       if (bad !== undefined) this.kill(one, { reason: 'load', detail: 'bad model', deployment: bad.deployment })
       else {
         one.phase = 'ready'
