@@ -11,13 +11,11 @@ import { mergeColumnRecords } from '@roost/shared/sketch/window.ts'
 import { z } from 'zod'
 import type { Hub } from '../hub.ts'
 import { manifestByDigest } from '../registry/store.ts'
-import { type StoredWindow, type WindowFilter, windows } from './windows.ts'
+import { cutStretches, placeInTime } from './stretches.ts'
+import { type WindowFilter, windows } from './windows.ts'
 
 /** The newest reports that are looked at. */
 export const driftWindowsMax = 2_000
-/** Windows of several devices are pooled into at most this many stretches of time. */
-const stretchesMax = 100
-
 const Measured = z.object({
   column: z.string(),
   kind: z.enum(['feature', 'output']),
@@ -51,11 +49,14 @@ export async function driftReport(hub: Hub, filter: WindowFilter, sinceMs: numbe
   const [newest] = await windows(hub.database, { ...filter, registered: true }, { sinceMs, limit: 1 })
   if (newest === undefined) return undefined
   const { manifest, model, version } = newest.report
-  const baseline = await baselineOf(hub, manifest)
-  if (baseline === undefined) return undefined
+  const bundle = await bundleOf(hub, manifest)
+  if (bundle === undefined) return undefined
+  const { baseline, madeMs } = bundle
   const found = await windows(hub.database, { ...filter, manifest }, { sinceMs, limit: driftWindowsMax })
-  const inTime = found.filter(({ report }) => report.role === 'primary').sort((a, b) => a.report.from - b.report.from)
-  const pooled = poolByTime(inTime, (report) => fittingColumns(baseline, report))
+  const primary = found.filter(({ report }) => report.role === 'primary')
+  const inTime = placeInTime(primary, madeMs)
+  const counted = inTime.map((window) => ({ ...window, columns: fittingColumns(baseline, window.report) }))
+  const pooled = cutStretches(counted.filter(({ columns }) => Object.keys(columns).length > 0)).map(pool)
   const verdict = judge(prepareCharts(baseline), pooled)
   const sums = pooled.map(({ columns }) => columns).reduce(mergeColumnRecords, {})
   return {
@@ -64,8 +65,8 @@ export async function driftReport(hub: Hub, filter: WindowFilter, sinceMs: numbe
     manifest,
     devices: new Set(inTime.map(({ device }) => device)).size,
     windows: inTime.length,
-    from: new Date(Math.min(...inTime.map(({ report }) => report.from))).toISOString(),
-    to: new Date(Math.max(...inTime.map(({ report }) => report.to))).toISOString(),
+    from: new Date(Math.min(...inTime.map(({ fromMs }) => fromMs))).toISOString(),
+    to: new Date(Math.max(...inTime.map(({ toMs }) => toMs))).toISOString(),
     verdict,
     columns: Object.entries(baseline.columns).flatMap(([column, { kind, scale, windows }]) => {
       const current = sums[column]
@@ -89,24 +90,10 @@ function fittingColumns(baseline: Baseline, { features, outputs }: WindowReport)
   return Object.fromEntries(columns.filter(([name, counts]) => fits(name, counts)))
 }
 
-/** One device's windows as they are; those of several devices merged by stretches of equal length. */
-function poolByTime(
-  inTime: readonly StoredWindow[],
-  columnsOf: (report: WindowReport) => Record<string, ColumnCounts>,
-): Pooled[] {
-  if (new Set(inTime.map(({ device }) => device)).size <= 1) {
-    return inTime.map(({ report }) => ({ fromMs: report.from, columns: columnsOf(report) }))
-  }
-  const firstMs = inTime[0]?.report.from ?? 0
-  const lastMs = inTime.at(-1)?.report.from ?? 0
-  const stretchMs = Math.max(1, Math.ceil((lastMs - firstMs + 1) / stretchesMax))
-  return [...Map.groupBy(inTime, ({ report }) => Math.floor((report.from - firstMs) / stretchMs))].map(
-    ([stretch, group]) => ({
-      fromMs: firstMs + stretch * stretchMs,
-      columns: group.map(({ report }) => columnsOf(report)).reduce(mergeColumnRecords, {}),
-    }),
-  )
-}
+const pool = (stretch: readonly Pooled[]): Pooled => ({
+  fromMs: stretch[0]?.fromMs ?? 0,
+  columns: stretch.map(({ columns }) => columns).reduce(mergeColumnRecords, {}),
+})
 
 function judge(charts: Charts, pooled: readonly Pooled[]): DriftVerdict {
   let state = initialDrift(charts)
@@ -118,10 +105,12 @@ function judge(charts: Charts, pooled: readonly Pooled[]): DriftVerdict {
 const addUp = (rows: readonly (readonly number[])[]): number[] =>
   (rows[0] ?? []).map((_, i) => rows.reduce((sum, row) => sum + (row[i] ?? 0), 0))
 
-/** The baseline that the bundle carries to the devices. */
-async function baselineOf(hub: Hub, digest: string): Promise<Baseline | undefined> {
-  const file = (await manifestByDigest(hub.database, digest))?.manifest.files.find(({ role }) => role === 'baseline')
-  if (file === undefined) return undefined
+/** The baseline that the bundle carries to the devices, and when the bundle was made. */
+async function bundleOf(hub: Hub, digest: string): Promise<{ baseline: Baseline; madeMs: number } | undefined> {
+  const manifest = (await manifestByDigest(hub.database, digest))?.manifest
+  const file = manifest?.files.find(({ role }) => role === 'baseline')
+  if (manifest === undefined || file === undefined) return undefined
   const bytes = await hub.blobs.read(file.sha256, 0, file.sizeBytes)
-  return Baseline.parse(JSON.parse(new TextDecoder().decode(bytes)))
+  const baseline = Baseline.parse(JSON.parse(new TextDecoder().decode(bytes)))
+  return { baseline, madeMs: Date.parse(manifest.created) }
 }

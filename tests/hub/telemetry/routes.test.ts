@@ -101,22 +101,30 @@ const aManifest = (sha256: string, sizeBytes: number) => ({
   opset: 17,
   limits: { memoryBytes: 1, trialMs: 1, inferenceMs: 1 },
   window: { rows: rowsPerWindow, seconds: 60 },
-  created: '2026-01-01T00:00:00Z',
+  created: '2020-01-01T00:00:00Z',
 })
 
-/** Windows of a device whose values are moved by `shift` standard deviations. */
-async function report(hub: TestHub, digest: string, device: string, windows: number, shift: number): Promise<void> {
+/** Windows of a device, one a minute by its clock, whose values are moved by `shift` standard deviations. */
+async function report(
+  hub: TestHub,
+  digest: string,
+  device: string,
+  windows: number,
+  shift: number | ((window: number) => number),
+  firstMs = 1_000_000,
+): Promise<void> {
+  const shiftOf = typeof shift === 'number' ? () => shift : shift
   const ingest = createIngest({ database: hub.database, clock: hub.clock, log: hub.log, onEvent: () => [] })
   const x = baseline.columns.x
   if (x === undefined) throw new Error('the baseline has the column x')
   const values = normals(windows * rowsPerWindow, seed + device.charCodeAt(6) + device.charCodeAt(0))
   const records = Array.from({ length: windows }, (_, i) => {
     const recorder = createColumnRecorder(x.scale)
-    for (const value of values.slice(i * rowsPerWindow, (i + 1) * rowsPerWindow)) recorder.record(value + shift)
+    for (const value of values.slice(i * rowsPerWindow, (i + 1) * rowsPerWindow)) recorder.record(value + shiftOf(i))
     const over: Partial<WindowReport> = {
       manifest: digest,
-      from: 1_000_000 + i * 60_000,
-      to: 1_060_000 + i * 60_000,
+      from: firstMs + i * 60_000,
+      to: firstMs + (i + 1) * 60_000,
       counts: { ok: rowsPerWindow, error: 1, refused: 2 },
       labels: { truePositive: 1, falsePositive: 2, trueNegative: 3, falseNegative: 4 },
       features: { x: recorder.snapshot() },
@@ -155,6 +163,30 @@ test('a device, a group and a model are judged by their own data, pooled', async
     verdict: { state: 'drifted' },
   })
   expect(await verdictOf('/v1/models/vibration/drift')).toMatchObject({ devices: 4, windows: 80 })
+})
+
+test.each([
+  ['at 1970', () => 0],
+  ['at 2100', () => Date.UTC(2100, 0, 1)],
+  ['a hundred days late', (now: number) => now - 100 * 86_400_000],
+])('a gateway whose clock is %s hides nothing of what the others see', async (_, clockOf) => {
+  await using watching = await aWatchingHub()
+  const { hub, digest, get } = watching
+  const now = hub.clock()
+  const firstMs = now - 60 * 60_000
+  // half a standard deviation, in the last ten minutes of an hour
+  const late = (window: number) => (window < 50 ? 0 : 0.5)
+  for (const device of ['south-1', 'south-2', 'north-2']) await report(hub, digest, device, 60, late, firstMs)
+  const driftOf = async () => DriftReport.parse((await get('/v1/models/vibration/drift')).body)
+  const { verdict: before } = await driftOf()
+  expect(before.state).toBe('drifted')
+  const drifts = firstMs + 50 * 60_000
+  expect(Math.abs((before.since ?? 0) - drifts)).toBeLessThanOrEqual(60_000)
+
+  await report(hub, digest, 'north-1', 60, 0, clockOf(now))
+  const { verdict: after } = await driftOf()
+  expect(after.state).toBe('drifted')
+  expect(Math.abs((after.since ?? 0) - drifts)).toBeLessThanOrEqual(2 * 60_000)
 })
 
 test('counts add up over pages and stay when the reports expire', async () => {
