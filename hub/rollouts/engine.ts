@@ -72,6 +72,16 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
     fleet.push(touched)
   }
 
+  /** A look that fails is repeated by the next one. It must neither stop other rollouts nor make a start or an
+   *  operation that is stored seem undone. */
+  const tryLook = async (id: string): Promise<void> => {
+    try {
+      await lookAt(id)
+    } catch (error) {
+      log.error({ err: error, rollout: id }, 'rollout could not be carried on; trying again')
+    }
+  }
+
   return {
     start: async (wanted, actor) => {
       const { row, superseded } = await database.exclusively(async (tx) => {
@@ -92,8 +102,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
         return { row: prepared.rows.rollout, superseded: prepared.supersedes }
       })
       log.info({ rollout: row.id, model: row.model, version: row.version, group: row.group_name }, 'rollout started')
-      for (const older of superseded) await lookAt(older)
-      await lookAt(row.id)
+      for (const id of [...superseded, row.id]) await tryLook(id)
       return known(database, row.id)
     },
 
@@ -108,7 +117,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
         await carryOut(tx, rollout, actions, actor)
         if (operation === 'resume') await tx.write([acknowledgeStatement(rollout)])
       })
-      await lookAt(id)
+      await tryLook(id)
       return known(database, id)
     },
 
@@ -116,14 +125,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
       const active = await rolloutsByState(database, ['running', 'paused', 'rolling_back'])
       const ended = ['completed', 'rolled_back', 'aborted', 'superseded'] as const
       const unsettled = await unsettledRollouts(database, ended, clock() - correctsForMs)
-      for (const { id } of [...active, ...unsettled]) {
-        try {
-          await lookAt(id)
-        } catch (error) {
-          // One rollout that cannot be carried out must not stop the others.
-          log.error({ err: error, rollout: id }, 'rollout could not be carried on; trying again')
-        }
-      }
+      for (const { id } of [...active, ...unsettled]) await tryLook(id)
     },
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { desiredOf, storeWishes } from '../../../hub/fleet/desired.ts'
 import { Problem } from '../../../hub/problem.ts'
+import { createRollouts } from '../../../hub/rollouts/engine.ts'
 import type { RolloutPlan } from '../../../hub/rollouts/plan.ts'
 import { decisionsOf, membersOf, rolloutById, stagesOf, unsettledRollouts } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
@@ -212,6 +213,24 @@ describe('rollout engine', () => {
     await run(fleet, 10, { state: (_, manifest) => (manifest.startsWith('3') ? 'failed' : 'succeeded') })
     expect(await stateOf(fleet, id)).toBe('rolled_back')
     expect(await fleet.running()).toEqual({ 1: 10 })
+  })
+
+  test('a rollout that is stored has started, also where nobody can be told at once', async () => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const isConnected = (device: string) => fleet.online.has(device)
+    const push = () => {
+      throw new Error('the broker is not there')
+    }
+    const mute = createRollouts(fleet.hub, { isConnected, push })
+    const { id } = await mute.start(wanted(2), 'token:ops')
+    expect(await stateOf(fleet, id)).toBe('running')
+    const second = await mute.start(wanted(3, { supersede: true }), 'token:ops')
+    expect(await stateOf(fleet, id)).toBe('superseded')
+    expect(await mute.operate(second.id, 'pause', 'lunch', 'token:ops')).toMatchObject({ state: 'paused' })
+    await fleet.engine().operate(second.id, 'resume', 'back', 'token:ops')
+    await run(fleet, 25)
+    expect(await stateOf(fleet, second.id)).toBe('completed')
   })
 
   test('an operation that the state does not allow is refused with a sentence', async () => {
