@@ -2,7 +2,7 @@
 // The draw is a hash, not a shuffle: it can be recomputed and explained years later.
 
 import { createHash } from 'node:crypto'
-import type { PlannedStage } from './plan.ts'
+import { devicesWithin, type PlannedStage } from './plan.ts'
 
 /** `present`: connected when the rollout started; a canary takes devices that are there. */
 export type Candidate = { device: string; profile: string; site: string; present: boolean }
@@ -20,7 +20,7 @@ export function drawStages(
   stages: readonly PlannedStage[],
 ): Drawn[] | EmptyStage {
   const line = standInLine(rollout, candidates)
-  const ends = stages.map((stage) => Math.ceil((stage.percent / 100) * line.length - 1e-9))
+  const ends = stages.map(({ percent }) => devicesWithin(percent, line.length))
   const empty = stages.findIndex((_, i) => (ends[i] ?? 0) <= (ends[i - 1] ?? 0))
   if (empty >= 0) {
     const stage = stages[empty]

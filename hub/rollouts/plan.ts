@@ -90,7 +90,8 @@ export const NewRollout = z.strictObject({
 })
 export type NewRollout = z.infer<typeof NewRollout>
 
-/** A canary, half, all; two hours and ten minutes of watching at least: what a rollout gets that names no plan. */
+/** A canary, half, all; two hours and ten minutes of watching at least: what a rollout gets that names no plan, save in
+ *  a group of one or two (`defaultPlanFor`). */
 export const defaultPlan: RolloutPlan = RolloutPlan.parse({
   stages: [
     { name: 'canary', percent: 10, bakeMs: hourMs },
@@ -98,3 +99,17 @@ export const defaultPlan: RolloutPlan = RolloutPlan.parse({
     { name: 'all', percent: 100, bakeMs: hourMs / 6 },
   ],
 })
+
+/** The default plan for so many devices. Stages that end at the same device are one, watched for as long as the longest
+ *  of them: one device is its own canary. */
+export function defaultPlanFor(devices: number): RolloutPlan {
+  const merged = Map.groupBy(defaultPlan.stages, ({ percent }) => devicesWithin(percent, devices))
+  const stages = [...merged.values()].flatMap((same) => {
+    const last = same.at(-1)
+    return last === undefined ? [] : [{ ...last, bakeMs: Math.max(...same.map(({ bakeMs }) => bakeMs)) }]
+  })
+  return { ...defaultPlan, stages }
+}
+
+/** How many of the devices a cumulative percentage covers: at least so many. */
+export const devicesWithin = (percent: number, devices: number): number => Math.ceil((percent / 100) * devices - 1e-9)

@@ -8,7 +8,7 @@ import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
 import { drawStages } from './draw.ts'
 import type { FleetLink } from './engine.ts'
-import { defaultPlan, type NewRollout } from './plan.ts'
+import { defaultPlanFor, type NewRollout } from './plan.ts'
 import { attemptsOf, holdersOf, type NewRolloutRows, wantedOf } from './store.ts'
 
 /** Devices of one rollout; a larger group is refused. */
@@ -52,7 +52,7 @@ export async function prepareRollout(
   const ids = fitting.map(({ id }) => id)
   const supersedes = await holders(tx, deployment, ids, wanted.supersede)
   const id = rolloutId(hub)
-  const plan = wanted.plan ?? defaultPlan
+  const plan = wanted.plan ?? defaultPlanFor(fitting.length)
   const candidates = fitting.map(({ id, profile, labels }) => ({
     device: id,
     profile,

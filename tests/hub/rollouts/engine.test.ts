@@ -181,6 +181,30 @@ describe('rollout engine', () => {
     expect(await fleet.running()).toEqual({ 3: 10 })
   })
 
+  test.each([
+    [1, [['all', 100, 60]]],
+    [
+      2,
+      [
+        ['half', 50, 60],
+        ['all', 100, 10],
+      ],
+    ],
+    [
+      3,
+      [
+        ['canary', 10, 60],
+        ['half', 50, 60],
+        ['all', 100, 10],
+      ],
+    ],
+  ] as const)('without a plan a group of %i starts, in as many stages as it has devices for', async (size, stages) => {
+    await using fleet = await aFleet(size)
+    await fleet.obey()
+    const { plan } = await fleet.engine().start(wanted(2, { plan: undefined }), 'token:ops')
+    expect(plan.stages.map(({ name, percent, bakeMs }) => [name, percent, bakeMs / 60_000])).toEqual(stages)
+  })
+
   test.each<[string, object, string]>([
     ['a group that does not exist', { group: 'nobody' }, 'not-found'],
     ['a version that does not exist', { version: 9 }, 'not-released'],
