@@ -1,18 +1,16 @@
 // `roost rollout …`: start a rollout, watch it move, and step in.
 
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.ts'
 import { operations } from '../rollouts/operate.ts'
-import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { readJsonFile } from './json-file.ts'
 import { table, time } from './output.ts'
+import { patience, type WatchOptions, watch } from './watch.ts'
 
-const watchEveryMs = 1_000
 type Detail = z.infer<typeof RolloutDetail>
-type StartOptions = ConnectionOptions & {
+type StartOptions = WatchOptions & {
   group: string
   deployment?: string
   plan?: string
@@ -30,6 +28,7 @@ export function addRolloutCommands(program: Command): void {
     .option('--plan <file>', 'JSON: stages, gates, limits (10 % and 50 % for an hour each, 100 % for ten minutes)')
     .option('--supersede', 'take over devices that another rollout holds')
     .option('--watch', 'and watch it')
+    .addOption(patience())
     .action(async (model: string, version: string, options: StartOptions) => {
       const { client, output } = connect(options)
       const body = {
@@ -42,7 +41,7 @@ export function addRolloutCommands(program: Command): void {
       }
       const started = await client.send('POST', '/v1/rollouts', body, RolloutDetail)
       output.print(started, detailLines(started))
-      if (options.watch === true) await watch(client, started.id, options.json === true)
+      if (options.watch === true) await watch(client, started.id, options)
     })
 
   connected(rollout.command('list'))
@@ -69,10 +68,11 @@ export function addRolloutCommands(program: Command): void {
     })
 
   connected(rollout.command('watch <id>'))
-    .description('follow a rollout to its end; exit code 1 unless it completes')
-    .action(async (id: string, options: ConnectionOptions) => {
+    .description('follow a rollout to its end; exit code 1 unless it completes, 3 where the hub stays away')
+    .addOption(patience())
+    .action(async (id: string, options: WatchOptions) => {
       const { client } = connect(options)
-      await watch(client, id, options.json === true)
+      await watch(client, id, options)
     })
 
   connected(rollout.command('devices <id>'))
@@ -121,32 +121,6 @@ const descriptions = {
   abort: 'end it; what is active stays',
   rollback: 'bring every device back to what it ran before',
 } as const
-
-/** Prints a line whenever something changes, until the rollout ends or waits for a person. */
-async function watch(client: Client, id: string, json: boolean): Promise<void> {
-  let last = ''
-  for (;;) {
-    const detail = await client.get(`/v1/rollouts/${id}`, RolloutDetail)
-    const line = json ? JSON.stringify(detail) : progressLine(detail)
-    if (line !== last) process.stdout.write(`${json ? line : `${time(Date.now())}  ${line}`}\n`)
-    last = line
-    if (detail.state !== 'running' && detail.state !== 'rolling_back') {
-      if (!json) process.stdout.write(`${detail.state}: ${detail.reason}\n`)
-      process.exitCode = detail.state === 'completed' ? 0 : 1
-      return
-    }
-    await delay(watchEveryMs)
-  }
-}
-
-/** `running  canary [passed 1 succeeded]  all [admitting 2 succeeded 1 downloading 3 planned]` */
-function progressLine({ state, stages }: Detail): string {
-  const parts = stages.map(({ name, state, devices }) => {
-    const counts = Object.entries(devices).map(([word, count]) => `${count} ${word}`)
-    return `${name} [${[state, ...counts].join(' ')}]`
-  })
-  return [state, ...parts].join('  ')
-}
 
 function detailLines(detail: Detail): string[] {
   return [

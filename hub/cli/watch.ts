@@ -1,0 +1,77 @@
+// `roost rollout watch`: follows a rollout to its end, also through a restart of the hub.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { Option } from 'commander'
+import type { z } from 'zod'
+import { RolloutDetail } from '../rollouts/documents.ts'
+import { type Client, RequestError } from './client.ts'
+import type { ConnectionOptions } from './connection.ts'
+import { time } from './output.ts'
+import { number } from './tokens.ts'
+
+const watchEveryMs = 1_000
+/** Exit codes: that the hub stays away says nothing of the rollout. */
+const exitCodes = { completed: 0, notCompleted: 1, hubAway: 3 } as const
+
+export type WatchOptions = ConnectionOptions & { patience: number }
+
+export const patience = (): Option =>
+  new Option('--patience <seconds>', 'how long watching waits for a hub that does not answer')
+    .argParser(number)
+    .default(300)
+
+/** Prints a line whenever something changes, until the rollout ends or waits for a person, or the hub has not answered
+ *  for as long as `patience` lasts; sets the exit code. */
+export async function watch(client: Client, id: string, { json = false, patience }: WatchOptions): Promise<void> {
+  let last = ''
+  let awayAtMs: number | undefined
+  for (;;) {
+    const detail = await askFor(client, id)
+    if (detail instanceof RequestError) {
+      if (awayAtMs === undefined) process.stderr.write(`roost: ${detail.message}; trying for ${patience} s\n`)
+      awayAtMs ??= performance.now()
+      if (performance.now() - awayAtMs >= patience * 1_000) {
+        process.stderr.write(`roost: the hub has not answered for ${patience} s; how ${id} goes on is not known\n`)
+        process.exitCode = exitCodes.hubAway
+        return
+      }
+    } else {
+      if (awayAtMs !== undefined) process.stderr.write('roost: the hub answers again\n')
+      awayAtMs = undefined
+      const line = json ? JSON.stringify(detail) : progressLine(detail)
+      if (line !== last) process.stdout.write(`${json ? line : `${time(Date.now())}  ${line}`}\n`)
+      last = line
+      if (detail.state !== 'running' && detail.state !== 'rolling_back') {
+        if (!json) process.stdout.write(`${detail.state}: ${detail.reason}\n`)
+        process.exitCode = detail.state === 'completed' ? exitCodes.completed : exitCodes.notCompleted
+        return
+      }
+    }
+    await delay(watchEveryMs)
+  }
+}
+
+type Detail = z.infer<typeof RolloutDetail>
+
+/** No answer, or a proxy's that the hub is away. */
+const awayStatuses: ReadonlySet<number> = new Set([0, 502, 503, 504])
+
+/** The rollout, or why the hub is away.
+ *  @throws RequestError where the hub is there and refuses */
+async function askFor(client: Client, id: string): Promise<Detail | RequestError> {
+  try {
+    return await client.get(`/v1/rollouts/${id}`, RolloutDetail)
+  } catch (error) {
+    if (error instanceof RequestError && awayStatuses.has(error.status)) return error
+    throw error
+  }
+}
+
+/** `running  canary [passed 1 succeeded]  all [admitting 2 succeeded 1 downloading 3 planned]` */
+function progressLine({ state, stages }: Detail): string {
+  const parts = stages.map(({ name, state, devices }) => {
+    const counts = Object.entries(devices).map(([word, count]) => `${count} ${word}`)
+    return `${name} [${[state, ...counts].join(' ')}]`
+  })
+  return [state, ...parts].join('  ')
+}

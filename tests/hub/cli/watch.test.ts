@@ -1,0 +1,69 @@
+// Watching a rollout through the real command, while the hub that it asks goes away.
+
+import { expect, test } from 'vitest'
+import { createApp } from '../../../hub/app.ts'
+import { startHttpServer } from '../../../hub/http-server.ts'
+import { rolloutRoutes } from '../../../hub/rollouts/routes.ts'
+import { asStarted } from '../a-hub.ts'
+import { aFleet, aPlan } from '../rollouts/a-fleet.ts'
+import { roost, startRoost } from './roost.ts'
+
+/** A running rollout, and an API that can be closed and opened again where it was. */
+async function aWatchedRollout() {
+  const fleet = await aFleet(4)
+  await fleet.obey()
+  const engine = fleet.engine()
+  const { id } = await engine.start(
+    { model: 'vibration', version: 2, group: 'all', plan: aPlan(), supersede: false },
+    'token:ops',
+  )
+  const open = (httpPort: number) => {
+    const hub = { ...asStarted(fleet.hub), config: { ...fleet.hub.config, httpPort } }
+    return startHttpServer(hub, createApp(hub, [rolloutRoutes(hub, engine)]))
+  }
+  let server = await open(0)
+  const { port } = server
+  return {
+    hub: { url: `http://127.0.0.1:${port}`, token: await fleet.hub.tokenOf('viewer') },
+    id,
+    abort: () => engine.operate(id, 'abort', 'enough', 'token:ops'),
+    close: () => server.close(),
+    reopen: async () => {
+      server = await open(port)
+    },
+    [Symbol.asyncDispose]: async () => {
+      await server.close()
+      await fleet[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('goes on after a restart of the hub, says once that it is away, and ends with the rollout', async () => {
+  await using watched = await aWatchedRollout()
+  const watching = startRoost(watched.hub, 'rollout', 'watch', watched.id)
+  await watching.saysOn('stdout', 'running')
+  await watched.close()
+  await watching.saysOn('stderr', 'no hub answers')
+  await watched.abort()
+  await watched.reopen()
+  const { code, stdout, stderr } = await watching.ended
+  expect(stdout).toContain('aborted: abort: enough')
+  expect(stderr.match(/no hub answers/g)).toHaveLength(1)
+  expect(stderr).toContain('the hub answers again')
+  expect(code).toBe(1)
+})
+
+test('ends with an exit code of its own where the hub stays away', async () => {
+  await using watched = await aWatchedRollout()
+  await watched.close()
+  const { code, stderr } = await roost(watched.hub, 'rollout', 'watch', watched.id, '--patience', '1')
+  expect(stderr).toContain(`how ${watched.id} goes on is not known`)
+  expect(code).toBe(3)
+})
+
+test('ends at once where the hub is there and refuses', async () => {
+  await using watched = await aWatchedRollout()
+  const { code, stderr } = await roost(watched.hub, 'rollout', 'watch', 'r-none')
+  expect(stderr).toContain('there is no rollout')
+  expect(code).toBe(1)
+})
