@@ -4,11 +4,12 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { DeviceDetail, DeviceDocument, GroupDocument } from '../fleet/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { label } from './option-values.ts'
 import { table, time } from './output.ts'
-import { label } from './tokens.ts'
+import { andMore, readPages } from './pages.ts'
 
-const Devices = z.object({ devices: z.array(DeviceDocument) })
-const Groups = z.object({ groups: z.array(GroupDocument) })
+export const Devices = z.object({ devices: z.array(DeviceDocument), next: z.string().nullable() })
+const Groups = z.object({ groups: z.array(GroupDocument), next: z.string().nullable() })
 const Nothing = z.undefined()
 
 export function addFleetCommands(program: Command): void {
@@ -22,9 +23,12 @@ function addDeviceCommands(device: Command): void {
     .option('--query <query>', 'only those a label query holds for, e.g. site = north')
     .action(async (options: ConnectionOptions & { query?: string }) => {
       const { client, output } = connect(options)
-      const query = options.query === undefined ? '' : `&query=${encodeURIComponent(options.query)}`
-      const page = await client.get(`/v1/devices?limit=200${query}`, Devices)
-      output.print(page, deviceTable(page.devices))
+      const query = options.query === undefined ? '' : `?query=${encodeURIComponent(options.query)}`
+      const listed = await readPages(client, `/v1/devices${query}`, Devices, ({ devices }) => devices)
+      output.print({ devices: listed.items }, [
+        ...deviceTable(listed.items),
+        ...andMore(listed, 'narrow it with --query'),
+      ])
     })
   connected(device.command('show <id>'))
     .description('one device: what is wanted there, and what it reports')
@@ -86,16 +90,23 @@ function addGroupCommands(group: Command): void {
     .description('all groups')
     .action(async (options: ConnectionOptions) => {
       const { client, output } = connect(options)
-      const page = await client.get('/v1/groups?limit=200', Groups)
-      const rows = page.groups.map((row) => [row.name, row.query, row.description])
-      output.print(page, table(['group', 'query', 'description'], rows))
+      const listed = await readPages(client, '/v1/groups', Groups, ({ groups }) => groups)
+      const rows = listed.items.map((row) => [row.name, row.query, row.description])
+      output.print({ groups: listed.items }, [
+        ...table(['group', 'query', 'description'], rows),
+        ...andMore(listed, 'GET /v1/groups has all'),
+      ])
     })
   connected(group.command('show <name>'))
     .description('who is in a group now')
     .action(async (name: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
-      const page = await client.get(`/v1/groups/${encodeURIComponent(name)}/devices?limit=200`, Devices)
-      output.print(page, deviceTable(page.devices))
+      const path = `/v1/groups/${encodeURIComponent(name)}/devices`
+      const listed = await readPages(client, path, Devices, ({ devices }) => devices)
+      output.print({ devices: listed.items }, [
+        ...deviceTable(listed.items),
+        ...andMore(listed, 'narrow it with roost device list --query'),
+      ])
     })
   connected(group.command('delete <name>'))
     .description('forget a group; its devices stay')

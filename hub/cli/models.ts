@@ -10,7 +10,10 @@ import { ModelDocument, VersionDocument } from '../registry/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { readJsonFile } from './json-file.ts'
 import { table, time } from './output.ts'
+import { andMore, readPages } from './pages.ts'
 
+export const Models = z.object({ models: z.array(ModelDocument), next: z.string().nullable() })
+const Versions = z.object({ versions: z.array(VersionDocument), next: z.string().nullable() })
 type PushOptions = ConnectionOptions & { metadata?: string; sample?: string; golden?: string; sign: boolean }
 
 export function addModelCommands(program: Command): void {
@@ -37,9 +40,12 @@ export function addModelCommands(program: Command): void {
     .description('all models')
     .action(async (options: ConnectionOptions) => {
       const { client, output } = connect(options)
-      const page = await client.get('/v1/models?limit=200', z.object({ models: z.array(ModelDocument) }))
-      const rows = page.models.map((row) => [row.name, row.latestVersion, time(Date.parse(row.createdAt))])
-      output.print(page, table(['model', 'latest', 'since'], rows))
+      const listed = await readPages(client, '/v1/models', Models, ({ models }) => models)
+      const rows = listed.items.map((row) => [row.name, row.latestVersion, time(Date.parse(row.createdAt))])
+      output.print({ models: listed.items }, [
+        ...table(['model', 'latest', 'since'], rows),
+        ...andMore(listed, 'GET /v1/models has all'),
+      ])
     })
 
   connected(model.command('show <name> [version]'))
@@ -50,17 +56,12 @@ export function addModelCommands(program: Command): void {
         const found = await client.get(`/v1/models/${name}/versions/${version}`, VersionDocument)
         return output.print(found, versionLines(found))
       }
-      const page = await client.get(
-        `/v1/models/${name}/versions?limit=200`,
-        z.object({ versions: z.array(VersionDocument) }),
-      )
-      const rows = page.versions.map((row) => [
-        row.version,
-        row.state,
-        row.description,
-        time(Date.parse(row.createdAt)),
+      const listed = await readPages(client, `/v1/models/${name}/versions`, Versions, ({ versions }) => versions)
+      const rows = listed.items.map((row) => [row.version, row.state, row.description, time(Date.parse(row.createdAt))])
+      output.print({ versions: listed.items }, [
+        ...table(['version', 'state', 'description', 'registered'], rows),
+        ...andMore(listed, `GET /v1/models/${name}/versions has all`),
       ])
-      output.print(page, table(['version', 'state', 'description', 'registered'], rows))
     })
 
   connected(model.command('manifest <name> <version>'))

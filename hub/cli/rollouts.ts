@@ -6,9 +6,12 @@ import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.
 import { operations } from '../rollouts/operate.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { readJsonFile } from './json-file.ts'
+import { wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
+import { andMore, readPages } from './pages.ts'
 import { patience, type WatchOptions, watch } from './watch.ts'
 
+export const Rollouts = z.object({ rollouts: z.array(Rollout), next: z.string().nullable() })
 type Detail = z.infer<typeof RolloutDetail>
 type StartOptions = WatchOptions & {
   group: string
@@ -46,17 +49,21 @@ export function addRolloutCommands(program: Command): void {
 
   connected(rollout.command('list'))
     .description('rollouts, newest first')
-    .action(async (options: ConnectionOptions) => {
+    .option('--limit <number>', 'how many', wholeNumber, 50)
+    .action(async (options: ConnectionOptions & { limit: number }) => {
       const { client, output } = connect(options)
-      const page = await client.get('/v1/rollouts', z.object({ rollouts: z.array(Rollout) }))
-      const rows = page.rollouts.map((row) => [
+      const listed = await readPages(client, '/v1/rollouts', Rollouts, ({ rollouts }) => rollouts, options.limit)
+      const rows = listed.items.map((row) => [
         row.id,
         `${row.model} ${row.version}`,
         row.group,
         row.state,
         time(Date.parse(row.createdAt)),
       ])
-      output.print(page, table(['rollout', 'version', 'group', 'state', 'started'], rows))
+      output.print({ rollouts: listed.items }, [
+        ...table(['rollout', 'version', 'group', 'state', 'started'], rows),
+        ...andMore(listed, 'older ones with --limit'),
+      ])
     })
 
   connected(rollout.command('show <id>'))

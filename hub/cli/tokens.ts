@@ -1,8 +1,9 @@
 // `roost token …` and `roost claim …`: who may talk to the hub, and which devices may enrol.
 
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { z } from 'zod'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { label, number } from './option-values.ts'
 import { table } from './output.ts'
 
 const Token = z.looseObject({
@@ -62,17 +63,4 @@ export function addTokenCommands(program: Command): void {
       await client.send('DELETE', `/v1/claims/${encodeURIComponent(id)}`, undefined, Nothing)
       output.print({ id }, [`${id} is revoked`])
     })
-}
-
-export function number(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('give a number')
-  return value
-}
-
-/** `--label site=north --label line=3` adds up. */
-export function label(text: string, before: Record<string, string>): Record<string, string> {
-  const at = text.indexOf('=')
-  if (at <= 0) throw new InvalidArgumentError('write it as key=value')
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }

@@ -6,8 +6,8 @@ import type { z } from 'zod'
 import { RolloutDetail } from '../rollouts/documents.ts'
 import { type Client, RequestError } from './client.ts'
 import type { ConnectionOptions } from './connection.ts'
+import { number } from './option-values.ts'
 import { time } from './output.ts'
-import { number } from './tokens.ts'
 
 const watchEveryMs = 1_000
 /** Exit codes: that the hub stays away says nothing of the rollout. */

@@ -2,16 +2,21 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
-import { DeviceDocument } from '../fleet/documents.ts'
-import { ModelDocument } from '../registry/documents.ts'
-import { Rollout } from '../rollouts/documents.ts'
 import { DriftReport } from '../telemetry/drift.ts'
 import { StoredEvent } from '../telemetry/events.ts'
 import { VersionTotals } from '../telemetry/windows.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { Devices } from './fleet.ts'
+import { Models } from './models.ts'
+import { wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
+import { andMore, readPages } from './pages.ts'
+import { Rollouts } from './rollouts.ts'
 
 const kinds = ['device', 'group', 'model'] as const
+const Events = z.object({ events: z.array(StoredEvent), next: z.string().nullable() })
+/** The newest, as far as one screen goes. */
+const rolloutsInStatus = 10
 type Kind = (typeof kinds)[number]
 
 export function addWatchingCommands(program: Command): void {
@@ -19,14 +24,18 @@ export function addWatchingCommands(program: Command): void {
     .description('the fleet in a few lines')
     .action(async (options: ConnectionOptions) => {
       const { client, output } = connect(options)
-      const { devices } = await client.get('/v1/devices?limit=200', z.object({ devices: z.array(DeviceDocument) }))
-      const { models } = await client.get('/v1/models?limit=200', z.object({ models: z.array(ModelDocument) }))
-      const { rollouts } = await client.get('/v1/rollouts?limit=10', z.object({ rollouts: z.array(Rollout) }))
-      const there = devices.filter(({ connected }) => connected).length
-      output.print({ devices, models, rollouts }, [
-        `${devices.length}${devices.length === 200 ? ' or more' : ''} devices, ${there} connected, ${devices.filter(({ stale }) => stale === true).length} stale`,
-        `${models.length} models: ${models.map(({ name, latestVersion }) => `${name} ${latestVersion}`).join(', ')}`,
-        ...rollouts.map((row) => `${row.id}  ${row.model} ${row.version} to ${row.group}: ${row.state}, ${row.reason}`),
+      const devices = await readPages(client, '/v1/devices', Devices, (page) => page.devices)
+      const models = await readPages(client, '/v1/models', Models, (page) => page.models)
+      const rollouts = await readPages(client, '/v1/rollouts', Rollouts, (page) => page.rollouts, rolloutsInStatus)
+      const there = devices.items.filter(({ connected }) => connected).length
+      const stale = devices.items.filter(({ stale }) => stale === true).length
+      output.print({ devices: devices.items, models: models.items, rollouts: rollouts.items }, [
+        `${devices.items.length}${devices.more ? ' or more' : ''} devices, ${there} connected, ${stale} stale`,
+        `${models.items.length} models: ${models.items.map(({ name, latestVersion }) => `${name} ${latestVersion}`).join(', ')}`,
+        ...rollouts.items.map(
+          (row) => `${row.id}  ${row.model} ${row.version} to ${row.group}: ${row.state}, ${row.reason}`,
+        ),
+        ...(rollouts.more ? ['older rollouts: roost rollout list'] : []),
       ])
     })
   connected(program.command('drift <kind> <name>'))
@@ -48,14 +57,16 @@ export function addWatchingCommands(program: Command): void {
     })
   connected(program.command('events <device>'))
     .description('what happened on a device, newest first')
-    .action(async (device: string, options: ConnectionOptions) => {
+    .option('--limit <number>', 'how many', wholeNumber, 50)
+    .action(async (device: string, options: ConnectionOptions & { limit: number }) => {
       const { client, output } = connect(options)
-      const page = await client.get(
-        `${pathOf('device', device)}/events?limit=50`,
-        z.object({ events: z.array(StoredEvent) }),
-      )
-      const rows = page.events.map(({ at, event, body }) => [time(Date.parse(at)), event, wordsOf(body)])
-      output.print(page, table(['at (its clock)', 'event', 'what'], rows))
+      const path = `${pathOf('device', device)}/events`
+      const listed = await readPages(client, path, Events, ({ events }) => events, options.limit)
+      const rows = listed.items.map(({ at, event, body }) => [time(Date.parse(at)), event, wordsOf(body)])
+      output.print({ events: listed.items }, [
+        ...table(['at (its clock)', 'event', 'what'], rows),
+        ...andMore(listed, 'older ones with --limit'),
+      ])
     })
 }
 

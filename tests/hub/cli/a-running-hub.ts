@@ -1,0 +1,30 @@
+// A whole hub inside the test's process, so that a test can put rows beside it, with an API for the real command.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { readConfig } from '../../../hub/config.ts'
+import { startHub } from '../../../hub/start.ts'
+import type { Database } from '../../../hub/storage/database.ts'
+
+export type RunningHub = AsyncDisposable & { url: string; token: string; folder: string; database: Database }
+
+export async function aRunningHub(): Promise<RunningHub> {
+  const folder = mkdtempSync(join(tmpdir(), 'roost-cli-'))
+  const ports = { ROOST_HTTP_PORT: '0', ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0' }
+  const started = await startHub(
+    readConfig({ ROOST_DATA_DIR: join(folder, 'hub'), ...ports }),
+    pino({ level: 'silent' }),
+  )
+  return {
+    url: started.url,
+    token: started.adminToken ?? '',
+    folder,
+    database: started.hub.database,
+    [Symbol.asyncDispose]: async () => {
+      await started.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
