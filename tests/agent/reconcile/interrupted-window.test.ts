@@ -1,0 +1,44 @@
+// P10: a runtime process that dies in the middle of a window takes only what it had not told yet. Real processes, a real
+// crash; the agent itself lives on.
+
+import { join } from 'node:path'
+import { realDisk } from '@roost/agent/outbox/disk.ts'
+import { DoubleSlot } from '@roost/agent/outbox/double-slot.ts'
+import { WindowReport } from '@roost/shared/protocol/records.ts'
+import { decode } from '@roost/shared/protocol/wire.ts'
+import { expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { aModelThatCrashes } from '../../builders/onnx.ts'
+import { ask } from '../runtime/a-crowd.ts'
+import { aWorld } from '../runtime/a-runtime.ts'
+import { aDevice } from './a-device.ts'
+
+const patience = { timeout: 30_000, interval: 20 }
+const answersEach = [7, 5]
+
+test('the window of a runtime that died is counted once, marked as interrupted', async () => {
+  await using world = await aWorld()
+  await using device = await aDevice({ world })
+  const bundle = await device.bundle({ model: aModelThatCrashes(), version: 1, window: { rows: 500, seconds: 3600 } })
+  device.wish(bundle)
+  await vi.waitFor(() => expect(device.story(bundle).at(-1)).toBe('succeeded'), patience)
+
+  const question = `${device.url}/v2/models/demo/infer`
+  for (const [life, answers] of answersEach.entries()) {
+    for (let n = 0; n < answers; n++) expect((await ask(question, [-1, -2])).status).toBe(200)
+    await vi.waitFor(async () => expect(await openIn(join(world.folder, 'outbox'))).toEqual([answers]), patience)
+    await expect(ask(question, [1, 1])).rejects.toThrow()
+    const died = () => device.events.filter(({ event }) => event === 'runtime_died')
+    await vi.waitFor(() => expect(died()).toHaveLength(life + 1), patience)
+  }
+  await device.stop()
+  const windows = (await device.windows()).map(({ counts, interrupted }) => ({ ok: counts.ok, interrupted }))
+  expect(windows).toEqual(answersEach.map((ok) => ({ ok, interrupted: true })))
+})
+
+/** Answers in each window that the checkpoint on disk holds as open. */
+async function openIn(folder: string): Promise<number[]> {
+  const { found } = await DoubleSlot.open(folder, 'open-windows', realDisk)
+  const checkpoint = found && decode(z.object({ open: z.array(WindowReport) }), found)
+  return checkpoint?.ok ? checkpoint.message.open.map(({ counts }) => counts.ok) : []
+}
