@@ -110,6 +110,27 @@ describe('shipping', () => {
     expect(ship.outbox.tail).toBe(ship.outbox.head)
   })
 
+  test('what follows on a batch that gets lost does not cover it up', async () => {
+    const ship = await launch(900)
+    ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: 0 })
+    await settle()
+    const [first, lost, ...followers] = ship.published.splice(0)
+    expect(lost?.after).toBe(first && lastOf(first))
+    for (const reports of [first, ...followers]) {
+      // a hub takes no batch that says that something before it is missing
+      if (reports === undefined || (reports.after ?? 0) > ship.ledger.hub.high) continue
+      take(ship.ledger, reports.records)
+    }
+    expect(ship.ledger.hub.high).toBe(first && lastOf(first))
+    ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: ship.ledger.hub.high })
+    await settle()
+    ship.published.length = 0
+    await vi.advanceTimersByTimeAsync(confirmMs)
+    await arrive(ship)
+    expectBalanced(ship.ledger, [])
+    expect(ship.outbox.tail).toBe(ship.outbox.head)
+  })
+
   test('ships what becomes durable later at once', async () => {
     const ship = await launch(0)
     ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: 0 })
