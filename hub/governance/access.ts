@@ -74,6 +74,6 @@ function splitOnce(text: string, separator: string): [string, string] {
 }
 
 const unauthorized = (detail: string): Problem =>
-  new Problem(401, 'unauthorized', 'Who are you?', detail, {
+  new Problem(401, 'unauthorized', 'Not authenticated', detail, {
     headers: { 'www-authenticate': 'Bearer realm="roost", Basic realm="roost"' },
   })

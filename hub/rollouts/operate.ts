@@ -28,12 +28,24 @@ const leadsTo: Record<Operation, RolloutState> = {
 export function operate(rollout: RolloutView, operation: Operation, reason: string): Action[] | Refusal {
   if (rollout.state === leadsTo[operation]) return []
   if (!allowed[operation].includes(rollout.state)) {
-    return {
-      refused: `a rollout that is ${rollout.state} cannot take ${operation}; it can while it is ${allowed[operation].join(' or ')}`,
-    }
+    return { refused: refusal(operation, rollout.state) }
   }
   const change: Action = { do: 'rollout', state: leadsTo[operation], reason: `${operation}: ${reason}` }
   return operation === 'resume' ? [...reopen(rollout), change] : [change]
+}
+
+const done: Record<Operation, string> = {
+  pause: 'paused',
+  resume: 'resumed',
+  abort: 'aborted',
+  rollback: 'rolled back',
+}
+
+function refusal(operation: Operation, state: RolloutState): string {
+  const cannot = `a rollout that is ${state.replaceAll('_', ' ')} cannot be ${done[operation]}`
+  return operation === 'rollback' && state === 'completed'
+    ? `${cannot}; to go back, start a rollout of the version that ran before`
+    : `${cannot}, only one that is ${allowed[operation].join(' or ')}`
 }
 
 /** The stage that stopped the rollout is watched anew, with its full time limit. */

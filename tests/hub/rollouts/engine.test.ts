@@ -263,7 +263,20 @@ describe('rollout engine', () => {
     const { id } = await fleet.engine().start(wanted(2), 'token:ops')
     await fleet.engine().operate(id, 'abort', 'enough', 'token:ops')
     expect(await refusalOf(fleet.engine().operate(id, 'resume', '', 'token:ops'))).toBe('rollout-state')
+    await expect(fleet.engine().operate(id, 'pause', '', 'token:ops')).rejects.toThrow(
+      'a rollout that is aborted cannot be paused, only one that is running',
+    )
     await run(fleet, 3)
     expect(await fleet.running()).toEqual({ 1: 4 })
+  })
+
+  test('a roll-back of a rollout that has completed is refused, saying how to go back', async () => {
+    await using fleet = await aFleet(4)
+    await fleet.obey()
+    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    await run(fleet, 24)
+    await expect(fleet.engine().operate(id, 'rollback', '', 'token:ops')).rejects.toThrow(
+      'a rollout that is completed cannot be rolled back; to go back, start a rollout of the version that ran before',
+    )
   })
 })
