@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { DeviceDetail, DeviceDocument, GroupDocument } from '../fleet/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { label } from './option-values.ts'
+import { label, wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 
@@ -39,7 +39,7 @@ function addDeviceCommands(device: Command): void {
     })
   connected(device.command('label <id>'))
     .description('set labels; an empty value removes one')
-    .requiredOption('--set <key=value>', 'may be repeated', label, {})
+    .requiredOption('--set <key=value>', 'may be repeated', label)
     .action(async (id: string, options: ConnectionOptions & { set: Record<string, string> }) => {
       const { client, output } = connect(options)
       const labels = Object.fromEntries(
@@ -48,14 +48,15 @@ function addDeviceCommands(device: Command): void {
       const after = await client.send('PATCH', `/v1/devices/${encodeURIComponent(id)}`, { labels }, DeviceDocument)
       output.print(after, deviceTable([after]))
     })
-  connected(device.command('run <id> <model> <version>'))
+  connected(device.command('run <id> <model>'))
+    .argument('<version>', 'its number', wholeNumber)
     .description('want a version on one device, outside any rollout')
     .option('--deployment <name>', 'the name of the model where not given')
     .action(
-      async (id: string, model: string, version: string, options: ConnectionOptions & { deployment?: string }) => {
+      async (id: string, model: string, version: number, options: ConnectionOptions & { deployment?: string }) => {
         const { client, output } = connect(options)
         const path = `/v1/devices/${encodeURIComponent(id)}/desired/${options.deployment ?? model}`
-        const after = await client.send('PUT', path, { model, version: Number(version) }, DeviceDetail)
+        const after = await client.send('PUT', path, { model, version }, DeviceDetail)
         output.print(after, detailLines(after))
       },
     )

@@ -35,5 +35,22 @@ function sentenceOf(error: Error): string {
   if (error instanceof z.ZodError) {
     return `the hub answered in a way this version does not know: ${z.prettifyError(error)}`
   }
-  return error.message
+  return fileSentence(error) ?? error.message
+}
+
+/** What the operating system says of a file, without its function names; undefined for other errors. */
+function fileSentence(error: Error): string | undefined {
+  const known = z
+    .object({ code: z.enum(['ENOENT', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR']), path: z.string() })
+    .safeParse(error)
+  if (!known.success) return undefined
+  const { code, path } = known.data
+  const reasons = {
+    ENOENT: 'no such file or folder',
+    ENOTDIR: 'no such file or folder',
+    EISDIR: 'it is a folder',
+    EACCES: 'not permitted',
+    EPERM: 'not permitted',
+  }
+  return `${path} cannot be opened: ${reasons[code]}`
 }

@@ -1,7 +1,7 @@
 // `roost model …` and `roost sign`: register a version, look at versions, sign a manifest elsewhere and bring it back.
 
 import { constants, openAsBlob } from 'node:fs'
-import { access, readFile, writeFile } from 'node:fs/promises'
+import { access, readFile, stat, writeFile } from 'node:fs/promises'
 import { encodeEnvelope, payloadTypes, signEnvelope } from '@roost/shared/trust/envelope.ts'
 import { decodePrivateKey } from '@roost/shared/trust/keys.ts'
 import type { Command } from 'commander'
@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { ModelDocument, VersionDocument } from '../registry/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { readJsonFile } from './json-file.ts'
+import { wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 
@@ -48,9 +49,10 @@ export function addModelCommands(program: Command): void {
       ])
     })
 
-  connected(model.command('show <name> [version]'))
+  connected(model.command('show <name>'))
+    .argument('[version]', 'its number', wholeNumber)
     .description('the versions of a model, or one of them')
-    .action(async (name: string, version: string | undefined, options: ConnectionOptions) => {
+    .action(async (name: string, version: number | undefined, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       if (version !== undefined) {
         const found = await client.get(`/v1/models/${name}/versions/${version}`, VersionDocument)
@@ -64,18 +66,21 @@ export function addModelCommands(program: Command): void {
       ])
     })
 
-  connected(model.command('manifest <name> <version>'))
+  connected(model.command('manifest <name>'))
+    .argument('<version>', 'its number', wholeNumber)
     .description('write the exact bytes of a manifest, to be signed elsewhere')
     .requiredOption('--out <file>', 'where to')
-    .action(async (name: string, version: string, options: ConnectionOptions & { out: string }) => {
+    .action(async (name: string, version: number, options: ConnectionOptions & { out: string }) => {
       const { client, output } = connect(options)
       await writeFile(options.out, await client.bytes(`/v1/models/${name}/versions/${version}/manifest`))
       output.print({ file: options.out }, [`wrote ${options.out}`])
     })
 
-  connected(model.command('release <name> <version> <envelope>'))
+  connected(model.command('release <name>'))
+    .argument('<version>', 'its number', wholeNumber)
+    .argument('<envelope>')
     .description('bring a signature made elsewhere (roost sign)')
-    .action(async (name: string, version: string, envelope: string, options: ConnectionOptions) => {
+    .action(async (name: string, version: number, envelope: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const body = await fileAsBlob(envelope, { type: 'application/vnd.dsse.envelope.v1+json' })
       const path = `/v1/models/${name}/versions/${version}/signature`
@@ -99,6 +104,7 @@ export function addModelCommands(program: Command): void {
  *  @throws Error naming the file where it cannot be read: openAsBlob itself names none */
 async function fileAsBlob(path: string, options?: { type: string }): Promise<Blob> {
   await access(path, constants.R_OK)
+  if (!(await stat(path)).isFile()) throw new Error(`${path} is not a file`)
   return openAsBlob(path, options)
 }
 

@@ -18,7 +18,7 @@ export function wholeNumber(text: string): number {
 }
 
 /** `--label site=north --label line=3` adds up. */
-export function label(text: string, before: Record<string, string>): Record<string, string> {
+export function label(text: string, before: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf('=')
   if (at <= 0) throw new InvalidArgumentError('write it as key=value')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }

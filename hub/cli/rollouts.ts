@@ -24,7 +24,8 @@ type StartOptions = WatchOptions & {
 export function addRolloutCommands(program: Command): void {
   const rollout = program.command('rollout').description('bring a version to a group, in stages, behind gates')
 
-  connected(rollout.command('start <model> <version>'))
+  connected(rollout.command('start <model>'))
+    .argument('<version>', 'its number', wholeNumber)
     .description('start a rollout')
     .requiredOption('--group <name>', 'the group; its members are frozen now')
     .option('--deployment <name>', 'the deployment on the devices (the name of the model)')
@@ -32,11 +33,11 @@ export function addRolloutCommands(program: Command): void {
     .option('--supersede', 'take over devices that another rollout holds')
     .option('--watch', 'and watch it')
     .addOption(patience())
-    .action(async (model: string, version: string, options: StartOptions) => {
+    .action(async (model: string, version: number, options: StartOptions) => {
       const { client, output } = connect(options)
       const body = {
         model,
-        version: Number(version),
+        version,
         group: options.group,
         ...(options.deployment === undefined ? {} : { deployment: options.deployment }),
         ...(options.plan === undefined ? {} : { plan: await readJsonFile(options.plan) }),

@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { label, number } from './option-values.ts'
+import { label, number, wholeNumber } from './option-values.ts'
 import { table } from './output.ts'
 
 const Token = z.looseObject({
@@ -47,12 +47,12 @@ export function addTokenCommands(program: Command): void {
   const claim = program.command('claim').description('claim tokens, with which devices enrol')
   connected(claim.command('create'))
     .description('make a claim token; it is shown once')
-    .option('--uses <number>', 'devices that may enrol with it', number, 1)
+    .option('--uses <number>', 'devices that may enrol with it', wholeNumber, 1)
     .option('--hours <number>', 'hours until it expires', number, 24)
-    .option('--label <key=value>', 'label of every device that enrols with it; may be repeated', label, {})
-    .action(async (options: ConnectionOptions & { uses: number; hours: number; label: Record<string, string> }) => {
+    .option('--label <key=value>', 'label of every device that enrols with it; may be repeated', label)
+    .action(async (options: ConnectionOptions & { uses: number; hours: number; label?: Record<string, string> }) => {
       const { client, output } = connect(options)
-      const body = { uses: options.uses, expiresInHours: options.hours, labels: options.label }
+      const body = { uses: options.uses, expiresInHours: options.hours, labels: options.label ?? {} }
       const made = await client.send('POST', '/v1/claims', body, Claim.extend({ token: z.string() }))
       output.print(made, [made.token])
     })
