@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.ts'
 import { operations } from '../rollouts/operate.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { decisionWords } from './decision-words.ts'
 import { readJsonFile } from './json-file.ts'
 import { wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
@@ -93,15 +94,16 @@ export function addRolloutCommands(program: Command): void {
     })
 
   connected(rollout.command('history <id>'))
-    .description('every decision, by whom, and the numbers it was based on')
+    .description('every decision, by whom, and what it was based on; --json has every number')
     .action(async (id: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const page = await client.get(`/v1/rollouts/${id}/decisions`, z.object({ decisions: z.array(Decision) }))
+      const { stages } = await client.get(`/v1/rollouts/${id}`, RolloutDetail)
       const rows = page.decisions.map((row) => [
         time(Date.parse(row.at)),
         row.actor,
         row.action,
-        JSON.stringify(row.detail),
+        decisionWords(row, stages),
       ])
       output.print(page, table(['at', 'by', 'what', 'why'], rows))
     })

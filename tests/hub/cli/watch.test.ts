@@ -1,4 +1,4 @@
-// Watching a rollout through the real command, while the hub that it asks goes away.
+// Watching a rollout through the real command, also while the hub that it asks goes away, and its history.
 
 import { expect, test } from 'vitest'
 import { createApp } from '../../../hub/app.ts'
@@ -26,6 +26,14 @@ async function aWatchedRollout() {
   return {
     hub: { url: `http://127.0.0.1:${port}`, token: await fleet.hub.tokenOf('viewer') },
     id,
+    go: async (rounds: number) => {
+      for (let round = 0; round < rounds; round += 1) {
+        await engine.look()
+        await fleet.obey()
+        await fleet.report()
+        fleet.clock.nowMs += 1_000
+      }
+    },
     abort: () => engine.operate(id, 'abort', 'enough', 'token:ops'),
     close: () => server.close(),
     reopen: async () => {
@@ -66,4 +74,17 @@ test('ends at once where the hub is there and refuses', async () => {
   const { code, stderr } = await roost(watched.hub, 'rollout', 'watch', 'r-none')
   expect(stderr).toContain('there is no rollout')
   expect(code).toBe(1)
+})
+
+test('the history is told in words', async () => {
+  await using watched = await aWatchedRollout()
+  await watched.go(12)
+  await watched.abort()
+  const { stdout, stderr } = await roost(watched.hub, 'rollout', 'history', watched.id)
+  expect(stderr).toBe('')
+  expect(stdout).not.toMatch(/[{}"]/)
+  expect(stdout).toMatch(/token:ops +started +4 devices of all/)
+  expect(stdout).toMatch(/hub +offer +d-\d{3}$/m)
+  expect(stdout).toMatch(/hub +stage +canary is passed; pass installation: .*; pass error_rate: /)
+  expect(stdout).toMatch(/token:ops +rollout +aborted: abort: enough/)
 })
