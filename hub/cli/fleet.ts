@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { DeviceDetail, DeviceDocument, GroupDocument } from '../fleet/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { label, wholeNumber } from './option-values.ts'
-import { table, time } from './output.ts'
+import { labelWords, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 
 export const Devices = z.object({ devices: z.array(DeviceDocument), next: z.string().nullable() })
@@ -124,9 +124,7 @@ const deviceTable = (devices: readonly z.infer<typeof DeviceDocument>[]): string
     devices.map((row) => [
       row.id,
       row.profile,
-      Object.entries(row.labels)
-        .map(([key, value]) => `${key}=${value}`)
-        .join(' '),
+      labelWords(row.labels),
       row.revokedAt !== null ? 'revoked' : row.connected ? 'yes' : 'no',
       row.lastSeenAt === null ? 'never' : time(Date.parse(row.lastSeenAt)),
       row.agent,

@@ -33,3 +33,9 @@ export function table(header: readonly string[], rows: readonly (readonly Cell[]
 /** `2026-11-24 08:15:02`, UTC; empty for null. */
 export const time = (ms: number | null | undefined): string =>
   ms === null || ms === undefined ? '' : new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
+
+/** `line=3 site=north` */
+export const labelWords = (labels: Readonly<Record<string, string>>): string =>
+  Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ')

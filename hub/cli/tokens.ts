@@ -2,9 +2,11 @@
 
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { ClaimDocument } from '../fleet/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { label, number, wholeNumber } from './option-values.ts'
-import { table } from './output.ts'
+import { labelWords, table, time } from './output.ts'
+import { andMore, readPages } from './pages.ts'
 
 const Token = z.looseObject({
   id: z.string(),
@@ -13,7 +15,7 @@ const Token = z.looseObject({
   expiresAt: z.string().nullable(),
   revokedAt: z.string().nullable(),
 })
-const Claim = z.looseObject({ id: z.string(), expiresAt: z.string() })
+const Claims = z.object({ claims: z.array(ClaimDocument), next: z.string().nullable() })
 const Nothing = z.undefined()
 
 export function addTokenCommands(program: Command): void {
@@ -53,8 +55,27 @@ export function addTokenCommands(program: Command): void {
     .action(async (options: ConnectionOptions & { uses: number; hours: number; label?: Record<string, string> }) => {
       const { client, output } = connect(options)
       const body = { uses: options.uses, expiresInHours: options.hours, labels: options.label ?? {} }
-      const made = await client.send('POST', '/v1/claims', body, Claim.extend({ token: z.string() }))
+      const made = await client.send('POST', '/v1/claims', body, ClaimDocument.extend({ token: z.string() }))
       output.print(made, [made.token])
+    })
+  connected(claim.command('list'))
+    .description('claims, newest first, without their tokens')
+    .option('--limit <number>', 'how many', wholeNumber, 50)
+    .action(async (options: ConnectionOptions & { limit: number }) => {
+      const { client, output } = connect(options)
+      const listed = await readPages(client, '/v1/claims', Claims, ({ claims }) => claims, options.limit)
+      const rows = listed.items.map((row) => [
+        row.id,
+        row.state,
+        `${row.uses} of ${row.usesMax}`,
+        labelWords(row.labels),
+        time(Date.parse(row.expiresAt)),
+        row.createdBy,
+      ])
+      output.print({ claims: listed.items }, [
+        ...table(['claim', 'state', 'used', 'labels', 'expires', 'by'], rows),
+        ...andMore(listed, 'older ones with --limit'),
+      ])
     })
   connected(claim.command('revoke <id>'))
     .description('no further device enrols with it')

@@ -79,3 +79,12 @@ test('status counts every device, and says where the older rollouts are', async 
   expect(rows(stdout, 'r-')).toBe(10)
   expect(stdout).toContain('older rollouts: roost rollout list')
 })
+
+test('claims are listed without their tokens', async () => {
+  const made = await roost(hub, 'claim', 'create', '--uses', '3', '--label', 'site=indoor', '--label', 'line=3')
+  const { stdout } = await roost(hub, 'claim', 'list')
+  const token = made.stdout.trim()
+  const id = token.split('_')[1] ?? ''
+  expect(stdout).toMatch(new RegExp(`^${id} +open +0 of 3 +(site=indoor line=3|line=3 site=indoor) +20`, 'm'))
+  expect(stdout).not.toContain(token)
+})
