@@ -13,15 +13,15 @@ test('a device whose assignments are withheld calls itself stale, here and at th
   const operator = fleet.operator()
   await using filter = await startAssignFilter({ port: fleet.link.mqtt.port })
   const gateway = await fleet.enrol('gateway')
-  const agent = await ready(
+  const start = () =>
     gateway.start({
       environment: {
         ROOST_AGENT_MQTT_URL: `mqtt://127.0.0.1:${filter.port}`,
         ROOST_AGENT_HELLO_SECONDS: '1',
         ROOST_AGENT_STALE_SECONDS: '5',
       },
-    }),
-  )
+    })
+  const agent = await ready(start())
   const first = await register(operator, aVersion(1))
   const second = await register(operator, aVersion(2))
   await wish(operator, gateway.name, first.version)
@@ -49,4 +49,13 @@ test('a device whose assignments are withheld calls itself stale, here and at th
   await application.stop()
   expect(application.failures).toEqual([])
   expect(agent.logged('disconnected')).toEqual([])
+
+  // a restart does not make it forget
+  filter.setWithholding(true)
+  await until('it is stale again', async () => (await gateway.status())?.stale, gateway.status)
+  await agent.stop()
+  const next = await ready(start())
+  const running = async () => (await gateway.status())?.running === true
+  await until('it calls itself stale', async () => (await running()) && (await gateway.status())?.stale, gateway.status)
+  expect(next.logged('stale'), 'it knows so from the start').toEqual([])
 }, 240_000)
