@@ -6,7 +6,7 @@ import type { StoredWindow } from './windows.ts'
 const stretchesMax = 100
 
 /** A window with its time as the hub believes it. */
-export type PlacedWindow = StoredWindow & { fromMs: number; toMs: number }
+type PlacedWindow = StoredWindow & { fromMs: number; toMs: number }
 
 /** Windows in order of time. A window cannot end after it was received, nor begin before its bundle was made: where one
  *  claims so the clock is wrong, and the run of windows that this clock counted is moved to end when it was received.
@@ -20,7 +20,7 @@ export function placeInTime(windows: readonly StoredWindow[], madeMs: number): P
 }
 
 const isPossible = ({ report, receivedAt }: StoredWindow, madeMs: number) =>
-  report.from >= madeMs && report.to <= receivedAt
+  madeMs <= report.from && report.from <= report.to && report.to <= receivedAt
 
 /** As recorded, cut where the clock was set back, or came right or wrong. */
 function runsOf(windows: readonly StoredWindow[], madeMs: number): StoredWindow[][] {
@@ -29,7 +29,7 @@ function runsOf(windows: readonly StoredWindow[], madeMs: number): StoredWindow[
   for (const window of windows.toSorted((a, b) => a.id - b.id)) {
     const goesOn =
       last !== undefined &&
-      window.report.from >= last.report.from &&
+      window.report.from >= last.report.to &&
       isPossible(window, madeMs) === isPossible(last, madeMs)
     if (goesOn) runs.at(-1)?.push(window)
     else runs.push([window])
