@@ -44,8 +44,9 @@ export class BundleFiles {
     return manifest.files.every((file) => this.#options.blobs.has(file)) ? { state: 'present' } : { state: 'missing' }
   }
 
+  /** Without those that were cancelled and have not ended yet. */
   fetching(): Digest[] {
-    return [...this.#fetching.keys()]
+    return [...this.#fetching].flatMap(([digest, cancelled]) => (cancelled.signal.aborted ? [] : [digest]))
   }
 
   /** Where a bundle whose files are present lies. */

@@ -26,9 +26,11 @@ export type Ports = {
   outbox: { append(events: readonly DeviceEvent[]): Promise<void> }
   files: {
     stateOf(manifest: Digest): FilesState
+    /** What may still be cancelled. */
     fetching(): readonly Digest[]
     /** Starts to fetch; `stateOf` tells how it goes. */
     fetch(bundles: readonly Bundle[]): void
+    /** `fetching` no longer tells them, though they end only later. */
     cancel(manifests: readonly Digest[]): void
     /** Forgets a failure, so that a later attempt starts anew. */
     forgetFailure(manifest: Digest): void

@@ -36,7 +36,7 @@ export type Situation = {
   slots: Slots
   wish: Wish | undefined
   filesOf: (manifest: Digest) => FilesState
-  /** Manifests whose files are being fetched. */
+  /** Manifests whose files are being fetched, without those that were cancelled. */
   fetching: readonly Digest[]
   runtimes: readonly RuntimeView[]
   tries: ReadonlyMap<string, Tries>

@@ -139,15 +139,17 @@ async function freePort(): Promise<number> {
 
 /** Waits until the agent says that it serves; fails as soon as it has ended. */
 export async function ready(agent: AgentProcess): Promise<AgentProcess> {
-  await until(
-    'the agent is ready',
-    () => {
-      if (!agent.isRunning()) throw new Error(`the agent ended:\n${agent.output()}`)
-      return agent.lines().some(({ msg }) => msg === 'agent ready')
-    },
-    agent.output,
-  )
+  await untilAgent('the agent is ready', agent, () => agent.lines().some(({ msg }) => msg === 'agent ready'))
   return agent
+}
+
+/** Waits for what only a running agent brings about; fails as soon as it has ended. */
+export function untilAgent(what: string, agent: AgentProcess, look: () => boolean): Promise<unknown> {
+  const lookAtLiving = () => {
+    if (!agent.isRunning()) throw new Error(`the agent ended before this: ${what}\n${agent.output()}`)
+    return look()
+  }
+  return until(what, lookAtLiving, agent.output)
 }
 
 export type Registration = {

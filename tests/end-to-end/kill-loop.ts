@@ -4,7 +4,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { aFleet, type Fleet, type Gateway, ready, register, untilRuns, untilShipped, wish } from './a-fleet.ts'
+import { aFleet, type Fleet, type Gateway, ready, register, untilAgent, untilRuns, untilShipped, wish } from './a-fleet.ts'
 import { startApplication } from './an-application.ts'
 import { type Book, balance, type Device } from './balance.ts'
 import { aVersion, chunkBytes } from './versions.ts'
@@ -127,11 +127,11 @@ async function live({ gateway, application, lives }: Device, shop: Shop, chance:
   const moment = drawMoment(chance)
   if ('event' in moment) {
     await shop.ship(gateway)
-    await until(`${gateway.name}: ${moment.event}`, () => agent.logged(moment.event).length > 0, agent.output)
+    await untilAgent(`${gateway.name}: ${moment.event}`, agent, () => agent.logged(moment.event).length > 0)
   }
   if ('answers' in moment) {
     const answers = () => application.answers.length - answersBefore
-    await until(`${gateway.name}: ${moment.answers} answers`, () => answers() >= moment.answers, agent.output)
+    await untilAgent(`${gateway.name}: ${moment.answers} answers`, agent, () => answers() >= moment.answers)
   }
   await delay(moment.waitMs)
   if (!agent.isRunning()) throw new Error(`the agent of ${gateway.name} ended by itself:\n${agent.output()}`)

@@ -55,6 +55,8 @@ export class World {
   readonly steps: Step['kind'][] = []
   readonly starts = new Map<string, number>()
   files = new Map<string, FilesState>()
+  /** Fetches that were cancelled and have not ended yet. */
+  readonly cancelled = new Set<string>()
   /** Manifests that loaded once: the system under them has changed. */
   readonly noLongerLoad = new Set<string>()
   processes: Process[] = []
@@ -99,12 +101,15 @@ export class World {
     },
     files: {
       stateOf: (manifest) => this.files.get(manifest) ?? { state: 'missing' },
-      fetching: () => [...this.files].filter(([, { state }]) => state === 'fetching').map(([manifest]) => manifest),
+      fetching: () => this.#fetching().filter((manifest) => !this.cancelled.has(manifest)),
       fetch: (bundles) => {
         for (const { manifest } of bundles) this.files.set(manifest, { state: 'fetching' })
       },
       cancel: (manifests) => {
-        for (const manifest of manifests) this.files.set(manifest, { state: 'missing' })
+        for (const manifest of manifests) {
+          assert.equal(this.files.get(manifest)?.state, 'fetching')
+          this.cancelled.add(manifest)
+        }
       },
       forgetFailure: (manifest) => {
         if (this.files.get(manifest)?.state === 'failed') this.files.set(manifest, { state: 'missing' })
@@ -113,7 +118,9 @@ export class World {
         for (const set of [this.memory.slots.current, this.memory.slots.candidate]) {
           for (const { manifest } of set?.bundles ?? []) assert(manifests.has(manifest), 'files in use may not go')
         }
-        for (const manifest of this.files.keys()) if (!manifests.has(manifest)) this.files.delete(manifest)
+        for (const [manifest, { state }] of this.files) {
+          if (!manifests.has(manifest) && state !== 'fetching') this.files.delete(manifest)
+        }
       },
     },
     runtimes: {
@@ -210,7 +217,8 @@ export class World {
     this.connected = false
     this.hellos = { count: 0, at: 0 }
     this.#accepted = undefined
-    for (const manifest of this.ports.files.fetching()) this.files.set(manifest, { state: 'missing' })
+    for (const manifest of this.#fetching()) this.files.set(manifest, { state: 'missing' })
+    this.cancelled.clear()
     this.memory = newMemory(this.disk)
     await countStart(this.memory, this.ports)
     await this.settle()
@@ -245,7 +253,9 @@ export class World {
   }
 
   finishFetches(how: FilesState): void {
-    for (const manifest of this.ports.files.fetching()) this.files.set(manifest, how)
+    for (const manifest of this.#fetching()) {
+      this.files.set(manifest, this.cancelled.delete(manifest) ? { state: 'missing' } : how)
+    }
   }
 
   /** Runtimes that load, or are told to stop, get there. */
@@ -292,6 +302,10 @@ export class World {
 
   serving(): Process | undefined {
     return this.processes.find(({ phase }) => phase === 'serving')
+  }
+
+  #fetching(): string[] {
+    return [...this.files].filter(([, { state }]) => state === 'fetching').map(([manifest]) => manifest)
   }
 
   #process(id: number): Process {
