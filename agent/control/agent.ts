@@ -155,13 +155,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
   })
   const ports: Ports = {
     slots: stores.slotStorage,
-    outbox: {
-      append: async (events) => {
-        const appended = events.map((event) => outbox.append(event))
-        await outbox.flush()
-        await Promise.all(appended)
-      },
-    },
+    outbox,
     files,
     runtimes,
     link: { isConnected: () => link.isUp, hello: () => link.hello(), hellos: () => link.hellos },

@@ -79,13 +79,15 @@ export class Runtimes {
     runtime.gone = this.#live(runtime)
   }
 
-  /** Takes the socket from whichever runtime has it; connections wait in the kernel's queue meanwhile. */
+  /** Takes the socket from whichever runtime has it; connections wait in the kernel's queue meanwhile. A runtime that
+   *  cannot take it is dead when this resolves. */
   async serve(id: number): Promise<void> {
     const runtime = this.#runtimes.get(id)
     if (runtime?.process === undefined) return
     for (const one of this.#runtimes.values()) await this.#release(one)
     const serves = await runtime.process.serve(this.#options.socket, this.#positions)
-    if (!serves || (runtime.phase !== 'ready' && runtime.phase !== 'released')) return
+    if (!serves) return runtime.gone
+    if (runtime.phase !== 'ready' && runtime.phase !== 'released') return
     runtime.phase = 'serving'
     runtime.servingSince = this.#options.now()
   }
@@ -132,6 +134,13 @@ export class Runtimes {
     const { files, serving, replay, memoryBytesMax, workFolder, windows, onEvent, log } = this.#options
     const { set, id } = runtime
     const name = String(id)
+    // Nobody waits for it: on a full disk that may take for ever, and what serves must be replaced all the same.
+    const keep = (kept: Promise<unknown>) => {
+      kept.catch((error: unknown) => {
+        if (!(error instanceof OutboxError)) throw error
+        log.error({ err: error }, 'a window could not be kept')
+      })
+    }
     const process = await RuntimeProcess.start(
       {
         generation: set.generation,
@@ -144,10 +153,7 @@ export class Runtimes {
       {
         onWindow: (report, positions) => {
           this.#note(positions)
-          windows.append(name, report).catch((error: unknown) => {
-            if (!(error instanceof OutboxError)) throw error
-            log.error({ err: error }, 'a window could not be kept')
-          })
+          keep(windows.append(name, report))
         },
         onCheckpoint: (open, positions) => {
           this.#note(positions)
@@ -168,7 +174,7 @@ export class Runtimes {
       this.#options.changed()
     }
     const failure = await process.exited
-    await windows.interrupt(name)
+    keep(windows.interrupt(name))
     if (failure?.reason === 'signature' || failure?.reason === 'load') {
       for (const { manifest } of set.bundles) await files.recheck(manifest)
     }

@@ -3,14 +3,14 @@
 
 import assert from 'node:assert'
 import { dirname } from 'node:path'
-import type { RecordBody } from '@roost/shared/protocol/records.ts'
+import type { DeviceEvent, RecordBody } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
 import { syncFolder, systemCode } from '../durable-file.ts'
 import { type OutboxDisk, realDisk } from './disk.ts'
 import { fillHoles, sequenceMax } from './holes.ts'
 import { encodeMarks, type Marks } from './marks.ts'
 import { OutboxError } from './outbox-error.ts'
-import { type PendingRecord, pendingBytes, pendingRecord } from './pending.ts'
+import { type PendingRecord, pendingBytes, pendingRecord, type Waiting } from './pending.ts'
 import { PendingQueue } from './pending-queue.ts'
 import { makeRoom } from './pressure.ts'
 import { type ReadRecord, takeRecords } from './reading.ts'
@@ -116,6 +116,28 @@ export class Outbox {
       if (record === undefined) reject(new OutboxError('too-large', `an event may have ${bodyBytesMax} bytes`))
       else this.#admit(record)
     })
+  }
+
+  /** Makes these durable now, or lets go of them: for who keeps them elsewhere, and cannot wait for a disk that refuses.
+   *  @returns how many of them are durable, counted from the first */
+  async appendNow(events: readonly DeviceEvent[]): Promise<number> {
+    let [durable, refused] = [0, false]
+    const waiting: Waiting = {
+      resolve: () => {
+        durable += 1
+      },
+      reject: () => {
+        refused = true
+      },
+    }
+    for (const event of events) {
+      const record = this.#closed ? undefined : pendingRecord(event, this.#bodyBytesMax, [waiting])
+      if (record === undefined || refused) break
+      this.#admit(record)
+    }
+    await this.flush()
+    await this.#takeTurn(async () => this.#pending.withdraw(waiting))
+    return durable
   }
 
   /** Tries to make durable what waits, now. */

@@ -48,6 +48,11 @@ export class PendingQueue {
     this.#set([...records, ...this.#records])
   }
 
+  /** Lets go of the records, none of them a window, that this one waits for. */
+  withdraw(waiting: Waiting): void {
+    this.#set(this.#records.filter((record) => !record.waiting.includes(waiting)))
+  }
+
   #set(records: PendingRecord[]): void {
     this.#records = records
     this.#sizeBytes = pendingBytes(records)

@@ -22,8 +22,8 @@ export const repairRetryMs = 60_000
 
 export type Ports = {
   slots: { save(slots: Slots): Promise<void> }
-  /** Resolves once the events are durable. */
-  outbox: { append(events: readonly DeviceEvent[]): Promise<void> }
+  /** Resolves soon, whatever the disk does, with how many of them are durable, counted from the first. */
+  outbox: { appendNow(events: readonly DeviceEvent[]): Promise<number> }
   files: {
     stateOf(manifest: Digest): FilesState
     /** What may still be cancelled. */
@@ -237,14 +237,12 @@ async function bury(id: number, memory: Memory, ports: Ports): Promise<void> {
 
 async function report(memory: Memory, ports: Ports): Promise<void> {
   const events = memory.slots.unreported
-  try {
-    await ports.outbox.append(events)
-  } catch (error) {
-    ports.log.error({ event: 'report_not_kept', err: error }, 'the outbox took no events; they stay with the slots')
+  const kept = await ports.outbox.appendNow(events)
+  if (kept < events.length) {
+    ports.log.error({ event: 'report_not_kept' }, 'the outbox took not all events; they stay with the slots')
     memory.reportNotBefore = ports.now() + diskRetryMs
-    return
   }
-  await adopt(transitions.markReported(memory.slots, events.length), memory, ports)
+  if (kept > 0) await adopt(transitions.markReported(memory.slots, kept), memory, ports)
 }
 
 /** Goes on with `next` even where the disk refuses it: serving a good version matters more than remembering why. */

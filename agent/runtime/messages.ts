@@ -114,7 +114,7 @@ export const RuntimeMessage = z.discriminatedUnion('kind', [
     oldestInferenceMs: z.number().nonnegative(),
     counts: z.record(DeploymentName, InferenceCounts),
   }),
-  /** The windows still open, whole and not as differences, with the positions that belong to them: once a second. */
+  /** The windows still open, whole and not as differences, with the positions that belong to them, before a second is over. */
   z.object({ kind: z.literal('checkpoint'), windows: z.array(WindowReport), positions: ReplayPositions }),
   /** A window has closed; it is no longer part of any checkpoint. */
   z.object({ kind: z.literal('window'), report: WindowReport, positions: ReplayPositions }),

@@ -22,8 +22,8 @@ import { createRoutes } from './serve/routes.ts'
 import { type Row, RowsError, readRows } from './serve/rows.ts'
 import { runTrial } from './trial.ts'
 
-/** The most a killed process loses of its open windows. */
-export const checkpointMs = 1000
+/** A killed process loses at most the last second of its open windows: what is left of it is for writing a checkpoint. */
+export const checkpointMs = 750
 
 export type RuntimeContext = {
   version: string

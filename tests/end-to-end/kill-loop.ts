@@ -4,7 +4,17 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { aFleet, type Fleet, type Gateway, ready, register, untilAgent, untilRuns, untilShipped, wish } from './a-fleet.ts'
+import {
+  aFleet,
+  type Fleet,
+  type Gateway,
+  ready,
+  register,
+  untilAgent,
+  untilRuns,
+  untilShipped,
+  wish,
+} from './a-fleet.ts'
 import { startApplication } from './an-application.ts'
 import { type Book, balance, type Device } from './balance.ts'
 import { aVersion, chunkBytes } from './versions.ts'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Outbox, type OutboxOptions } from '@roost/agent/outbox/outbox.ts'
 import type { ReadRecord } from '@roost/agent/outbox/reading.ts'
-import { RecordBody } from '@roost/shared/protocol/records.ts'
+import { type DeviceEvent, RecordBody } from '@roost/shared/protocol/records.ts'
 import { decode } from '@roost/shared/protocol/wire.ts'
 import { pino } from 'pino'
 
@@ -25,7 +25,7 @@ export function countedRandom(): (length: number) => Uint8Array {
 export const openOutbox = (folder: string, over: Partial<OutboxOptions> = {}) =>
   Outbox.open(folder, { bytesMax: 16_777_216, clock: () => 5_000, random: countedRandom(), log: silent, ...over })
 
-export const anEvent = (detail: string, at = 1): RecordBody => ({ kind: 'event', event: 'started', at, detail })
+export const anEvent = (detail: string, at = 1): DeviceEvent => ({ kind: 'event', event: 'started', at, detail })
 
 export async function readAll(outbox: Outbox, after = outbox.tail): Promise<ReadRecord[]> {
   const records: ReadRecord[] = []

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { type OutboxDisk, realDisk } from '@roost/agent/outbox/disk.ts'
 import type { Outbox } from '@roost/agent/outbox/outbox.ts'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { openOutbox, readAll } from './an-outbox.ts'
+import { aWindow } from '../../builders/windows.ts'
+import { anEvent, openOutbox, readAll, sumsOf } from './an-outbox.ts'
 import { adopt, anEmptyLedger, append, copyOfLedger, expectBalanced, type Ledger, take } from './ledger.ts'
 import { aDiskHolding, aMemoryDisk, withFaults } from './memory-disk.ts'
 
@@ -108,6 +109,25 @@ describe('outbox', () => {
       expect(records.at(-1)?.seq).toBe(60)
       await again.close()
     }
+  })
+
+  test('makes events durable at once or lets go of them, and of nothing else', async () => {
+    let refusals = 0
+    const faulty = withFaults(aMemoryDisk(), (call) => (call === 'sync' && refusals-- > 0 ? 'ENOSPC' : undefined))
+    const outbox = await openOutbox('/outbox', { disk: faulty.disk, bytesMax })
+    const events = ['a', 'b', 'c'].map((detail) => anEvent(detail))
+    expect(await outbox.appendNow(events.slice(0, 1))).toBe(1)
+    const others = Promise.all([outbox.append(anEvent('before')), outbox.append(aWindow({}))])
+    refusals = 2
+    expect(await outbox.appendNow(events.slice(1))).toBe(0)
+    expect(outbox.state).toMatchObject({ waiting: 2, failing: 'ENOSPC' })
+    await outbox.flush()
+    await outbox.flush()
+    await others
+    expect(await outbox.appendNow(events.slice(1))).toBe(2)
+    expect(sumsOf(await readAll(outbox))).toMatchObject({ events: ['a', 'before', 'b', 'c'], windows: 1 })
+    await outbox.close()
+    expect(await outbox.appendNow(events)).toBe(0)
   })
 
   test('keeps what waits for the disk within its bound, in coarser windows, and loses none of them', async () => {

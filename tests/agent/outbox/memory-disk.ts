@@ -90,16 +90,16 @@ export function withFaults(
       open: async (...args) => {
         const file = await open(...args)
         return {
-          read: checked('read', file.read),
+          read: checked('read', file.read.bind(file)),
           write: async (bytes, offset, length, position) => {
             const error = fault('write')
             if (error === undefined) return file.write(bytes, offset, length, position)
             await file.write(bytes, offset, length >> 1, position)
             throw error
           },
-          truncate: checked('truncate', file.truncate),
-          sync: checked('sync', file.sync),
-          stat: checked('stat', file.stat),
+          truncate: checked('truncate', file.truncate.bind(file)),
+          sync: checked('sync', file.sync.bind(file)),
+          stat: checked('stat', file.stat.bind(file)),
           close: () => file.close(),
         }
       },

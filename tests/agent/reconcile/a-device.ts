@@ -3,6 +3,7 @@
 
 import { join } from 'node:path'
 import { Runtimes } from '@roost/agent/control/runtimes.ts'
+import { type OutboxDisk, realDisk } from '@roost/agent/outbox/disk.ts'
 import { OpenWindows } from '@roost/agent/outbox/open-windows.ts'
 import type { Outbox } from '@roost/agent/outbox/outbox.ts'
 import type { Bundle } from '@roost/agent/reconcile/bundle-set.ts'
@@ -44,6 +45,8 @@ export type DeviceOptions = {
   replay?: readonly ReplaySource[]
   /** Memory for all models together. */
   memoryBytesMax?: number
+  /** Of the outbox and its checkpoints. */
+  outboxDisk?: OutboxDisk
 }
 
 export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
@@ -53,8 +56,9 @@ export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
   const versions = new Map<string, number>()
   const events: DeviceEvent[] = []
   const failures: unknown[] = []
-  const outbox = await openOutbox(join(folder, 'outbox'), { clock: Date.now })
-  const windows = await OpenWindows.open(join(folder, 'outbox'), { outbox, log: silent })
+  const disk = options.outboxDisk ?? realDisk
+  const outbox = await openOutbox(join(folder, 'outbox'), { clock: Date.now, disk })
+  const windows = await OpenWindows.open(join(folder, 'outbox'), { outbox, log: silent, disk })
   let hellos = { count: 0, at: 0 }
   let generation = 0
   let wished: Bundle[] | undefined
@@ -88,11 +92,10 @@ export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
   const ports: Ports = {
     slots: openSlotStorage(folder, (error) => failures.push(error)),
     outbox: {
-      append: async (appended) => {
-        const durable = appended.map((event) => outbox.append(event))
-        await outbox.flush()
-        await Promise.all(durable)
-        events.push(...appended)
+      appendNow: async (appended) => {
+        const kept = await outbox.appendNow(appended)
+        events.push(...appended.slice(0, kept))
+        return kept
       },
     },
     files: {

@@ -9,6 +9,7 @@ import { decode } from '@roost/shared/protocol/wire.ts'
 import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { aModelThatCrashes } from '../../builders/onnx.ts'
+import { withFaults } from '../outbox/memory-disk.ts'
 import { ask } from '../runtime/a-crowd.ts'
 import { aWorld } from '../runtime/a-runtime.ts'
 import { aDevice } from './a-device.ts'
@@ -34,6 +35,35 @@ test('the window of a runtime that died is counted once, marked as interrupted',
   await device.stop()
   const windows = (await device.windows()).map(({ counts, interrupted }) => ({ ok: counts.ok, interrupted }))
   expect(windows).toEqual(answersEach.map((ok) => ({ ok, interrupted: true })))
+})
+
+test('a runtime that died is replaced at once, though what it leaves and says waits for a disk that is full', async () => {
+  let full = false
+  const { disk } = withFaults(realDisk, (call) => (full && call === 'write' ? 'ENOSPC' : undefined))
+  await using world = await aWorld()
+  await using device = await aDevice({ world, outboxDisk: disk })
+  const bundle = await device.bundle({ model: aModelThatCrashes(), version: 1, window: { rows: 500, seconds: 3600 } })
+  device.wish(bundle)
+  await vi.waitFor(() => expect(device.story(bundle).at(-1)).toBe('succeeded'), patience)
+
+  const question = `${device.url}/v2/models/demo/infer`
+  for (let n = 0; n < 7; n++) expect((await ask(question, [-1, -2])).status).toBe(200)
+  await vi.waitFor(async () => expect(await openIn(join(world.folder, 'outbox'))).toEqual([7]), patience)
+  full = true
+  for (let life = 0; life < 3; life++) {
+    await expect(ask(question, [1, 1])).rejects.toThrow()
+    expect((await ask(question, [-1, -2])).status).toBe(200)
+  }
+  expect(device.events.filter(({ event }) => event === 'runtime_died')).toEqual([])
+
+  full = false
+  const died = () => device.events.filter(({ event }) => event === 'runtime_died')
+  await vi.waitFor(() => expect(died()).toHaveLength(3), patience)
+  await device.stop()
+  const [first, ...later] = (await device.windows()).map(({ counts }) => counts.ok)
+  expect(first).toBe(7)
+  // what came after the last word of a process that was killed is not counted, and never counted twice
+  expect(later.reduce((sum, ok) => sum + ok, 0)).toBeLessThanOrEqual(3)
 })
 
 /** Answers in each window that the checkpoint on disk holds as open. */
