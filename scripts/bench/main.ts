@@ -8,9 +8,10 @@ import { footprint } from './footprint.ts'
 import { inference } from './inference.ts'
 import { ingest } from './ingest.ts'
 import { recorder } from './recorder.ts'
+import { registry } from './registry.ts'
 import type { BenchResult } from './result.ts'
 
-const benches: Record<string, () => Promise<BenchResult[]>> = { inference, ingest, recorder, footprint }
+const benches: Record<string, () => Promise<BenchResult[]>> = { inference, ingest, recorder, footprint, registry }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
