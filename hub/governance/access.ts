@@ -4,22 +4,14 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
+import { areaOf, type Grants, grantsModel, holdsScope, modelOf, type Scope } from './grants.ts'
 import { answerOnce } from './idempotency.ts'
-import { findToken, type Role } from './tokens.ts'
+import { noteUse } from './token-use.ts'
+import { findToken, type TokenRow, tokenId } from './tokens.ts'
 
-/** What a route may ask for. `device` is a gateway with its own secret (HTTP Basic, device id and secret). */
-export type Scope = 'viewer' | 'ci' | 'operator' | 'approver' | 'admin' | 'device'
+export type { Scope } from './grants.ts'
 
-/** Everyone who is let in may look; beyond that each role does one thing, so that who ships cannot also approve. */
-const scopesOf: Readonly<Record<Role, ReadonlySet<Scope>>> = {
-  viewer: new Set<Scope>(['viewer']),
-  ci: new Set<Scope>(['viewer', 'ci']),
-  operator: new Set<Scope>(['viewer', 'operator']),
-  approver: new Set<Scope>(['viewer', 'approver']),
-  admin: new Set<Scope>(['viewer', 'ci', 'operator', 'approver', 'admin']),
-}
-
-export type Principal = { kind: 'token'; id: string; name: string; role: Role } | { kind: 'device'; id: string }
+export type Principal = ({ kind: 'token'; id: string; name: string } & Grants) | { kind: 'device'; id: string }
 
 /** How a principal is written down where it did something: `token:Ab3dEf9h`, `device:d-42`. */
 export const actorOf = (principal: Principal): string => `${principal.kind}:${principal.id}`
@@ -34,12 +26,10 @@ export type Access = { middleware: MiddlewareHandler<HubEnv>[]; security: Record
 export function scoped(...scopes: [Scope, ...Scope[]]): Access {
   const check: MiddlewareHandler<HubEnv> = async (c, next) => {
     const principal = await authenticate(c)
-    const held: ReadonlySet<Scope> = principal.kind === 'device' ? new Set(['device']) : scopesOf[principal.role]
-    if (!scopes.some((scope) => held.has(scope))) {
-      const who = principal.kind === 'device' ? 'a device' : `a token of role ${principal.role}`
-      throw new Problem(403, 'forbidden', 'Not allowed', `${who} may not do this; it needs ${scopes.join(' or ')}`)
-    }
+    assertScope(principal, scopes, areaOf(c.req.path))
     c.set('principal', principal)
+    const model = modelOf(c.req.path)
+    if (model !== undefined) mayTouchModel(c, model)
     await next()
   }
   const security = scopes.map((scope) => (scope === 'device' ? { device: [] } : { token: [scope] }))
@@ -49,24 +39,68 @@ export function scoped(...scopes: [Scope, ...Scope[]]): Access {
 /** A route that asks for nothing: health, and enrolment, which carries its own claim token. */
 export const unscoped = (): Access => ({ middleware: [], security: [] })
 
-/** @throws Problem 401 */
-async function authenticate(c: Context<HubEnv>): Promise<Principal> {
+/** Call it where a route is about a model that its path does not name as /v1/models/… does (there `scoped` has done it).
+ *  @throws Problem 403 where the token is restricted to other models */
+export function mayTouchModel(c: Context<HubEnv>, model: string): void {
+  if (modelsGranted(c)(model)) return
+  throw new Problem(403, 'model-not-granted', 'Not allowed', `this token is not for model ${JSON.stringify(model)}`)
+}
+
+/** Which models the caller may touch: for lists, which leave the others out. */
+export function modelsGranted(c: Context<HubEnv>): (model: string) => boolean {
+  const principal = c.get('principal')
+  return (model) => principal.kind === 'device' || grantsModel(principal.models, model)
+}
+
+/** @throws Problem 403 */
+function assertScope(principal: Principal, scopes: readonly Scope[], area: string): void {
+  if (principal.kind === 'device') {
+    if (scopes.includes('device')) return
+  } else if (scopes.some((scope) => holdsScope(principal, scope, area))) return
+  const narrowed =
+    principal.kind === 'token' && principal.scopes !== null ? ` narrowed to ${principal.scopes.join(', ')}` : ''
+  const who = principal.kind === 'device' ? 'a device' : `a token of role ${principal.role}${narrowed}`
+  throw new Problem(
+    403,
+    'forbidden',
+    'Not allowed',
+    `${who} may not do this; it needs ${scopes.join(' or ')} (${area})`,
+  )
+}
+
+/** Who asks.
+ *  @throws Problem 401 */
+export async function authenticate(c: Context<HubEnv>): Promise<Principal> {
   const hub = c.get('hub')
   const header = c.req.header('authorization')
   if (header === undefined) throw unauthorized('send Authorization: Bearer roost_…')
   const [scheme = '', credentials = ''] = header.trim().split(/ +/)
-  if (scheme.toLowerCase() === 'bearer') {
-    const token = await findToken(hub, credentials)
-    if (token === undefined) throw unauthorized('the token is unknown, expired or revoked')
-    return { kind: 'token', id: token.id, name: token.name, role: token.role }
-  }
+  if (scheme.toLowerCase() === 'bearer') return tokenPrincipal(hub, credentials)
   if (scheme.toLowerCase() === 'basic') {
     const [device = '', secret = ''] = splitOnce(Buffer.from(credentials, 'base64').toString('utf8'), ':')
+    // MLflow's clients prefer user name and password: for their routes a token is a password of any user name
+    if (areaOf(c.req.path) === 'mlflow' && tokenId(secret) !== undefined) return tokenPrincipal(hub, secret)
     if (await hub.authenticateDevice(device, secret)) return { kind: 'device', id: device }
     throw unauthorized('the device is unknown or revoked, or its secret is another')
   }
   throw unauthorized('send Authorization: Bearer roost_…, or Basic with device id and secret')
 }
+
+async function tokenPrincipal(hub: Hub, credentials: string): Promise<Principal> {
+  const token = await findToken(hub, credentials)
+  if (token === undefined) throw unauthorized('the token is unknown, expired or revoked')
+  noteUse(hub, token.id)
+  return principalOf(token)
+}
+
+const principalOf = ({ id, name, role, scopes, models }: TokenRow): Principal => ({
+  kind: 'token',
+  id,
+  name,
+  role,
+  scopes,
+  models,
+})
 
 function splitOnce(text: string, separator: string): [string, string] {
   const at = text.indexOf(separator)

@@ -5,11 +5,10 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import type { Hub, Random } from '../hub.ts'
-import { BytesColumn, type Statement } from '../storage/database.ts'
+import { BytesColumn, jsonColumn, type Statement } from '../storage/database.ts'
+import { type Grants, Role } from './grants.ts'
 
-export const roles = ['viewer', 'ci', 'operator', 'approver', 'admin'] as const
-export const Role = z.enum(roles)
-export type Role = z.infer<typeof Role>
+export { Role, roles } from './grants.ts'
 
 export const TokenRow = z.object({
   id: z.string(),
@@ -19,6 +18,11 @@ export const TokenRow = z.object({
   created_at: z.number(),
   expires_at: z.number().nullable(),
   revoked_at: z.number().nullable(),
+  /** null: all that the role has. */
+  scopes: jsonColumn(z.array(z.string())).nullable(),
+  /** null: every model. */
+  models: jsonColumn(z.array(z.string())).nullable(),
+  last_used_at: z.number().nullable(),
 })
 export type TokenRow = z.infer<typeof TokenRow>
 
@@ -54,13 +58,31 @@ export async function findToken(hub: Pick<Hub, 'database' | 'clock'>, token: str
   return row
 }
 
-export function insertToken(
-  token: { token: string; id: string },
-  row: { name: string; role: Role; createdBy: string; createdAt: number; expiresAt: number | undefined },
-): Statement {
+export type NewTokenRow = {
+  name: string
+  role: Role
+  createdBy: string
+  createdAt: number
+  expiresAt: number | undefined
+} & Partial<Omit<Grants, 'role'>>
+
+export function insertToken(token: { token: string; id: string }, row: NewTokenRow): Statement {
+  const { name, role, createdBy, createdAt, expiresAt, scopes, models } = row
+  const list = (values: readonly string[] | null | undefined) => (values ? JSON.stringify(values) : null)
   return {
-    sql: 'INSERT INTO tokens (id, name, role, sha256, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    args: [token.id, row.name, row.role, hashToken(token.token), row.createdBy, row.createdAt, row.expiresAt ?? null],
+    sql: `INSERT INTO tokens (id, name, role, sha256, created_by, created_at, expires_at, scopes, models)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    args: [
+      token.id,
+      name,
+      role,
+      hashToken(token.token),
+      createdBy,
+      createdAt,
+      expiresAt ?? null,
+      list(scopes),
+      list(models),
+    ],
   }
 }
 

@@ -32,3 +32,9 @@ BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_log_has_no_gap BEFORE INSERT ON audit_log
 WHEN NEW.seq <> coalesce((SELECT max(seq) FROM audit_log), 0) + 1
 BEGIN SELECT raise(ABORT, 'the audit log is append-only: this is not its next row'); END;
+
+-- JSON arrays that narrow what the role gives; NULL: not narrowed
+ALTER TABLE tokens ADD COLUMN scopes TEXT;
+ALTER TABLE tokens ADD COLUMN models TEXT;
+-- to the minute
+ALTER TABLE tokens ADD COLUMN last_used_at INTEGER;
