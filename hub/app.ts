@@ -3,7 +3,9 @@
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
+import { getPath } from 'hono/utils/url'
 import { limitBody } from './body-limit.ts'
+import { isMlflowPath, mlflowErrorResponse } from './experiments/mlflow/error.ts'
 import { type HubEnv, scoped, unscoped } from './governance/access.ts'
 import { governanceRoutes } from './governance/routes.ts'
 import { watchRequests } from './http-metrics.ts'
@@ -20,6 +22,8 @@ export type Routes = OpenAPIHono<HubEnv>
 /** Assembles the application; `slices` are the routes beyond governance: registry, fleet, telemetry, rollouts. */
 export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
   const app = new OpenAPIHono<HubEnv>({
+    // MLflow's own pages ask under /ajax-api for what its clients have under /api
+    getPath: (request) => getPath(request).replace(/^\/ajax-api\//, '/api/'),
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.error)
     },
@@ -39,7 +43,7 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
   app.onError((error, c) => {
     const problem = toProblem(error)
     if (problem.status >= 500) hub.log.error({ err: error, requestId: c.get('requestId') }, 'request failed')
-    return problemResponse(problem, c.get('requestId'))
+    return isMlflowPath(c.req.path) ? mlflowErrorResponse(problem) : problemResponse(problem, c.get('requestId'))
   })
   app.notFound((c) => {
     const allowed = methodsAt(app, c.req.path)

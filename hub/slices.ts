@@ -1,10 +1,12 @@
 // The capabilities of the hub, started in the order in which they need each other.
 
 import type { Routes } from './app.ts'
+import { mlflowRoutes } from './experiments/mlflow/routes.ts'
 import { startFleet } from './fleet/fleet.ts'
 import { progressStatements } from './fleet/progress.ts'
 import { fleetRoutes } from './fleet/routes.ts'
 import type { Hub } from './hub.ts'
+import { createRegistrar } from './registry/registrar.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { createScorer } from './registry/score.ts'
 import { createRollouts, runRollouts } from './rollouts/engine.ts'
@@ -27,15 +29,17 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
   opened.defer(() => ingest.close())
   const fleet = await startFleet(hub, ingest)
   opened.defer(() => fleet.close())
+  const registrar = createRegistrar(hub, createScorer())
   const rollouts = createRollouts(hub, fleet)
   const working = [runRollouts(hub, rollouts), expireForever(hub)]
   opened.defer(() => Promise.all(working).then(() => undefined))
   return {
     routes: [
-      registryRoutes(hub, createScorer()),
+      registryRoutes(hub, registrar),
       fleetRoutes(hub, fleet),
       telemetryRoutes(hub),
       rolloutRoutes(hub, rollouts),
+      mlflowRoutes(hub),
     ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },
   }

@@ -46,6 +46,8 @@ async function furnish(): Promise<string[]> {
   return ['demo', '1', 'all', claim.id, 'champion', 'production', 'site']
 }
 
+const MlflowErrorDocument = z.strictObject({ error_code: z.string(), message: z.string() })
+
 async function send({ method, path, headers, body }: FuzzedRequest): Promise<void> {
   const response = await fetch(`${running.url}${path}`, {
     method,
@@ -57,6 +59,10 @@ async function send({ method, path, headers, body }: FuzzedRequest): Promise<voi
   const said = `${method} ${path} -> ${response.status} ${text.slice(0, 500)}\n${faults.splice(0).join('')}`
   expect(response.status, said).toBeLessThan(500)
   if (response.status < 400) return
+  if (path.startsWith('/api/')) {
+    expect(MlflowErrorDocument.parse(JSON.parse(text)).message.length, said).toBeGreaterThan(3)
+    return
+  }
   expect(response.headers.get('content-type'), said).toBe('application/problem+json')
   const problem = ProblemDocument.parse(JSON.parse(text))
   expect(problem.status, said).toBe(response.status)

@@ -73,6 +73,10 @@ const table: Record<string, Caller[]> = {
   'GET /v1/rollouts/:x/devices': everyRole,
   'GET /v1/rollouts/:x/decisions': everyRole,
   'POST /v1/rollouts/:x/:x': only('operator'),
+
+  'GET /health': [...everyRole, 'device', 'nobody'],
+  'GET /version': [...everyRole, 'device', 'nobody'],
+  'GET /api/3.0/mlflow/server-info': everyRole,
 }
 
 /** Stands for every parameter; also the name of the device that calls, so that its own routes let it in. */
