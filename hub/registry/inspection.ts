@@ -21,7 +21,7 @@ export const Inspection = z.object({
 export type Inspection = z.infer<typeof Inspection>
 
 /** @throws Problem with the code of the OnnxError: not-onnx, truncated, external-data, custom-domain, … */
-export async function inspectModel(model: StagedBlob): Promise<Inspection> {
+export async function inspectModel(model: Pick<StagedBlob, 'sizeBytes' | 'read'>): Promise<Inspection> {
   try {
     return await inspectOnnx({ sizeBytes: model.sizeBytes, read: model.read })
   } catch (error) {

@@ -3,23 +3,35 @@
 import { Limits, Task } from '@roost/shared/bundle/manifest.ts'
 import { WindowSpec } from '@roost/shared/drift/baseline.ts'
 import { FeatureDefinitions } from '@roost/shared/features/definition.ts'
-import { Name } from '@roost/shared/protocol/names.ts'
+import { Digest, Name } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
 import { invalidRequest, Problem } from '../problem.ts'
+import { PlainText, Tags } from './tags.ts'
 
-const Reference = z.string().min(1).max(300)
+const Reference = PlainText.min(1).max(300)
+export const Description = PlainText.max(10_000)
 
 export const Metadata = z.object({
-  description: z.string().max(10_000).default(''),
+  description: Description.default(''),
   /** As measured by whoever trained it: accuracy, loss, … */
   metrics: z
-    .record(z.string().min(1).max(100), z.number())
+    .record(PlainText.min(1).max(100), z.number())
     .refine((metrics) => Object.keys(metrics).length <= 200, 'at most 200 metrics')
     .default({}),
   /** Where it comes from: the commit, the run, the data. */
   commit: Reference.optional(),
   run: Reference.optional(),
   dataset: Reference.optional(),
+  /** Snapshots it was made of, and what each was for. */
+  datasets: z
+    .array(z.strictObject({ digest: Digest, role: Name.default('training') }))
+    .max(64)
+    .default([]),
+  /** What trained it: `sklearn 1.7`, `pytorch`, … */
+  framework: Reference.optional(),
+  /** Where another registry's client says its files lie. */
+  source: PlainText.min(1).max(2_000).optional(),
+  tags: Tags.default({}),
   task: Task.optional(),
   features: FeatureDefinitions.optional(),
   /** What the model may use on a device; what is left out is `limitsFor`. */

@@ -1,5 +1,5 @@
-// Registers a version: takes the upload in, looks into the model, runs it on what CI sent, writes the manifest, signs
-// it where this hub may. Nothing is kept of an upload that is refused.
+// From an ONNX file to a version or one more variant of it: looks into the model, runs it on what CI sent, writes the
+// manifest, signs it where this hub may. Nothing is kept of what is refused.
 
 import { createHash } from 'node:crypto'
 import type { HashedBlob } from '@roost/shared/bundle/chunks.ts'
@@ -15,72 +15,75 @@ import type { TensorSpec } from '@roost/shared/bundle/tensor.ts'
 import { type CompiledFeatures, compileFeatures, FeatureError } from '@roost/shared/features/compile.ts'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
+import type { StagedBlob } from '../storage/blobs.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import { parseGolden } from './golden.ts'
+import { assertNoRepeat, assertNotDeleted, insertVariant, insertVersion } from './insert.ts'
 import { type Inspection, inspectModel } from './inspection.ts'
 import { limitsFor, type Metadata, parseMetadata } from './metadata.ts'
 import { readRows } from './sample.ts'
 import type { Score } from './scoring.ts'
-import { assertNoRepeat, insertVersion } from './store.ts'
 import { rowsByColumns, rowsByFeatures } from './training-rows.ts'
-import type { Turns } from './turns.ts'
-import { receiveUpload, type Upload } from './upload.ts'
 
-export type Registration = { model: string; request: Request; createdBy: string }
-
-/** @throws Problem: docs/registering.md lists them */
-export function registerVersion(
-  hub: Hub,
-  score: Score,
-  turns: Turns,
-  registration: Registration,
-): Promise<{ version: number }> {
-  return turns.enter(async (oneAtATime) => {
-    await using upload = await receiveUpload(registration.request, hub.blobs, hub.config.uploadBytesMax)
-    return await oneAtATime(() => registerUpload(hub, score, upload, registration))
-  })
+/** What is registered, wherever it came from: `keep` is called once it is found good. */
+export type Source = {
+  model: HashedBlob & Pick<StagedBlob, 'path' | 'read' | 'keep'>
+  metadata: unknown
+  sample: StagedBlob | undefined
+  golden: unknown
+}
+export type Registration = {
+  model: string
+  createdBy: string
+  requestId: string | undefined
+  /** The version this is a further variant of; undefined for a new version. */
+  variantOf?: number
 }
 
-async function registerUpload(
+/** Looks into the model, runs it, writes and signs its manifest, stores the version.
+ *  @throws Problem: docs/registering.md lists them */
+export async function register(
   hub: Hub,
   score: Score,
-  upload: Upload,
-  { model, createdBy }: Registration,
+  source: Source,
+  { model, createdBy, requestId, variantOf }: Registration,
 ): Promise<{ version: number }> {
-  const metadata = parseMetadata(upload.metadata)
-  const content = contentDigest(upload, metadata)
+  const metadata = parseMetadata(source.metadata)
+  if (variantOf !== undefined) assertOnlyOfVariant(metadata)
+  const content = contentDigest(source, metadata)
+  await assertNotDeleted(hub.database, model)
   await assertNoRepeat(hub.database, model, content)
-  const inspection = await inspectModel(upload.model)
-  const { manifest: draft, baseline } = await draftManifest(hub, score, upload, metadata, inspection)
-  await upload.model.keep()
+  const inspection = await inspectModel(source.model)
+  const { manifest: draft, baseline } = await draftManifest(hub, score, source, metadata, inspection)
+  await source.model.keep()
   const created_at = hub.clock()
-  const { description, metrics, commit, run, dataset } = metadata
-  const version = {
-    description,
-    metrics,
-    commit,
-    run,
-    dataset,
-    created_by: createdBy,
-    created_at,
-    content,
-    inspection,
-    baseline,
-  }
-  return insertVersion(hub.database, model, version, (number, counter) => {
-    const manifest: Manifest = {
-      ...draft,
-      model,
-      version: number,
-      counter,
-      created: new Date(created_at).toISOString(),
-    }
+  const made = { created_by: createdBy, created_at, content, inspection, baseline }
+  const variant = requestId === undefined ? made : { ...made, requestId }
+  const makeManifest = (version: number, counter: number) => {
+    const manifest: Manifest = { ...draft, model, version, counter, created: new Date(created_at).toISOString() }
     const payload = manifestPayload(manifest)
     // what devices will check, checked here
     parseManifest(payload)
     const release = metadata.sign ? hub.keys.release : undefined
     return { manifest, payload, digest: manifestDigest(payload), envelope: release && signManifest(payload, [release]) }
-  })
+  }
+  if (variantOf !== undefined) return insertVariant(hub.database, model, variantOf, variant, makeManifest)
+  const { description, metrics, commit, run, dataset, framework, source: from, tags, datasets } = metadata
+  const said = { description, metrics, commit, run, dataset, framework, source: from, tags, datasets }
+  return insertVersion(hub.database, model, { ...variant, ...said }, makeManifest)
+}
+
+/** What is said of a version stands once, with the version. */
+function assertOnlyOfVariant(metadata: Metadata): void {
+  const { description, metrics, commit, run, dataset, framework, source, tags, datasets } = metadata
+  const of = { description: description || undefined, commit, run, dataset, framework, source }
+  const lists = { metrics, tags, datasets }
+  const field =
+    Object.entries(of).find(([, value]) => value !== undefined)?.[0] ??
+    Object.entries(lists).find(([, value]) => Object.keys(value).length > 0)?.[0]
+  if (field === undefined) return
+  const detail = `${field} is said of a version, not of a variant: PATCH the version`
+  throw new Problem(422, 'not-of-a-variant', 'Not of a variant', detail, { field: `metadata.${field}` })
 }
 
 type Draft = { manifest: Omit<Manifest, 'model' | 'version' | 'counter' | 'created'>; baseline: Evidence['summary'] }
@@ -88,7 +91,7 @@ type Draft = { manifest: Omit<Manifest, 'model' | 'version' | 'counter' | 'creat
 async function draftManifest(
   hub: Hub,
   score: Score,
-  upload: Upload,
+  upload: Source,
   metadata: Metadata,
   inspection: Inspection,
 ): Promise<Draft> {
@@ -142,7 +145,7 @@ function fileOf(role: BundleFile['role'], { sha256, sizeBytes, chunks }: HashedB
 }
 
 /** Names what was sent, so that the same again is known as a repeat: everything that reaches a device. */
-function contentDigest({ model, sample, golden }: Upload, metadata: Metadata): string {
+function contentDigest({ model, sample, golden }: Source, metadata: Metadata): string {
   const { task, features, limits, window, variant, profiles } = metadata
   const content = {
     model: model.sha256,

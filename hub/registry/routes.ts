@@ -3,16 +3,15 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { ModelName } from '@roost/shared/protocol/names.ts'
 import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
+import { changeBy } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, problems } from '../problem.ts'
 import { addBlobRoute } from './blob-route.ts'
 import { ModelDocument, showModel, showVersion, VersionDocument } from './documents.ts'
-import { registerVersion } from './register.ts'
-import type { Score } from './scoring.ts'
+import type { Registrar } from './registrar.ts'
 import { acceptSignature } from './signature.ts'
 import { findEnvelope, findModel, findVersion, listModels, listVersions, type VersionRow } from './store.ts'
-import { createTurns } from './turns.ts'
 
 const ModelParams = z.object({ name: ModelName })
 const VersionParams = z.object({ name: ModelName, version: z.coerce.number().int().positive().max(1_000_000_000) })
@@ -107,9 +106,8 @@ const sign = createRoute({
   responses: { 200: json(VersionDocument, 'The version, released'), ...problems() },
 })
 
-export function registryRoutes(hub: Hub, score: Score): OpenAPIHono<HubEnv> {
+export function registryRoutes(hub: Hub, registrar: Registrar): OpenAPIHono<HubEnv> {
   const { database } = hub
-  const turns = createTurns()
   const need = async (name: string, number: number): Promise<VersionRow> => {
     const row = await findVersion(database, name, number)
     if (row === undefined) throw notFound('version', `${name}/${number}`)
@@ -119,13 +117,14 @@ export function registryRoutes(hub: Hub, score: Score): OpenAPIHono<HubEnv> {
     .openapi(register, async (c) => {
       const { name } = c.req.valid('param')
       const createdBy = actorOf(c.get('principal'))
-      const { version } = await registerVersion(hub, score, turns, { model: name, request: c.req.raw, createdBy })
+      const requestId = c.get('requestId')
+      const { version } = await registrar.register({ model: name, request: c.req.raw, createdBy, requestId })
       c.header('location', `/v1/models/${name}/versions/${version}`)
       return c.json(showVersion(await need(name, version)), 201)
     })
     .openapi(models, async (c) => {
       const { limit, cursor } = c.req.valid('query')
-      const rows = await listModels(database, cursorKey(cursor, ModelName, ''), limit + 1)
+      const rows = await listModels(database, {}, cursorKey(cursor, ModelName, ''), limit + 1)
       const { items, next } = cutPage(rows, limit, ({ name }) => name)
       return c.json({ models: items.map(showModel), next }, 200)
     })
@@ -140,7 +139,7 @@ export function registryRoutes(hub: Hub, score: Score): OpenAPIHono<HubEnv> {
       const { limit, cursor } = c.req.valid('query')
       if ((await findModel(database, name)) === undefined) throw notFound('model', name)
       const before = cursorKey(cursor, z.coerce.number().int().positive(), Number.MAX_SAFE_INTEGER)
-      const { items, next } = cutPage(await listVersions(database, name, before, limit + 1), limit, (row) =>
+      const { items, next } = cutPage(await listVersions(database, name, {}, before, limit + 1), limit, (row) =>
         String(row.version),
       )
       return c.json({ versions: items.map(showVersion), next }, 200)
@@ -162,7 +161,9 @@ export function registryRoutes(hub: Hub, score: Score): OpenAPIHono<HubEnv> {
     })
     .openapi(sign, async (c) => {
       const { name, version } = c.req.valid('param')
-      await acceptSignature(hub, name, version, new Uint8Array(await c.req.arrayBuffer()))
+      await acceptSignature(hub, name, version, new Uint8Array(await c.req.arrayBuffer()), (digest) =>
+        changeBy(c, 'version.sign', `version:${name}/${version}`, { after: { manifest: digest } }),
+      )
       return c.json(showVersion(await need(name, version)), 200)
     })
   addBlobRoute(routes, hub)

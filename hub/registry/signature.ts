@@ -2,22 +2,32 @@
 // the release role of the root.
 
 import { verifyManifest } from '@roost/shared/bundle/manifest.ts'
+import type { Digest } from '@roost/shared/protocol/names.ts'
 import { TrustError } from '@roost/shared/trust/error.ts'
+import { type Change, writeAudited } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
-import { findVersion, storeEnvelope } from './store.ts'
+import { findVersion, setEnvelope } from './store.ts'
 
 /** Sent again, it changes nothing.
  *  @throws Problem not-found, signature-refused (with the code of the TrustError), other-manifest */
-export async function acceptSignature(hub: Hub, model: string, version: number, envelope: Uint8Array): Promise<void> {
+export async function acceptSignature(
+  hub: Hub,
+  model: string,
+  version: number,
+  envelope: Uint8Array,
+  changeOf: (digest: Digest) => Change,
+): Promise<void> {
   const known = await findVersion(hub.database, model, version)
   if (known === undefined) throw notFound('version', `${model}/${version}`)
   const { digest } = verify(hub, envelope)
-  if (digest !== known.digest) {
-    const detail = `the envelope holds manifest ${digest}; version ${version} of ${model} is ${known.digest}`
+  if (!known.variants.some((variant) => variant.digest === digest)) {
+    const ours = known.variants.map((variant) => `${variant.digest} (${variant.variant})`).join(', ')
+    const detail = `the envelope holds manifest ${digest}; version ${version} of ${model} is ${ours}`
     throw new Problem(422, 'other-manifest', 'Another manifest was signed', detail)
   }
-  await storeEnvelope(hub.database, digest, envelope, hub.clock())
+  const nowMs = hub.clock()
+  await writeAudited(hub.database, nowMs, [changeOf(digest)], [setEnvelope(digest, envelope, nowMs)])
   hub.log.info({ model, version, digest }, 'manifest signed')
 }
 

@@ -1,11 +1,13 @@
-// Models, versions and manifests in the database. A version appears whole, in one transaction, or not at all.
+// Models, versions and manifests as they lie in the database: finding them. insert.ts puts them there.
 
+import assert from 'node:assert'
 import { Manifest } from '@roost/shared/bundle/manifest.ts'
 import { Digest } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
-import { Problem } from '../problem.ts'
-import { BytesColumn, type Database, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
+import { BytesColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
+import { Compatibility } from './compatibility.ts'
 import { Inspection } from './inspection.ts'
+import { Stage } from './stages.ts'
 
 /** What became of the sample: how much the baseline knows, and whether drift can be told from it. */
 export const BaselineSummary = z.object({
@@ -19,175 +21,157 @@ export const BaselineSummary = z.object({
 })
 export type BaselineSummary = z.infer<typeof BaselineSummary>
 
-const ModelRow = z.object({ name: z.string(), last_version: z.number(), created_at: z.number() })
+const ModelRow = z.object({
+  name: z.string(),
+  description: z.string(),
+  tags: jsonColumn(z.record(z.string(), z.string())),
+  /** 0 before its first version. */
+  last_version: z.number(),
+  created_at: z.number(),
+  revision: z.number(),
+  deleted_at: z.number().nullable(),
+})
 export type ModelRow = z.infer<typeof ModelRow>
 
-const VersionRow = z.object({
+const VariantRow = z.object({
+  version: z.number(),
+  variant: z.string(),
+  digest: Digest,
+  payload: BytesColumn,
+  signed_at: z.number().nullable(),
+  inspection: jsonColumn(Inspection),
+  baseline: jsonColumn(BaselineSummary),
+  compatibility: jsonColumn(Compatibility),
+})
+export type VariantRow = z.infer<typeof VariantRow>
+
+const PlainVersion = z.object({
   model: z.string(),
   version: z.number(),
+  stage: Stage,
   description: z.string(),
+  tags: jsonColumn(z.record(z.string(), z.string())),
+  aliases: jsonColumn(z.array(z.string())),
+  datasets: jsonColumn(z.array(z.object({ digest: z.string(), role: z.string() }))),
+  framework: z.string().nullable(),
+  source: z.string().nullable(),
   metrics: jsonColumn(z.record(z.string(), z.number())),
   source_commit: z.string().nullable(),
   run: z.string().nullable(),
   dataset: z.string().nullable(),
   created_by: z.string(),
   created_at: z.number(),
-  digest: Digest,
-  payload: BytesColumn,
-  signed_at: z.number().nullable(),
-  inspection: jsonColumn(Inspection),
-  baseline: jsonColumn(BaselineSummary),
+  changed_at: z.number().nullable(),
+  revision: z.number(),
+  deleted_at: z.number().nullable(),
 })
-export type VersionRow = z.infer<typeof VersionRow>
 
-export type NewVersion = Pick<
-  VersionRow,
-  'description' | 'metrics' | 'created_by' | 'created_at' | 'inspection' | 'baseline'
-> & {
-  commit: string | undefined
-  run: string | undefined
-  dataset: string | undefined
-  /** sha256 of what the manifest says apart from version, counter and time. */
-  content: string
-}
-/** A manifest for the version and counter it got, and its envelope where it is signed at once. */
-export type MakeManifest = (
-  version: number,
-  counter: number,
-) => { manifest: Manifest; payload: Uint8Array; digest: Digest; envelope: Uint8Array | undefined }
-
-/** Gives the version its number and counter and stores it.
- *  @throws Problem repeat where a version of the model has this content */
-export async function insertVersion(
-  database: Database,
-  model: string,
-  version: NewVersion,
-  makeManifest: MakeManifest,
-): Promise<{ version: number; digest: Digest }> {
-  return database.exclusively(async (tx) => {
-    await assertNoRepeat(tx, model, version.content)
-    const last = await tx.first(
-      z.object({ last_version: z.number(), last_counter: z.number() }),
-      'SELECT last_version, last_counter FROM models WHERE name = ?',
-      [model],
-    )
-    const number = (last?.last_version ?? 0) + 1
-    const counter = (last?.last_counter ?? 0) + 1
-    const made = makeManifest(number, counter)
-    await tx.write(insertStatements(model, number, counter, version, made))
-    return { version: number, digest: made.digest }
-  })
-}
-
-/** @throws Problem repeat */
-export async function assertNoRepeat(database: Reader, model: string, content: string): Promise<void> {
-  const same = await database.first(
-    z.object({ version: z.number() }),
-    'SELECT version FROM manifests WHERE model = ? AND content = ?',
-    [model, content],
-  )
-  if (same === undefined) return
-  throw new Problem(409, 'repeat', 'Registered already', `version ${same.version} of ${model} has this very content`, {
-    members: { model, version: same.version },
-  })
-}
-
-function insertStatements(
-  model: string,
-  number: number,
-  counter: number,
-  version: NewVersion,
-  { manifest, payload, digest, envelope }: ReturnType<MakeManifest>,
-): Statement[] {
-  const { created_at: at, created_by: by } = version
-  return [
-    {
-      sql: `INSERT INTO models (name, last_version, last_counter, created_at) VALUES (?, ?, ?, ?)
-        ON CONFLICT (name) DO UPDATE SET last_version = excluded.last_version, last_counter = excluded.last_counter`,
-      args: [model, number, counter, at],
-    },
-    {
-      sql: `INSERT INTO versions (model, version, description, metrics, source_commit, run, dataset, created_by, created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      args: [
-        model,
-        number,
-        version.description,
-        JSON.stringify(version.metrics),
-        version.commit ?? null,
-        version.run ?? null,
-        version.dataset ?? null,
-        by,
-        at,
-      ],
-    },
-    {
-      sql: `INSERT INTO manifests
-        (digest, model, version, variant, counter, payload, envelope, signed_at, content, inspection, baseline)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      args: [
-        digest,
-        model,
-        number,
-        manifest.variant,
-        counter,
-        payload,
-        envelope ?? null,
-        envelope === undefined ? null : at,
-        version.content,
-        JSON.stringify(version.inspection),
-        JSON.stringify(version.baseline),
-      ],
-    },
-    ...manifest.files.map(({ role, sha256, sizeBytes }) => ({
-      sql: 'INSERT INTO manifest_files (manifest, role, sha256, size_bytes) VALUES (?, ?, ?, ?)',
-      args: [digest, role, sha256, sizeBytes],
-    })),
-  ]
-}
+/** A version with all its variants, oldest first; what is said of one of them beside the version is the first's. */
+export type VersionRow = z.infer<typeof PlainVersion> & VariantRow & { variants: VariantRow[] }
 
 /** The envelope of a manifest that was awaiting it; a later one replaces it. */
-export async function storeEnvelope(
-  database: Database,
-  digest: Digest,
-  envelope: Uint8Array,
-  at: number,
-): Promise<void> {
-  await database.write([
-    {
-      sql: 'UPDATE manifests SET envelope = ?, signed_at = coalesce(signed_at, ?) WHERE digest = ?',
-      args: [envelope, at, digest],
-    },
-  ])
-}
+export const setEnvelope = (digest: Digest, envelope: Uint8Array, at: number): Statement => ({
+  sql: 'UPDATE manifests SET envelope = ?, signed_at = coalesce(signed_at, ?) WHERE digest = ?',
+  args: [envelope, at, digest],
+})
 
-export function listModels(database: Reader, after: string, limit: number): Promise<ModelRow[]> {
-  return database.all(
+const modelColumns = `name, description, last_version, created_at, revision, deleted_at,
+  (SELECT json_group_object(key, value) FROM model_tags t WHERE t.model = models.name) AS tags`
+
+/** `deleted`: those instead of the ones that are there. `tags`: all of these, a value of null for any. */
+export type Filter = { deleted?: boolean; tags?: readonly TagFilter[] }
+export type TagFilter = { key: string; value: string | null }
+
+/** By name, those after `after`. */
+export function listModels(reader: Reader, filter: Filter, after: string, limit: number): Promise<ModelRow[]> {
+  const { tags = [], deleted = false } = filter
+  const tagged = tags.map(
+    () =>
+      'AND EXISTS (SELECT 1 FROM model_tags t WHERE t.model = name AND t.key = ? AND t.value = coalesce(?, t.value))',
+  )
+  return reader.all(
     ModelRow,
-    'SELECT name, last_version, created_at FROM models WHERE name > ? ORDER BY name LIMIT ?',
-    [after, limit],
+    `SELECT ${modelColumns} FROM models WHERE name > ? AND ${isDeleted('models', deleted)} ${tagged.join(' ')}
+      ORDER BY name LIMIT ?`,
+    [after, ...tags.flatMap(({ key, value }) => [key, value]), limit],
   )
 }
 
-export function findModel(database: Reader, model: string): Promise<ModelRow | undefined> {
-  return database.first(ModelRow, 'SELECT name, last_version, created_at FROM models WHERE name = ?', [model])
+/** Undefined also where it is deleted, unless `deleted` asks for such a one. */
+export function findModel(reader: Reader, model: string, deleted = false): Promise<ModelRow | undefined> {
+  return reader.first(
+    ModelRow,
+    `SELECT ${modelColumns} FROM models WHERE name = ? AND ${isDeleted('models', deleted)}`,
+    [model],
+  )
 }
 
-const versionColumns = `SELECT v.model, v.version, description, metrics, source_commit, run, dataset, created_by, created_at,
-  m.digest, m.payload, m.signed_at, m.inspection, m.baseline
-  FROM versions v JOIN manifests m ON m.model = v.model AND m.version = v.version`
+const isDeleted = (table: string, deleted: boolean) => `${table}.deleted_at IS ${deleted ? 'NOT ' : ''}NULL`
+
+const versionColumns = `v.model, v.version, v.stage, v.description, v.framework, v.source, v.metrics, v.source_commit,
+  v.run, v.dataset, v.created_by, v.created_at, v.changed_at, v.revision, v.deleted_at,
+  (SELECT json_group_object(key, value) FROM version_tags t WHERE t.model = v.model AND t.version = v.version) AS tags,
+  (SELECT json_group_array(alias) FROM aliases a WHERE a.model = v.model AND a.version = v.version) AS aliases,
+  (SELECT json_group_array(json_object('digest', dataset, 'role', role)) FROM version_datasets d
+    WHERE d.model = v.model AND d.version = v.version) AS datasets
+  FROM versions v JOIN models ON models.name = v.model`
 
 /** Newest first, those before `before`. */
-export function listVersions(database: Reader, model: string, before: number, limit: number): Promise<VersionRow[]> {
-  return database.all(
-    VersionRow,
-    `${versionColumns} WHERE v.model = ? AND v.version < ? ORDER BY v.version DESC LIMIT ?`,
-    [model, before, limit],
+export async function listVersions(
+  reader: Reader,
+  model: string,
+  filter: Filter & { stage?: Stage | undefined },
+  before: number,
+  limit: number,
+): Promise<VersionRow[]> {
+  const { tags = [], deleted = false, stage } = filter
+  const tagged = tags.map(
+    () => `AND EXISTS (SELECT 1 FROM version_tags t WHERE t.model = v.model AND t.version = v.version AND t.key = ?
+      AND t.value = coalesce(?, t.value))`,
   )
+  const rows = await reader.all(
+    PlainVersion,
+    `SELECT ${versionColumns} WHERE v.model = ? AND v.version < ? AND ${isDeleted('v', deleted)}
+      AND (? IS NULL OR v.stage = ?) ${tagged.join(' ')} ORDER BY v.version DESC LIMIT ?`,
+    [model, before, stage ?? null, stage ?? null, ...tags.flatMap(({ key, value }) => [key, value]), limit],
+  )
+  return withVariants(reader, model, rows)
 }
 
-export function findVersion(database: Reader, model: string, version: number): Promise<VersionRow | undefined> {
-  return database.first(VersionRow, `${versionColumns} WHERE v.model = ? AND v.version = ?`, [model, version])
+/** Undefined also where it or its model is deleted, unless `deleted` asks for such a one. */
+export async function findVersion(
+  reader: Reader,
+  model: string,
+  version: number,
+  deleted = false,
+): Promise<VersionRow | undefined> {
+  const rows = await reader.all(
+    PlainVersion,
+    `SELECT ${versionColumns} WHERE v.model = ? AND v.version = ? AND ${isDeleted('v', deleted)}
+      AND models.deleted_at IS NULL`,
+    [model, version],
+  )
+  return (await withVariants(reader, model, rows))[0]
+}
+
+async function withVariants(
+  reader: Reader,
+  model: string,
+  rows: readonly z.infer<typeof PlainVersion>[],
+): Promise<VersionRow[]> {
+  const variants = await reader.all(
+    VariantRow,
+    `SELECT version, variant, digest, payload, signed_at, inspection, baseline, compatibility FROM manifests
+      WHERE model = ? AND version IN (SELECT value FROM json_each(?)) ORDER BY counter`,
+    [model, JSON.stringify(rows.map(({ version }) => version))],
+  )
+  const byVersion = Map.groupBy(variants, ({ version }) => version)
+  return rows.map((row) => {
+    const own = byVersion.get(row.version) ?? []
+    const [first] = own
+    assert(first !== undefined, `version ${row.version} of ${model} has no manifest`)
+    return { ...row, ...first, variants: own }
+  })
 }
 
 export async function findEnvelope(database: Reader, digest: Digest): Promise<Uint8Array | undefined> {
@@ -215,7 +199,7 @@ export async function manifestByDigest(
 }
 
 /** The signed variant of a version for a device profile: one that names the profile before one that is for any.
- *  Undefined where there is no such version, it awaits its signature, or no variant is for the profile. */
+ *  Undefined where there is no such version, it is deleted, awaits its signature, or has no variant for the profile. */
 export async function releasedVersion(
   database: Reader,
   model: string,
@@ -224,7 +208,11 @@ export async function releasedVersion(
 ): Promise<{ digest: Digest; manifest: Manifest } | undefined> {
   const rows = await database.all(
     Signed,
-    'SELECT digest, envelope, payload FROM manifests WHERE model = ? AND version = ? AND envelope IS NOT NULL ORDER BY variant',
+    `SELECT m.digest, m.envelope, m.payload FROM manifests m
+      JOIN versions v ON v.model = m.model AND v.version = m.version JOIN models ON models.name = m.model
+      WHERE m.model = ? AND m.version = ? AND m.envelope IS NOT NULL
+        AND v.deleted_at IS NULL AND models.deleted_at IS NULL
+      ORDER BY m.variant`,
     [model, version],
   )
   const variants = rows.map(({ digest, payload }) => ({ digest, manifest: readManifest(payload) }))

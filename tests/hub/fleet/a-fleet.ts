@@ -17,7 +17,7 @@ import { enrolDevice } from '../../../hub/fleet/enrolment.ts'
 import { type Fleet, type FleetOptions, startFleet } from '../../../hub/fleet/fleet.ts'
 import type { ReportsPort } from '../../../hub/fleet/session.ts'
 import type { Hub } from '../../../hub/hub.ts'
-import { insertVersion } from '../../../hub/registry/store.ts'
+import { insertVersion } from '../../../hub/registry/insert.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
 import { aClient, connected, until } from './a-broker.ts'
 

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createApp } from '../../../hub/app.ts'
 import { ProblemDocument } from '../../../hub/problem.ts'
+import { createRegistrar } from '../../../hub/registry/registrar.ts'
 import { registryRoutes } from '../../../hub/registry/routes.ts'
-import { ScoreError } from '../../../hub/registry/scoring.ts'
+import { type Score, ScoreError } from '../../../hub/registry/scoring.ts'
 import { aModel, anExternalTensor, aScaleModel, node } from '../../builders/onnx.ts'
 import { aHub, asStarted, readAs, type TestHub } from '../a-hub.ts'
 import { aForm, aSample, doubling, post, twoFeatures, type UploadParts } from './an-upload.ts'
@@ -204,7 +205,10 @@ const cases: Case[] = [
 ]
 
 async function anApp(hub: TestHub) {
-  return { app: createApp(asStarted(hub), [registryRoutes(hub, doubling)]), ci: await hub.tokenOf('ci') }
+  return {
+    app: createApp(asStarted(hub), [registryRoutes(hub, createRegistrar(hub, doubling))]),
+    ci: await hub.tokenOf('ci'),
+  }
 }
 
 /** Files below blobs/, and rows of the registry: nothing of a refused upload stays. */
@@ -236,12 +240,11 @@ describe('a bad upload', () => {
 
   test('a model that does not run says why', async () => {
     await using hub = await aHub()
-    const failing = createApp(asStarted(hub), [
-      // biome-ignore lint/correctness/useYield: it fails before it gives anything
-      registryRoutes(hub, async function* () {
-        throw new ScoreError('memory-limit', 'it wants more than 128 MiB')
-      }),
-    ])
+    // biome-ignore lint/correctness/useYield: it fails before it gives anything
+    const score: Score = async function* () {
+      throw new ScoreError('memory-limit', 'it wants more than 128 MiB')
+    }
+    const failing = createApp(asStarted(hub), [registryRoutes(hub, createRegistrar(hub, score))])
     const response = await post(failing, await hub.tokenOf('ci'), aForm())
     expect(await response.json()).toMatchObject({
       code: 'memory-limit',

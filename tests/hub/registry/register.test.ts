@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApp } from '../../../hub/app.ts'
 import { ModelDocument, VersionDocument } from '../../../hub/registry/documents.ts'
+import { createRegistrar } from '../../../hub/registry/registrar.ts'
 import { registryRoutes } from '../../../hub/registry/routes.ts'
 import { manifestByDigest, releasedVersion } from '../../../hub/registry/store.ts'
 import { aHub, readAs, type TestHub } from '../a-hub.ts'
@@ -21,7 +22,7 @@ const Page = z.object({
 
 async function anApp(hub: TestHub) {
   return {
-    app: createApp(hub, [registryRoutes(hub, doubling)]),
+    app: createApp(hub, [registryRoutes(hub, createRegistrar(hub, doubling))]),
     ci: await hub.tokenOf('ci'),
     viewer: await hub.tokenOf('viewer'),
   }
@@ -179,7 +180,7 @@ describe('signing elsewhere', () => {
   test('a hub without a release key signs nothing', async () => {
     await using hub = await aHub()
     const keyless: TestHub = { ...hub, keys: { ...hub.keys, release: undefined } }
-    const app = createApp(keyless, [registryRoutes(keyless, doubling)])
+    const app = createApp(keyless, [registryRoutes(keyless, createRegistrar(keyless, doubling))])
     const response = await post(app, await hub.tokenOf('ci'), aForm())
     expect([response.status, await response.json()]).toMatchObject([
       201,

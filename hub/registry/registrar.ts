@@ -1,0 +1,93 @@
+// The one door into the registry: a multipart upload and an ONNX file that is a blob already go the same way, and in
+// the same line.
+
+import { chunkHashes } from '@roost/shared/bundle/chunks.ts'
+import { Digest } from '@roost/shared/protocol/names.ts'
+import type { Hub } from '../hub.ts'
+import { notFound, Problem } from '../problem.ts'
+import type { StagedBlob } from '../storage/blobs.ts'
+import { type Registration, register, type Source } from './register.ts'
+import type { Score } from './scoring.ts'
+import { createTurns } from './turns.ts'
+import { receiveUpload, sampleBytesMax } from './upload.ts'
+
+export type BlobRegistration = Registration & {
+  /** The ONNX file, and the sample where there is one: blobs of this hub. */
+  sha256: string
+  sample?: string | undefined
+  metadata: unknown
+  golden?: unknown
+}
+
+export type Registrar = {
+  /** A multipart upload.
+   *  @throws Problem: docs/registering.md lists them */
+  register(registration: Registration & { request: Request }): Promise<{ version: number }>
+  /** A file that has arrived another way (a resumed upload, an artifact of a run).
+   *  @throws Problem as `register`, and not-found where there is no such blob */
+  registerBlob(registration: BlobRegistration): Promise<{ version: number }>
+}
+
+/** `onRegistered` hears of each version, and of each further variant, after it is there. */
+export function createRegistrar(
+  hub: Hub,
+  score: Score,
+  onRegistered: (model: string, version: number) => void = () => undefined,
+): Registrar {
+  const turns = createTurns()
+  const told = async (model: string, registered: Promise<{ version: number }>): Promise<{ version: number }> => {
+    const { version } = await registered
+    onRegistered(model, version)
+    return { version }
+  }
+  return {
+    register: ({ request, ...registration }) =>
+      turns.enter(async (oneAtATime) => {
+        await using upload = await receiveUpload(request, hub.blobs, hub.config.uploadBytesMax)
+        return await told(
+          registration.model,
+          oneAtATime(() => register(hub, score, upload, registration)),
+        )
+      }),
+    registerBlob: ({ sha256, sample, metadata, golden, ...registration }) =>
+      turns.enter((oneAtATime) =>
+        told(
+          registration.model,
+          oneAtATime(async () => {
+            const source: Source = {
+              model: await asStaged(hub, 'model', sha256, hub.config.uploadBytesMax),
+              metadata,
+              sample: sample === undefined ? undefined : await asStaged(hub, 'sample', sample, sampleBytesMax),
+              golden,
+            }
+            return register(hub, score, source, registration)
+          }),
+        ),
+      ),
+  }
+}
+
+/** A blob as if it had just been staged; there is nothing to keep and nothing to remove.
+ *  @throws Problem not-found, too-large */
+async function asStaged(
+  { blobs }: Pick<Hub, 'blobs'>,
+  field: 'model' | 'sample',
+  name: string,
+  bytesMax: number,
+): Promise<StagedBlob> {
+  const digest = Digest.safeParse(name)
+  if (!digest.success || !(await blobs.has(digest.data))) throw notFound('blob', name)
+  const sha256 = digest.data
+  const sizeBytes = await blobs.sizeBytes(sha256)
+  if (sizeBytes > bytesMax) {
+    const detail = `the blob has ${sizeBytes} bytes; ${field} may have ${bytesMax}`
+    throw new Problem(413, 'too-large', 'Too large', detail, { field })
+  }
+  return {
+    ...(await chunkHashes(blobs.open(sha256))),
+    path: blobs.pathOf(sha256),
+    read: (offset, length) => blobs.read(sha256, offset, length),
+    keep: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+}
