@@ -50,6 +50,7 @@ async function* scoreWith(scorer: Scorer, request: ScoreRequest): AsyncGenerator
     while (true) {
       open -= reply.outputs.length
       if (open < 0) throw new ScoreError('crashed', 'the process answered more than it was asked')
+      request.onTimes?.(reply.tookMs)
       yield* reply.outputs
       if (open === 0) break
       reply = await scorer.reply('outputs', inferring(limits.inferenceMs, deadlineMs))

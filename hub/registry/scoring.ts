@@ -11,6 +11,8 @@ export type ScoreRequest = {
   limits: Limits
   /** One inference each. */
   vectors: Iterable<Record<string, TensorValue>>
+  /** How long the inferences took, in their order, without what it takes to hand them over: told before their outputs. */
+  onTimes?: (tookMs: readonly number[]) => void
 }
 
 /** Outputs of each vector, as they come. Loads the model also where there are no vectors.

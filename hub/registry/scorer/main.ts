@@ -73,10 +73,11 @@ function assertInterface(
 
 async function run(vectors: Tensors[]): Promise<void> {
   let outputs: Tensors[] = []
+  let tookMs: number[] = []
   let elements = 0
   let repliedMs = performance.now()
   for (const vector of vectors) {
-    const results = await failAs('inference-failed', () => infer(vector))
+    const { results, ms } = await failAs('inference-failed', () => infer(vector))
     inferences += 1
     const size = results.reduce((sum, [, tensor]) => sum + tensor.size, 0)
     if (size > outputElementsMax) {
@@ -86,21 +87,25 @@ async function run(vectors: Tensors[]): Promise<void> {
       )
     }
     outputs.push(Object.fromEntries(results.map(([name, tensor]) => [name, toValue(tensor)])))
+    tookMs.push(ms)
     elements += size
     if (elements >= replyElements || performance.now() - repliedMs >= replyEveryMs) {
-      await reply({ kind: 'outputs', outputs })
+      await reply({ kind: 'outputs', outputs, tookMs })
       outputs = []
+      tookMs = []
       elements = 0
       repliedMs = performance.now()
     }
   }
-  if (outputs.length > 0) await reply({ kind: 'outputs', outputs })
+  if (outputs.length > 0) await reply({ kind: 'outputs', outputs, tookMs })
 }
 
-async function infer(vector: Tensors): Promise<[string, Tensor][]> {
+async function infer(vector: Tensors): Promise<{ results: [string, Tensor][]; ms: number }> {
   if (session === undefined) throw new Error('nothing is loaded')
   const feeds = Object.fromEntries(Object.entries(vector).map(([name, value]) => [name, toTensor(value)]))
-  return Object.entries(await session.run(feeds))
+  const beganMs = performance.now()
+  const results = await session.run(feeds)
+  return { results: Object.entries(results), ms: performance.now() - beganMs }
 }
 
 async function failAs<Result>(code: FailureCode, act: () => Promise<Result>): Promise<Result> {

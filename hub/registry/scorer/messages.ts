@@ -22,8 +22,13 @@ export const ScorerReply = z.discriminatedUnion('kind', [
   /** The bare process with onnxruntime's library, nothing loaded: the moment to limit it. */
   z.object({ kind: z.literal('up') }),
   z.object({ kind: z.literal('loaded') }),
-  /** Outputs of the next vectors in order; a request may be answered in several of these. */
-  z.object({ kind: z.literal('outputs'), outputs: z.array(Tensors).min(1).max(vectorsMax) }),
+  /** Outputs of the next vectors in order, and how long the inference of each took; a request may be answered in several
+   *  of these. */
+  z.object({
+    kind: z.literal('outputs'),
+    outputs: z.array(Tensors).min(1).max(vectorsMax),
+    tookMs: z.array(z.number().nonnegative()).max(vectorsMax),
+  }),
   z.object({
     kind: z.literal('failed'),
     code: z.enum(['does-not-load', 'interface-differs', 'memory-limit', 'inference-failed', 'output-too-large']),
