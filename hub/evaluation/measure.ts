@@ -25,16 +25,14 @@ export type Measurement = {
 export type Figures = Record<string, Figure>
 export type Compared = {
   figures: Figures
-  /** Of the champion, and candidate less champion; null where there is none. */
   champion: Figures | null
-  difference: Figures | null
+  /** Candidate less champion; empty where there is none. */
+  difference: Figures
   /** Figures that could not be measured, and why. */
   unmeasured: Record<string, string>
 }
-export type Slice = { column: string; value: string; rows: number } & (
-  | (Compared & { tooSmall: null })
-  | { tooSmall: string }
-)
+/** `tooSmall`: why it was not measured. */
+export type Slice = Compared & { column: string; value: string; rows: number; tooSmall: string | null }
 export type Measured = Compared & {
   rows: number
   slices: Slice[]
@@ -94,7 +92,7 @@ export function compare(
   return {
     figures,
     champion: championOnAll === undefined ? null : gathered.champion.figures(championOnAll),
-    difference: championOnAll === undefined ? null : gathered.difference.figures(lessOf(onAll, championOnAll)),
+    difference: championOnAll === undefined ? {} : gathered.difference.figures(lessOf(onAll, championOnAll)),
     unmeasured: Object.fromEntries(unmeasured.map((name) => [name, whyUndefined(name)])),
   }
 }
@@ -139,13 +137,15 @@ function sliceFigures({ candidate, champion, clusters }: Measurement, grouping: 
     const rows = rowsByGroup[group] ?? []
     const named = { column: grouping.column, value, rows: rows.length }
     if (rows.length < sliceRowsMin) {
-      return { ...named, tooSmall: `${rows.length} rows; ${sliceRowsMin} are needed` }
+      return { ...named, ...nothing, tooSmall: `${rows.length} rows; ${sliceRowsMin} are needed` }
     }
     const within = clusters && recluster(clusters, rows)
     const compared = compare(takeRows(candidate, rows), champion && takeRows(champion, rows), [], within, uniform)
     return { ...named, ...compared, tooSmall: null }
   })
 }
+
+const nothing: Compared = { figures: {}, champion: null, difference: {}, unmeasured: {} }
 
 /** The clusters of these rows, numbered anew without gaps. */
 function recluster(clusters: Clusters, rows: readonly number[]): Clusters {

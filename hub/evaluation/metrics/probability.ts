@@ -17,7 +17,7 @@ export function logLosses(probabilities: readonly Float64Array[], labels: ArrayL
 /** Brier 1950, row by row; the mean is the score. Two classes: (p - y)² of the positive class, in [0, 1]. More: the sum
  *  over classes, in [0, 2] (sklearn.metrics.brier_score_loss with scale_by_half='auto'). */
 export function brierTerms(probabilities: readonly Float64Array[], labels: ArrayLike<number>): Float64Array {
-  const measured = probabilities.length === 2 ? [1] : probabilities.keys().toArray()
+  const measured = probabilities.length === 2 ? [1] : [...probabilities.keys()]
   return Float64Array.from({ length: labels.length }, (_, row) => {
     let sum = 0
     for (const k of measured) {
