@@ -15,28 +15,15 @@ export type Entry = { name: string; sizeBytes: number | undefined }
 
 export type PutRefusal = 'too-many' | 'is-a-folder' | 'below-a-file'
 
-/** Stores a file, in place of one that is there. Says why not where a name would be a file and a folder at once, or
- *  `filesMax` is reached. */
+/** Stores a file, in place of one that is there, or says why not. */
 export async function putArtifact(
   tx: Reader & Writer,
   owner: Owner,
   file: ArtifactRow,
   nowMs: number,
 ): Promise<PutRefusal | undefined> {
-  const folders = foldersAbove(file.path)
-  const marks = folders.map(() => '?').join(', ')
-  const clash = await tx.first(
-    z.object({ path: z.string() }),
-    `SELECT path FROM artifacts WHERE owner_kind = ? AND owner = ? AND (path IN (${marks}) OR (path > ? AND path < ?)) LIMIT 1`,
-    [owner.kind, owner.id, ...folders, ...below(file.path)],
-  )
-  if (clash !== undefined) return folders.includes(clash.path) ? 'below-a-file' : 'is-a-folder'
-  const known = await tx.first(
-    z.object({ files: z.number() }),
-    'SELECT count(*) AS files FROM artifacts WHERE owner_kind = ? AND owner = ? AND path <> ?',
-    [owner.kind, owner.id, file.path],
-  )
-  if ((known?.files ?? 0) >= filesMax) return 'too-many'
+  const refusal = await putRefusal(tx, owner, file.path)
+  if (refusal !== undefined) return refusal
   await tx.write([
     {
       sql: `INSERT INTO artifacts (owner_kind, owner, path, sha256, size_bytes, created_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -46,6 +33,24 @@ export async function putArtifact(
     },
   ])
   return undefined
+}
+
+/** Why a file of this path cannot be stored: its name would be a file and a folder at once, or `filesMax` is reached. */
+export async function putRefusal(reader: Reader, owner: Owner, path: string): Promise<PutRefusal | undefined> {
+  const folders = foldersAbove(path)
+  const marks = folders.map(() => '?').join(', ')
+  const clash = await reader.first(
+    z.object({ path: z.string() }),
+    `SELECT path FROM artifacts WHERE owner_kind = ? AND owner = ? AND (path IN (${marks}) OR (path > ? AND path < ?)) LIMIT 1`,
+    [owner.kind, owner.id, ...folders, ...below(path)],
+  )
+  if (clash !== undefined) return folders.includes(clash.path) ? 'below-a-file' : 'is-a-folder'
+  const others = await reader.first(
+    z.object({ files: z.number() }),
+    'SELECT count(*) AS files FROM artifacts WHERE owner_kind = ? AND owner = ? AND path <> ?',
+    [owner.kind, owner.id, path],
+  )
+  return (others?.files ?? 0) >= filesMax ? 'too-many' : undefined
 }
 
 export function findArtifact(reader: Reader, owner: Owner, path: string): Promise<ArtifactRow | undefined> {

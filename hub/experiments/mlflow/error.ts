@@ -32,8 +32,10 @@ export class MlflowError extends Problem {
 export const invalidParameter = (message: string): MlflowError => new MlflowError('INVALID_PARAMETER_VALUE', message)
 export const doesNotExist = (message: string): MlflowError => new MlflowError('RESOURCE_DOES_NOT_EXIST', message)
 
+const otherPaths = ['/get-artifact', '/model-versions/get-artifact', '/v1/traces']
+
 /** Whether what is asked for at this path is answered as MLflow would. */
-export const isMlflowPath = (path: string): boolean => path.startsWith('/api/') || path.startsWith('/ajax-api/')
+export const isMlflowPath = (path: string): boolean => /^\/(ajax-)?api\//.test(path) || otherPaths.includes(path)
 
 /** Any problem as MLflow's clients expect it. */
 export function mlflowErrorResponse(problem: Problem): Response {
