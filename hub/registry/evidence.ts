@@ -8,11 +8,12 @@ import { type Baseline, buildBaseline, type WindowSpec } from '@roost/shared/dri
 import { baselineWindowsMin } from '@roost/shared/drift/charts.ts'
 import type { CompiledFeatures } from '@roost/shared/features/compile.ts'
 import { createTensorWatcher } from '@roost/shared/sketch/tensor-columns.ts'
+import { type Growing, growing } from '../datasets/growing.ts'
 import { Problem } from '../problem.ts'
 import { completeGolden, drawGolden, type GoldenUpload, rowTensors, type Tensors } from './golden.ts'
 import { type Score, ScoreError } from './scoring.ts'
 import type { BaselineSummary } from './store.ts'
-import { assertFits, type Column, type Growing, growing, type TrainingRows } from './training-rows.ts'
+import { assertFits, type Column, type TrainingRows } from './training-rows.ts'
 
 export type Evidence = { golden: Golden | undefined; baseline: Baseline | undefined; summary: BaselineSummary }
 

@@ -6,6 +6,7 @@ import type { TensorSpec, TensorType } from '@roost/shared/bundle/tensor.ts'
 import { type CompiledFeatures, createPipeline } from '@roost/shared/features/compile.ts'
 import { readNumber } from '@roost/shared/features/reading.ts'
 import { elementsMax, tensorColumns } from '@roost/shared/sketch/tensor-columns.ts'
+import { growing } from '../datasets/growing.ts'
 import { Problem } from '../problem.ts'
 import type { Row } from './sample.ts'
 
@@ -193,24 +194,4 @@ function numberOf(numbers: Map<string, number>, key: string): number {
   if (known !== undefined) return known
   numbers.set(key, numbers.size)
   return numbers.size - 1
-}
-
-export type Growing = { push(value: number): void; values(): Float64Array }
-
-/** Numbers whose count is not known yet; `assertFits` bounds them. */
-export function growing(): Growing {
-  let numbers = new Float64Array(256)
-  let length = 0
-  return {
-    push: (value) => {
-      if (length === numbers.length) {
-        const larger = new Float64Array(2 * length)
-        larger.set(numbers)
-        numbers = larger
-      }
-      numbers[length] = value
-      length += 1
-    },
-    values: () => numbers.slice(0, length),
-  }
 }
