@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { SecretResponse } from '@roost/shared/protocol/enrolment.ts'
 import { Command } from '@roost/shared/protocol/messages.ts'
 import { DeploymentName, DeviceId, ModelName } from '@roost/shared/protocol/names.ts'
+import { assertUnchanged, changedSince, etagOf, IfMatch } from '../etag.ts'
 import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
@@ -11,12 +12,8 @@ import { notFound, Problem, problems } from '../problem.ts'
 import { desiredOf, retryWish } from './desired.ts'
 import { type DeviceRow, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
 import {
-  assertUnchanged,
-  changedSince,
   DeviceDetail,
   DeviceDocument,
-  etagOf,
-  IfMatch,
   json,
   jsonBody,
   QueryText,

@@ -153,26 +153,6 @@ export function readQuery(text: string): Query {
   })
 }
 
-export const IfMatch = z.object({
-  /** The ETag of the thing as you saw it: nothing is changed if it has changed since. */
-  'if-match': z
-    .string()
-    .regex(/^("\d{1,15}"|\*)$/, 'an ETag as you got it, in quotes')
-    .optional(),
-})
-
-export const etagOf = ({ revision }: { revision: number }): string => `"${revision}"`
-
-/** @throws Problem changed unless the If-Match of a request, where it has one, fits what is there */
-export function assertUnchanged(row: { revision: number }, ifMatch: string | undefined): void {
-  if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== etagOf(row)) throw changedSince(row)
-}
-
-export const changedSince = (row: { revision: number }): Problem =>
-  new Problem(412, 'changed', 'It has changed since you looked', `its ETag is ${etagOf(row)} now`, {
-    field: 'If-Match',
-  })
-
 export const json = <S extends z.ZodType>(schema: S, description: string) => ({
   description,
   content: { 'application/json': { schema } },

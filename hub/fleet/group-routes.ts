@@ -2,18 +2,15 @@
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { DeviceId, Name } from '@roost/shared/protocol/names.ts'
+import { assertUnchanged, changedSince, etagOf, IfMatch } from '../etag.ts'
 import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
 import { listDevices } from './devices.ts'
 import {
-  assertUnchanged,
-  changedSince,
   DeviceDocument,
-  etagOf,
   GroupDocument,
-  IfMatch,
   json,
   jsonBody,
   QueryText,
