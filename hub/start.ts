@@ -10,6 +10,7 @@ import { createApp, type Routes } from './app.ts'
 import { type Config, publicUrl } from './config.ts'
 import { mayReadBlob } from './fleet/desired.ts'
 import { authenticateDevice } from './fleet/devices.ts'
+import { openAuditKeeper } from './governance/audit-keeper.ts'
 import { makeFirstToken } from './governance/first-token.ts'
 import { forgetUnanswered } from './governance/idempotency.ts'
 import { type HttpServer, startHttpServer } from './http-server.ts'
@@ -43,6 +44,9 @@ export async function startHub(config: Config, log: Logger, newAdminToken = fals
   }
   try {
     const hub = await openHub(config, log, stopping.signal, opened)
+    // before whatever writes, so that it closes after
+    const audit = await openAuditKeeper(hub, join(config.dataDir, 'keys'))
+    opened.defer(() => audit.close())
     await forgetUnanswered(hub.database)
     const { routes, ports } = await startSlices(hub, opened)
     const app = createApp(hub, routes)

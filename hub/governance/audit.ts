@@ -76,8 +76,8 @@ function chained(head: Head, nowMs: number, change: Change): { statement: Statem
     requestId: change.requestId === undefined ? null : recordedText(change.requestId),
   }
   const hash = linkHash(head.hash, {
-    seq,
-    at,
+    seq: Buffer.from(String(seq)),
+    at: Buffer.from(String(at)),
     actor: Buffer.from(text.actor),
     action: Buffer.from(text.action),
     subject: Buffer.from(text.subject),
@@ -85,6 +85,7 @@ function chained(head: Head, nowMs: number, change: Change): { statement: Statem
     after: bytesOf(text.after),
     requestId: bytesOf(text.requestId),
   })
+  noteWritten(hash)
   return {
     statement: {
       sql: `INSERT INTO audit_log (seq, at, actor, action, subject, before, after, request_id, hash)
@@ -96,3 +97,17 @@ function chained(head: Head, nowMs: number, change: Change): { statement: Statem
 }
 
 const bytesOf = (text: string | null): Uint8Array | null => (text === null ? null : Buffer.from(text))
+
+/** Hashes of rows made in this process, the newest last. A head is signed every second: this is hours of changes. */
+const writtenHere = new Set<string>()
+const writtenKept = 50_000
+
+function noteWritten(hash: Uint8Array): void {
+  writtenHere.add(Buffer.from(hash).toString('base64'))
+  if (writtenHere.size <= writtenKept) return
+  const [oldest = ''] = writtenHere
+  writtenHere.delete(oldest)
+}
+
+/** Whether this process made the row: another that appears in its log was put there behind its back. */
+export const isWrittenHere = (hash: Uint8Array): boolean => writtenHere.has(Buffer.from(hash).toString('base64'))

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import type { Hub } from '../hub.ts'
+import { auditStatements } from './audit.ts'
 import { insertToken, makeToken } from './tokens.ts'
 
 /** Makes an admin token where there is no token at all, or where `asked`; undefined otherwise. */
@@ -16,6 +17,9 @@ export async function makeFirstToken(
     const name = any === undefined ? 'first admin' : 'admin, made at the hub'
     await tx.write([
       insertToken(made, { name, role: 'admin', createdBy: 'hub', createdAt: clock(), expiresAt: undefined }),
+      ...(await auditStatements(tx, clock(), [
+        { actor: 'hub', action: 'token.create', subject: `token:${made.id}`, after: { name, role: 'admin' } },
+      ])),
     ])
     return made.token
   })

@@ -3,13 +3,18 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem, problems } from '../problem.ts'
-import { actorOf, type HubEnv, scoped } from './access.ts'
-import { insertToken, makeToken, Role, TokenRow } from './tokens.ts'
+import { actorOf, type HubEnv, type Principal, scoped } from './access.ts'
+import { auditStatements, changeBy } from './audit.ts'
+import { auditRoutes } from './audit-routes.ts'
+import { beyondRole, ModelGrant, Role, ScopeGrant } from './grants.ts'
+import { insertToken, makeToken, TokenRow } from './tokens.ts'
 
 const dayMs = 86_400_000
 const tokenDaysMax = 3650
 /** Tokens that are neither revoked nor expired; more are refused. */
 const tokensMax = 10_000
+/** Scopes, and models, that one token may name. */
+const grantsMax = 50
 
 const Token = z
   .object({
@@ -20,12 +25,30 @@ const Token = z
     createdAt: z.iso.datetime(),
     expiresAt: z.iso.datetime().nullable(),
     revokedAt: z.iso.datetime().nullable(),
+    scopes: z.array(z.string()).nullable().openapi({ description: 'null: all that the role has' }),
+    models: z.array(z.string()).nullable().openapi({ description: 'null: every model' }),
+    lastUsedAt: z.iso.datetime().nullable().openapi({ description: 'to the minute' }),
   })
   .openapi('Token')
 const NewToken = z.strictObject({
   name: z.string().min(1).max(100),
   role: Role,
   expiresInDays: z.number().positive().max(tokenDaysMax).optional(),
+  scopes: z
+    .array(ScopeGrant)
+    .min(1)
+    .max(grantsMax)
+    .optional()
+    .openapi({
+      description: 'narrow the role: a scope, or one in an area (ci:datasets)',
+      example: ['viewer', 'ci:models'],
+    }),
+  models: z
+    .array(ModelGrant)
+    .min(1)
+    .max(grantsMax)
+    .optional()
+    .openapi({ description: 'the only models it is for; a * at the end stands for any rest', example: ['press-*'] }),
 })
 const json = <S extends z.ZodType>(schema: S, description: string) => ({
   description,
@@ -58,13 +81,27 @@ const revoke = createRoute({
 
 export function governanceRoutes(hub: Hub): OpenAPIHono<HubEnv> {
   const { database, clock, random } = hub
-  return new OpenAPIHono<HubEnv>()
+  const routes = new OpenAPIHono<HubEnv>()
     .openapi(create, async (c) => {
-      const { name, role, expiresInDays } = c.req.valid('json')
+      const wanted = c.req.valid('json')
+      assertMayGive(c.get('principal'), wanted)
+      const { name, role, expiresInDays, scopes = null, models = null } = wanted
       const made = makeToken(random)
       const createdAt = clock()
       const expiresAt = expiresInDays === undefined ? undefined : Math.round(createdAt + expiresInDays * dayMs)
       const createdBy = actorOf(c.get('principal'))
+      const row: TokenRow = {
+        id: made.id,
+        name,
+        role,
+        scopes: scopes === null ? null : [...new Set(scopes)],
+        models: models === null ? null : [...new Set(models)],
+        created_by: createdBy,
+        created_at: createdAt,
+        expires_at: expiresAt ?? null,
+        revoked_at: null,
+        last_used_at: null,
+      }
       await database.exclusively(async (tx) => {
         const valid = await tx.first(
           z.object({ count: z.number() }),
@@ -74,19 +111,16 @@ export function governanceRoutes(hub: Hub): OpenAPIHono<HubEnv> {
         if ((valid?.count ?? 0) >= tokensMax) {
           throw new Problem(409, 'too-many-tokens', 'Too many tokens', `${tokensMax} are valid already; revoke some`)
         }
-        await tx.write([insertToken(made, { name, role, createdBy, createdAt, expiresAt })])
+        await tx.write([
+          insertToken(made, { ...row, createdBy, createdAt, expiresAt }),
+          ...(await auditStatements(tx, createdAt, [
+            changeBy(c, 'token.create', `token:${made.id}`, { after: grantsOf(row) }),
+          ])),
+        ])
       })
-      const row = {
-        id: made.id,
-        name,
-        role,
-        created_by: createdBy,
-        created_at: createdAt,
-        expires_at: expiresAt ?? null,
-      }
       c.header('location', `/v1/tokens/${made.id}`)
       c.header('cache-control', 'no-store')
-      return c.json({ ...shown({ ...row, revoked_at: null }), token: made.token }, 201)
+      return c.json({ ...shown(row), token: made.token }, 201)
     })
     .openapi(list, async (c) => {
       const rows = await database.all(TokenRow, 'SELECT * FROM tokens ORDER BY created_at DESC, id LIMIT ?', [
@@ -96,13 +130,40 @@ export function governanceRoutes(hub: Hub): OpenAPIHono<HubEnv> {
     })
     .openapi(revoke, async (c) => {
       const { id } = c.req.valid('param')
-      const [revoked] = await database.write([
-        { sql: 'UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?', args: [clock(), id] },
-      ])
-      if (revoked === 0) throw notFound('token', id)
+      await database.exclusively(async (tx) => {
+        const row = await tx.first(TokenRow, 'SELECT * FROM tokens WHERE id = ?', [id])
+        if (row === undefined) throw notFound('token', id)
+        if (row.revoked_at !== null) return
+        const change = changeBy(c, 'token.revoke', `token:${id}`, { before: grantsOf(row) })
+        await tx.write([
+          { sql: 'UPDATE tokens SET revoked_at = ? WHERE id = ?', args: [clock(), id] },
+          ...(await auditStatements(tx, clock(), [change])),
+        ])
+      })
       return c.body(null, 204)
     })
+  routes.route('/', auditRoutes(hub))
+  return routes
 }
+
+/** @throws Problem where a scope is beyond the role, or the giver has not everything to give */
+function assertMayGive(giver: Principal, { role, scopes }: z.infer<typeof NewToken>): void {
+  const beyond = beyondRole(role, scopes ?? [])
+  if (beyond !== undefined) {
+    const detail = `scopes narrow what a role has, and ${role} has no ${beyond}`
+    throw new Problem(422, 'invalid-request', 'The request does not fit its schema', detail, { field: 'scopes' })
+  }
+  if (giver.kind === 'token' && giver.scopes === null && giver.models === null) return
+  throw new Problem(403, 'forbidden', 'Not allowed', 'a token that is narrowed makes no others: they would not be')
+}
+
+const grantsOf = ({ name, role, scopes, models, expires_at }: TokenRow) => ({
+  name,
+  role,
+  scopes,
+  models,
+  expiresAt: expires_at === null ? null : new Date(expires_at).toISOString(),
+})
 
 function shown(row: TokenRow): z.infer<typeof Token> {
   const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
@@ -110,9 +171,12 @@ function shown(row: TokenRow): z.infer<typeof Token> {
     id: row.id,
     name: row.name,
     role: row.role,
+    scopes: row.scopes,
+    models: row.models,
     createdBy: row.created_by,
     createdAt: new Date(row.created_at).toISOString(),
     expiresAt: time(row.expires_at),
     revokedAt: time(row.revoked_at),
+    lastUsedAt: time(row.last_used_at),
   }
 }

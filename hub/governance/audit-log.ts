@@ -1,0 +1,84 @@
+// The audit log as it is read: filtered, newest first in pages, or oldest first to its end.
+
+import { z } from 'zod'
+import type { Reader, Value } from '../storage/database.ts'
+
+export type AuditFilter = {
+  actor?: string | undefined
+  /** What the action begins with: `token.` */
+  action?: string | undefined
+  subject?: string | undefined
+  /** Milliseconds since 1970: from here, and before there. */
+  from?: number | undefined
+  to?: number | undefined
+}
+
+/** JSON as it was written; text that is none was tampered with, and is shown as it is. */
+const Json = z
+  .string()
+  .nullable()
+  .transform((text): unknown => {
+    if (text === null) return null
+    try {
+      return JSON.parse(text)
+    } catch {
+      return { unreadable: text }
+    }
+  })
+
+export const AuditRow = z.object({
+  seq: z.number(),
+  at: z.number(),
+  actor: z.string(),
+  action: z.string(),
+  subject: z.string(),
+  before: Json,
+  after: Json,
+  request_id: z.string().nullable(),
+  hash: z.string(),
+})
+export type AuditRow = z.infer<typeof AuditRow>
+
+/** Rows before `before`, newest first. */
+export const latestChanges = (
+  reader: Reader,
+  filter: AuditFilter,
+  before: number,
+  limit: number,
+): Promise<AuditRow[]> => select(reader, filter, 'seq < ?', before, 'DESC', limit)
+
+const rowsPerRead = 500
+
+/** All rows, oldest first, as many as there are when their turn comes. */
+export async function* allChanges(reader: Reader, filter: AuditFilter): AsyncGenerator<AuditRow, void, undefined> {
+  for (let after = 0; ; ) {
+    const rows = await select(reader, filter, 'seq > ?', after, 'ASC', rowsPerRead)
+    yield* rows
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < rowsPerRead) return
+    after = last.seq
+  }
+}
+
+function select(
+  reader: Reader,
+  { actor, action, subject, from, to }: AuditFilter,
+  place: string,
+  seq: number,
+  order: 'ASC' | 'DESC',
+  limit: number,
+): Promise<AuditRow[]> {
+  const conditions: [string, Value][] = [[place, seq]]
+  if (actor !== undefined) conditions.push(['actor = ?', actor])
+  // the last code point there is: everything that begins with the action is below it
+  if (action !== undefined) conditions.push(['action >= ?', action], ['action < ?', `${action}\u{10ffff}`])
+  if (subject !== undefined) conditions.push(['subject = ?', subject])
+  if (from !== undefined) conditions.push(['at >= ?', from])
+  if (to !== undefined) conditions.push(['at < ?', to])
+  return reader.all(
+    AuditRow,
+    `SELECT seq, CAST(at AS REAL) AS at, actor, action, subject, before, after, request_id, lower(hex(hash)) AS hash
+     FROM audit_log WHERE ${conditions.map(([condition]) => condition).join(' AND ')} ORDER BY seq ${order} LIMIT ?`,
+    [...conditions.map(([, value]) => value), limit],
+  )
+}
