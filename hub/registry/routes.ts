@@ -2,28 +2,53 @@
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { ModelName } from '@roost/shared/protocol/names.ts'
-import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
+import type { Context } from 'hono'
+import { etagOf } from '../etag.ts'
+import { type HubEnv, scoped } from '../governance/access.ts'
 import { changeBy } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, problems } from '../problem.ts'
+import { addAliasRoutes } from './alias-routes.ts'
 import { addBlobRoute } from './blob-route.ts'
 import { ModelDocument, showModel, showVersion, VersionDocument } from './documents.ts'
+import { needModel, needVersion } from './edit.ts'
+import { addEditRoutes, askerOf, type MayMove } from './edit-routes.ts'
+import { json, ModelParams, VariantQuery, VersionParams, variantOf, versionNumber, versionOf } from './parameters.ts'
 import type { Registrar } from './registrar.ts'
 import { acceptSignature } from './signature.ts'
-import { findEnvelope, findModel, findVersion, listModels, listVersions, type VersionRow } from './store.ts'
+import { Stage } from './stages.ts'
+import { findEnvelope, listModels, listVersions, type TagFilter } from './store.ts'
 
-const ModelParams = z.object({ name: ModelName })
-const VersionParams = z.object({ name: ModelName, version: z.coerce.number().int().positive().max(1_000_000_000) })
-const json = <S extends z.ZodType>(schema: S, description: string) => ({
-  description,
-  content: { 'application/json': { schema } },
-})
 // plain strings, since hono would otherwise want the bodies of …+json as objects, not as exact bytes
 const manifestType: string = 'application/vnd.roost.manifest+json'
 const envelopeType: string = 'application/vnd.dsse.envelope.v1+json'
 const binary = { type: 'string', format: 'binary' } as const
+const object = { type: 'object' } as const
 const Bytes = z.custom<ReadableStream>().openapi(binary)
+
+const uploadBody = {
+  required: true,
+  content: {
+    'multipart/form-data': {
+      schema: {
+        type: 'object' as const,
+        required: ['model'],
+        properties: { model: binary, metadata: object, sample: binary, golden: object },
+      },
+    },
+  },
+}
+/** `team=vision`: that value; `team`: any. */
+const TagTexts = z
+  .union([z.string().max(6_000), z.array(z.string().max(6_000)).max(8)])
+  .default([])
+  .openapi({ description: 'A tag, or a tag and its value: `team`, `team=vision`; all that are given', type: 'string' })
+const ListQuery = PageQuery.extend({
+  tag: TagTexts,
+  /** Those that are deleted, and only those. */
+  deleted: z.enum(['true', 'false']).default('false'),
+})
 
 const register = createRoute({
   method: 'post',
@@ -34,27 +59,25 @@ const register = createRoute({
   ...scoped('ci'),
   request: {
     params: ModelParams,
-    body: {
-      required: true,
-      content: {
-        'multipart/form-data': {
-          schema: {
-            type: 'object',
-            required: ['model'],
-            properties: { model: binary, metadata: { type: 'object' }, sample: binary, golden: { type: 'object' } },
-          },
-        },
-      },
-    },
+    body: uploadBody,
   },
   responses: { 201: json(VersionDocument, 'The version'), ...problems() },
+})
+const addVariant = createRoute({
+  method: 'post',
+  path: '/v1/models/{name}/versions/{version}/variants',
+  summary: 'Add a variant for other device profiles to a version no device has seen',
+  description: 'Parts as for a version; the metadata names `variant` and its `profiles`.',
+  ...scoped('ci'),
+  request: { params: VersionParams, body: uploadBody },
+  responses: { 201: json(VersionDocument, 'The version with its variants'), ...problems() },
 })
 const models = createRoute({
   method: 'get',
   path: '/v1/models',
   summary: 'Models by name',
   ...scoped('viewer'),
-  request: { query: PageQuery },
+  request: { query: ListQuery },
   responses: { 200: json(z.object({ models: z.array(ModelDocument), next: NextCursor }), 'A page'), ...problems() },
 })
 const model = createRoute({
@@ -70,7 +93,7 @@ const versions = createRoute({
   path: '/v1/models/{name}/versions',
   summary: 'Versions of a model, newest first',
   ...scoped('viewer'),
-  request: { params: ModelParams, query: PageQuery },
+  request: { params: ModelParams, query: ListQuery.extend({ stage: Stage.optional() }) },
   responses: { 200: json(z.object({ versions: z.array(VersionDocument), next: NextCursor }), 'A page'), ...problems() },
 })
 const version = createRoute({
@@ -86,7 +109,7 @@ const manifest = createRoute({
   path: '/v1/models/{name}/versions/{version}/manifest',
   summary: 'The exact bytes of its manifest: what a release key signs',
   ...scoped('viewer'),
-  request: { params: VersionParams },
+  request: { params: VersionParams, query: VariantQuery },
   responses: { 200: { description: 'The manifest', content: { [manifestType]: { schema: Bytes } } }, ...problems() },
 })
 const signature = createRoute({
@@ -94,80 +117,107 @@ const signature = createRoute({
   path: '/v1/models/{name}/versions/{version}/signature',
   summary: 'Its signed envelope (DSSE)',
   ...scoped('viewer'),
-  request: { params: VersionParams },
+  request: { params: VersionParams, query: VariantQuery },
   responses: { 200: { description: 'The envelope', content: { [envelopeType]: { schema: Bytes } } }, ...problems() },
 })
 const sign = createRoute({
   method: 'put',
   path: '/v1/models/{name}/versions/{version}/signature',
-  summary: 'Bring the signature of its manifest, made elsewhere with a release key',
+  summary: 'Bring the signature of a manifest of it, made elsewhere with a release key',
   ...scoped('ci'),
   request: { params: VersionParams, body: { required: true, content: { [envelopeType]: { schema: binary } } } },
   responses: { 200: json(VersionDocument, 'The version, released'), ...problems() },
 })
 
-export function registryRoutes(hub: Hub, registrar: Registrar): OpenAPIHono<HubEnv> {
+/** `mayMove` is asked before a version is put into a stage by hand. */
+export function registryRoutes(
+  hub: Hub,
+  registrar: Registrar,
+  mayMove: MayMove = () => Promise.resolve(),
+): OpenAPIHono<HubEnv> {
   const { database } = hub
-  const need = async (name: string, number: number): Promise<VersionRow> => {
-    const row = await findVersion(database, name, number)
-    if (row === undefined) throw notFound('version', `${name}/${number}`)
-    return row
+  const shown = async (c: Context<HubEnv>, name: string, version: number) => {
+    const row = await needVersion(database, name, version)
+    c.header('etag', etagOf(row))
+    return showVersion(row)
+  }
+  const registration = (c: Context<HubEnv>, model: string) => {
+    const { actor, requestId } = askerOf(c)
+    return { model, request: c.req.raw, createdBy: actor, requestId }
   }
   const routes = new OpenAPIHono<HubEnv>()
     .openapi(register, async (c) => {
       const { name } = c.req.valid('param')
-      const createdBy = actorOf(c.get('principal'))
-      const requestId = c.get('requestId')
-      const { version } = await registrar.register({ model: name, request: c.req.raw, createdBy, requestId })
+      const { version } = await registrar.register(registration(c, name))
       c.header('location', `/v1/models/${name}/versions/${version}`)
-      return c.json(showVersion(await need(name, version)), 201)
+      return c.json(await shown(c, name, version), 201)
+    })
+    .openapi(addVariant, async (c) => {
+      const { name } = c.req.valid('param')
+      const version = await versionNumber(database, c.req.valid('param'))
+      await needVersion(database, name, version)
+      await registrar.register({ ...registration(c, name), variantOf: version })
+      c.header('location', `/v1/models/${name}/versions/${version}`)
+      return c.json(await shown(c, name, version), 201)
     })
     .openapi(models, async (c) => {
-      const { limit, cursor } = c.req.valid('query')
-      const rows = await listModels(database, {}, cursorKey(cursor, ModelName, ''), limit + 1)
+      const { limit, cursor, tag, deleted } = c.req.valid('query')
+      const principal = c.get('principal')
+      const granted = principal.kind === 'token' ? principal.models : null
+      const filter = { tags: tagFilters(tag), deleted: deleted === 'true', granted }
+      const rows = await listModels(database, filter, cursorKey(cursor, ModelName, ''), limit + 1)
       const { items, next } = cutPage(rows, limit, ({ name }) => name)
       return c.json({ models: items.map(showModel), next }, 200)
     })
     .openapi(model, async (c) => {
-      const { name } = c.req.valid('param')
-      const row = await findModel(database, name)
-      if (row === undefined) throw notFound('model', name)
+      const row = await needModel(database, c.req.valid('param').name)
+      c.header('etag', etagOf(row))
       return c.json(showModel(row), 200)
     })
     .openapi(versions, async (c) => {
       const { name } = c.req.valid('param')
-      const { limit, cursor } = c.req.valid('query')
-      if ((await findModel(database, name)) === undefined) throw notFound('model', name)
+      const { limit, cursor, tag, deleted, stage } = c.req.valid('query')
+      await needModel(database, name)
+      const filter = { tags: tagFilters(tag), deleted: deleted === 'true', stage }
       const before = cursorKey(cursor, z.coerce.number().int().positive(), Number.MAX_SAFE_INTEGER)
-      const { items, next } = cutPage(await listVersions(database, name, {}, before, limit + 1), limit, (row) =>
-        String(row.version),
-      )
+      const rows = await listVersions(database, name, filter, before, limit + 1)
+      const { items, next } = cutPage(rows, limit, (row) => String(row.version))
       return c.json({ versions: items.map(showVersion), next }, 200)
     })
     .openapi(version, async (c) => {
-      const { name, version } = c.req.valid('param')
-      return c.json(showVersion(await need(name, version)), 200)
+      const { name } = c.req.valid('param')
+      return c.json(await shown(c, name, await versionNumber(database, c.req.valid('param'))), 200)
     })
     .openapi(manifest, async (c) => {
-      const { name, version } = c.req.valid('param')
-      const { payload } = await need(name, version)
+      const row = await versionOf(database, c.req.valid('param'))
+      const { payload } = variantOf(row, c.req.valid('query').variant)
       return c.body(ReadableStream.from([payload]), 200, exactly(payload, manifestType))
     })
     .openapi(signature, async (c) => {
-      const { name, version } = c.req.valid('param')
-      const envelope = await findEnvelope(database, (await need(name, version)).digest)
-      if (envelope === undefined) throw notFound('signature of', `${name}/${version}`)
+      const row = await versionOf(database, c.req.valid('param'))
+      const { digest, variant } = variantOf(row, c.req.valid('query').variant)
+      const envelope = await findEnvelope(database, digest)
+      if (envelope === undefined) throw notFound('signature of', `${row.model}/${row.version} ${variant}`)
       return c.body(ReadableStream.from([envelope]), 200, exactly(envelope, envelopeType))
     })
     .openapi(sign, async (c) => {
-      const { name, version } = c.req.valid('param')
-      await acceptSignature(hub, name, version, new Uint8Array(await c.req.arrayBuffer()), (digest) =>
-        changeBy(c, 'version.sign', `version:${name}/${version}`, { after: { manifest: digest } }),
-      )
-      return c.json(showVersion(await need(name, version)), 200)
+      const { name } = c.req.valid('param')
+      const version = await versionNumber(database, c.req.valid('param'))
+      const change = changeBy(c, 'version.sign', `version:${name}/${version}`)
+      await acceptSignature(hub, name, version, new Uint8Array(await c.req.arrayBuffer()), change)
+      return c.json(await shown(c, name, version), 200)
     })
+  addEditRoutes(routes, hub, mayMove)
+  addAliasRoutes(routes, hub)
   addBlobRoute(routes, hub)
   return routes
+}
+
+function tagFilters(texts: string | readonly string[]): TagFilter[] {
+  return [texts].flat().map((text) => {
+    const at = text.indexOf('=')
+    return at < 0 ? { key: text, value: null } : { key: text.slice(0, at), value: text.slice(at + 1) }
+  })
 }
 
 const exactly = (bytes: Uint8Array, type: string) => ({ 'content-type': type, 'content-length': String(bytes.length) })

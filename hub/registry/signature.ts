@@ -2,11 +2,11 @@
 // the release role of the root.
 
 import { verifyManifest } from '@roost/shared/bundle/manifest.ts'
-import type { Digest } from '@roost/shared/protocol/names.ts'
 import { TrustError } from '@roost/shared/trust/error.ts'
 import { type Change, writeAudited } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
+import { touchVersion } from './edit.ts'
 import { findVersion, setEnvelope } from './store.ts'
 
 /** Sent again, it changes nothing.
@@ -16,7 +16,7 @@ export async function acceptSignature(
   model: string,
   version: number,
   envelope: Uint8Array,
-  changeOf: (digest: Digest) => Change,
+  change: Change,
 ): Promise<void> {
   const known = await findVersion(hub.database, model, version)
   if (known === undefined) throw notFound('version', `${model}/${version}`)
@@ -27,7 +27,12 @@ export async function acceptSignature(
     throw new Problem(422, 'other-manifest', 'Another manifest was signed', detail)
   }
   const nowMs = hub.clock()
-  await writeAudited(hub.database, nowMs, [changeOf(digest)], [setEnvelope(digest, envelope, nowMs)])
+  await writeAudited(
+    hub.database,
+    nowMs,
+    [{ ...change, after: { manifest: digest } }],
+    [setEnvelope(digest, envelope, nowMs), touchVersion(model, version, nowMs)],
+  )
   hub.log.info({ model, version, digest }, 'manifest signed')
 }
 

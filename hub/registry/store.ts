@@ -80,20 +80,24 @@ const modelColumns = `name, description, last_version, created_at, revision, del
 
 /** `deleted`: those instead of the ones that are there. `tags`: all of these, a value of null for any. */
 export type Filter = { deleted?: boolean; tags?: readonly TagFilter[] }
+/** `granted`: names, or prefixes with * at their end; null for all. */
+type ModelFilter = Filter & { granted?: readonly string[] | null }
 export type TagFilter = { key: string; value: string | null }
 
 /** By name, those after `after`. */
-export function listModels(reader: Reader, filter: Filter, after: string, limit: number): Promise<ModelRow[]> {
-  const { tags = [], deleted = false } = filter
+export function listModels(reader: Reader, filter: ModelFilter, after: string, limit: number): Promise<ModelRow[]> {
+  const { tags = [], deleted = false, granted = null } = filter
   const tagged = tags.map(
     () =>
       'AND EXISTS (SELECT 1 FROM model_tags t WHERE t.model = name AND t.key = ? AND t.value = coalesce(?, t.value))',
   )
   return reader.all(
     ModelRow,
-    `SELECT ${modelColumns} FROM models WHERE name > ? AND ${isDeleted('models', deleted)} ${tagged.join(' ')}
-      ORDER BY name LIMIT ?`,
-    [after, ...tags.flatMap(({ key, value }) => [key, value]), limit],
+    `SELECT ${modelColumns} FROM models WHERE name > ? AND ${isDeleted('models', deleted)}
+      AND (? IS NULL OR EXISTS (SELECT 1 FROM json_each(?) g WHERE name = g.value
+        OR (g.value LIKE '%*' AND substr(name, 1, length(g.value) - 1) || '*' = g.value)))
+      ${tagged.join(' ')} ORDER BY name LIMIT ?`,
+    [after, ...twice(granted && JSON.stringify(granted)), ...tags.flatMap(({ key, value }) => [key, value]), limit],
   )
 }
 
@@ -106,6 +110,7 @@ export function findModel(reader: Reader, model: string, deleted = false): Promi
   )
 }
 
+const twice = (value: string | null) => [value, value]
 const isDeleted = (table: string, deleted: boolean) => `${table}.deleted_at IS ${deleted ? 'NOT ' : ''}NULL`
 
 const versionColumns = `v.model, v.version, v.stage, v.description, v.framework, v.source, v.metrics, v.source_commit,
