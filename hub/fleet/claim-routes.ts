@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { EnrolRequest, EnrolResponse } from '@roost/shared/protocol/enrolment.ts'
 import { publicMqttUrl } from '../config.ts'
 import { actorOf, type HubEnv, scoped, unscoped } from '../governance/access.ts'
+import { auditStatements, changeBy, writeAudited } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, problems } from '../problem.ts'
@@ -79,7 +80,13 @@ export function claimRoutes(hub: Hub, fleet: Pick<Fleet, 'ports'>): OpenAPIHono<
       const by = actorOf(c.get('principal'))
       const createdAt = clock()
       const expiresAt = Math.round(createdAt + expiresInHours * hourMs)
-      await database.write([insertClaim(made, { labels, usesMax: uses, expiresAt, by }, createdAt)])
+      const values = { after: { labels, uses, expiresAt: new Date(expiresAt).toISOString() } }
+      await writeAudited(
+        database,
+        createdAt,
+        [changeBy(c, 'claim.create', `claim:${made.id}`, values)],
+        [insertClaim(made, { labels, usesMax: uses, expiresAt, by }, createdAt)],
+      )
       const row = await database.first(ClaimRow, 'SELECT * FROM claims WHERE id = ?', [made.id])
       if (row === undefined) throw notFound('claim', made.id)
       c.header('location', `/v1/claims/${made.id}`)
@@ -94,13 +101,18 @@ export function claimRoutes(hub: Hub, fleet: Pick<Fleet, 'ports'>): OpenAPIHono<
     })
     .openapi(revoke, async (c) => {
       const { id } = c.req.valid('param')
-      const [revoked] = await database.write([revokeClaim(id, clock())])
-      if (revoked === 0) throw notFound('claim', id)
+      await database.exclusively(async (tx) => {
+        const row = await tx.first(ClaimRow, 'SELECT * FROM claims WHERE id = ?', [id])
+        if (row === undefined) throw notFound('claim', id)
+        if (row.revoked_at !== null) return
+        const change = changeBy(c, 'claim.revoke', `claim:${id}`, { before: { uses: row.uses, usesMax: row.uses_max } })
+        await tx.write([revokeClaim(id, clock()), ...(await auditStatements(tx, clock(), [change]))])
+      })
       return c.body(null, 204)
     })
     .openapi(enrol, async (c) => {
       const request = c.req.valid('json')
-      const { device, secret } = await enrolDevice(hub, request)
+      const { device, secret } = await enrolDevice(hub, request, c.get('requestId'))
       log.info({ device, profile: request.profile }, 'device enrolled')
       c.header('cache-control', 'no-store')
       const root = keys.roots.at(-1) ?? new Uint8Array()

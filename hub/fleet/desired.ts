@@ -3,6 +3,7 @@
 
 import { Digest } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
+import { auditStatements, type Change, writeAuditedIfChanged } from '../governance/audit.ts'
 import { type Database, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 
 /** `manifest` null: nothing in this deployment. `attempt` undefined: the attempt the bundle already has there, else 1.
@@ -72,10 +73,19 @@ const withWishes = `
     END
   )`
 
-/** Writes the wishes. @returns how many devices got a new generation */
-export async function storeWishes(database: Database, wishes: readonly Wish[], nowMs: number): Promise<number> {
-  const [raised] = await database.write(desireStatements(wishes, nowMs))
-  return raised ?? 0
+/** Writes the wishes, and records `change` if they change anything. @returns how many devices got a new generation */
+export async function storeWishes(
+  database: Database,
+  wishes: readonly Wish[],
+  nowMs: number,
+  change?: Change,
+): Promise<number> {
+  const [first, ...others] = desireStatements(wishes, nowMs)
+  if (first === undefined) return 0
+  const raised = await (change === undefined
+    ? database.write([first, ...others])
+    : writeAuditedIfChanged(database, nowMs, change, [first, ...others]))
+  return raised[0] ?? 0
 }
 
 export const DesiredRow = z.object({
@@ -92,11 +102,22 @@ export type DesiredRow = z.infer<typeof DesiredRow>
 export const desiredOf = (reader: Reader, device: string): Promise<DesiredRow[]> =>
   reader.all(DesiredRow, 'SELECT * FROM desired WHERE device = ? ORDER BY deployment', [device])
 
+/** The model that is wanted in a deployment of the device. */
+export async function modelWanted(reader: Reader, device: string, deployment: string): Promise<string | undefined> {
+  const row = await reader.first(
+    z.object({ model: z.string() }),
+    `SELECT m.model FROM desired d JOIN manifests m ON m.digest = d.manifest WHERE d.device = ? AND d.deployment = ?`,
+    [device, deployment],
+  )
+  return row?.model
+}
+
 /** Asks the device to try once more what it gave up. @returns the new attempt; undefined where nothing is wanted there */
 export function retryWish(
   database: Database,
   { device, deployment, by }: Pick<Wish, 'device' | 'deployment' | 'by'>,
   nowMs: number,
+  requestId?: string,
 ): Promise<number | undefined> {
   return database.exclusively(async (tx) => {
     const row = await tx.first(
@@ -108,7 +129,12 @@ export function retryWish(
     )
     if (row === undefined) return undefined
     const attempt = row.tried + 1
-    await tx.write(desireStatements([{ device, deployment, manifest: row.manifest, attempt, by }], nowMs))
+    const after = { deployment, manifest: row.manifest, attempt }
+    const change = { actor: by, action: 'device.retry', subject: `device:${device}`, after, requestId }
+    await tx.write([
+      ...desireStatements([{ device, deployment, manifest: row.manifest, attempt, by }], nowMs),
+      ...(await auditStatements(tx, nowMs, [change])),
+    ])
     return attempt
   })
 }
@@ -116,7 +142,7 @@ export function retryWish(
 /** From now on devices may install no version of the model whose counter is below. A floor only rises; every device that
  *  is to run the model gets a new generation, for the floor is part of what is signed.
  *  Rows affected of the second: the devices whose generation rose. */
-export const floorStatements = (model: string, counter: number, by: string, nowMs: number): Statement[] => [
+export const floorStatements = (model: string, counter: number, by: string, nowMs: number): [Statement, Statement] => [
   {
     sql: `INSERT INTO counter_floors (model, counter, changed_by, changed_at) VALUES (?, ?, ?, ?)
           ON CONFLICT (model) DO UPDATE SET counter = excluded.counter, changed_by = excluded.changed_by,

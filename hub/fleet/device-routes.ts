@@ -4,12 +4,14 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { SecretResponse } from '@roost/shared/protocol/enrolment.ts'
 import { Command } from '@roost/shared/protocol/messages.ts'
 import { DeploymentName, DeviceId, ModelName } from '@roost/shared/protocol/names.ts'
+import type { Context } from 'hono'
 import { assertUnchanged, changedSince, etagOf, IfMatch } from '../etag.ts'
-import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
+import { actorOf, type HubEnv, mayTouchModel, scoped } from '../governance/access.ts'
+import { changeBy, writeAudited, writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
-import { desiredOf, retryWish } from './desired.ts'
+import { desiredOf, modelWanted, retryWish } from './desired.ts'
 import { type DeviceRow, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
 import {
   DeviceDetail,
@@ -136,6 +138,11 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     if (row.revoked_at === null) return row
     throw new Problem(409, 'revoked', 'The device is revoked', `${id} was revoked and stays so`)
   }
+  /** What runs in a deployment is changed by those who may touch its model. */
+  const mayTouchDeployment = async (c: Context<HubEnv>, device: string, deployment: string): Promise<void> => {
+    const model = await modelWanted(database, device, deployment)
+    if (model !== undefined) mayTouchModel(c, model)
+  }
   const shown = (row: DeviceRow) => showDevice(row, fleet.isConnected(row.id), clock())
   const detail = async (id: string): Promise<DeviceDetail> => ({
     ...shown(await known(id)),
@@ -161,7 +168,10 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
       const labels = mergeLabels(before.labels, c.req.valid('json').labels)
       assertUnchanged(before, c.req.valid('header')['if-match'])
       // What was merged was merged into this revision, so no other may have come in between.
-      const [changed] = await database.write([setLabels(before.id, labels, before.revision)])
+      const change = changeBy(c, 'device.label', `device:${before.id}`, { before: before.labels, after: labels })
+      const [changed] = await writeAuditedIfChanged(database, clock(), change, [
+        setLabels(before.id, labels, before.revision),
+      ])
       const after = await enrolled(before.id)
       if (changed === 0) throw changedSince(after)
       c.header('etag', etagOf(after))
@@ -169,7 +179,8 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     })
     .openapi(revoke, async (c) => {
       const { id } = await known(c.req.valid('param').id)
-      await database.write([revokeDevice(id, clock())])
+      const change = changeBy(c, 'device.revoke', `device:${id}`)
+      await writeAuditedIfChanged(database, clock(), change, [revokeDevice(id, clock())])
       fleet.disconnect(id, 'revoked')
       log.info({ device: id, by: actorOf(c.get('principal')) }, 'device revoked')
       return c.body(null, 204)
@@ -177,20 +188,28 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     .openapi(desire, async (c) => {
       const { id, deployment } = c.req.valid('param')
       const device = await enrolled(id)
-      await wishByHand(hub, fleet, device, deployment, c.req.valid('json'), actorOf(c.get('principal')))
+      const wanted = c.req.valid('json')
+      mayTouchModel(c, wanted.model)
+      await mayTouchDeployment(c, id, deployment)
+      await wishByHand(hub, fleet, device, deployment, wanted, changeBy(c, 'device.desire', `device:${id}`))
       return c.json(await detail(id), 200)
     })
     .openapi(withdraw, async (c) => {
       const { id, deployment } = c.req.valid('param')
       await enrolled(id)
-      await fleet.desire([{ device: id, deployment, manifest: null, by: actorOf(c.get('principal')) }])
+      await mayTouchDeployment(c, id, deployment)
+      const present = (await desiredOf(database, id)).find((wish) => wish.deployment === deployment)
+      const before = { deployment, manifest: present?.manifest ?? null }
+      const change = changeBy(c, 'device.withdraw', `device:${id}`, { before, after: { deployment, manifest: null } })
+      await fleet.desire([{ device: id, deployment, manifest: null, by: change.actor }], change)
       return c.json(await detail(id), 200)
     })
     .openapi(retry, async (c) => {
       const { id } = await enrolled(c.req.valid('param').id)
       const { deployment } = c.req.valid('json')
+      await mayTouchDeployment(c, id, deployment)
       const by = actorOf(c.get('principal'))
-      const attempt = await retryWish(database, { device: id, deployment, by }, clock())
+      const attempt = await retryWish(database, { device: id, deployment, by }, clock(), c.get('requestId'))
       if (attempt === undefined) throw notFound('wish for deployment', deployment)
       fleet.push([id])
       return c.json(await detail(id), 200)
@@ -200,7 +219,9 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
       if (!fleet.isConnected(id)) {
         throw new Problem(409, 'not-connected', 'The device is not connected', `${id} cannot be told anything now`)
       }
-      await fleet.command(id, c.req.valid('json'))
+      const told = c.req.valid('json')
+      await writeAudited(database, clock(), [changeBy(c, 'device.command', `device:${id}`, { after: told })], [])
+      await fleet.command(id, told)
       return c.body(null, 202)
     })
     .openapi(rotate, async (c) => {
@@ -209,14 +230,20 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
       if (principal.kind !== 'device' || principal.id !== id) {
         throw new Problem(403, 'forbidden', 'Not allowed', 'a device may ask for its own secret only')
       }
-      const secret = await rotateSecret(hub, id)
+      const secret = await rotateSecret(hub, id, c.get('requestId'))
       if (secret === undefined) throw notFound('device', id)
       c.header('cache-control', 'no-store')
       return c.json({ secret }, 201)
     })
     .openapi(floor, async (c) => {
       const { name } = c.req.valid('param')
-      const counter = await raiseFloor(hub, fleet, name, c.req.valid('json').version, actorOf(c.get('principal')))
+      const counter = await raiseFloor(
+        hub,
+        fleet,
+        name,
+        c.req.valid('json').version,
+        changeBy(c, 'model.raise-floor', `model:${name}`),
+      )
       return c.json({ model: name, counter }, 200)
     })
 }

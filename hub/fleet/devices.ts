@@ -4,6 +4,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { DeviceId } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
+import { writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub, Random } from '../hub.ts'
 import { BooleanColumn, BytesColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 import { Labels, matches, type Query } from './labels.ts'
@@ -69,9 +70,9 @@ export const setLabels = (device: string, labels: Labels, revision: number): Sta
   args: [JSON.stringify(labels), device, revision],
 })
 
-/** From here on no secret of the device is right and nothing can be wanted of it. Rows affected 0: there is no such device. */
+/** From here on no secret of the device is right and nothing can be wanted of it. Rows affected 0: it is revoked already, or unknown. */
 export const revokeDevice = (device: string, nowMs: number): Statement => ({
-  sql: 'UPDATE devices SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
+  sql: 'UPDATE devices SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL',
   args: [nowMs, device],
 })
 
@@ -111,9 +112,15 @@ const nobodysHash = new Uint8Array(32)
 /** Makes the device's next secret. The present one stays right until the next one is used for the first time, so that
  *  an answer that is lost locks nobody out: the device asks again and the one that was lost is never right.
  *  @returns undefined where the device is revoked or unknown */
-export async function rotateSecret(hub: Pick<Hub, 'database' | 'random'>, device: string): Promise<string | undefined> {
+export async function rotateSecret(
+  hub: Pick<Hub, 'database' | 'random' | 'clock'>,
+  device: string,
+  requestId?: string,
+): Promise<string | undefined> {
   const secret = makeSecret(hub.random)
-  const [changed] = await hub.database.write([
+  const own = `device:${device}`
+  const change = { actor: own, action: 'device.rotate-secret', subject: own, requestId }
+  const [changed] = await writeAuditedIfChanged(hub.database, hub.clock(), change, [
     {
       sql: 'UPDATE devices SET next_secret_sha256 = ? WHERE id = ? AND revoked_at IS NULL',
       args: [hashSecret(secret), device],

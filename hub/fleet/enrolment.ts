@@ -6,6 +6,7 @@ import { type EnrolRequest, enrolmentClaim } from '@roost/shared/protocol/enrolm
 import { TrustError } from '@roost/shared/trust/error.ts'
 import { publicKeyObject } from '@roost/shared/trust/keys.ts'
 import { z } from 'zod'
+import { auditStatements } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
 import { BytesColumn, type Reader, type Statement } from '../storage/database.ts'
@@ -28,6 +29,7 @@ type Known = z.infer<typeof Known>
 export async function enrolDevice(
   hub: Pick<Hub, 'database' | 'random' | 'clock'>,
   request: EnrolRequest,
+  requestId?: string,
 ): Promise<Enrolled> {
   assertProof(request)
   const secret = makeSecret(hub.random)
@@ -35,10 +37,15 @@ export async function enrolDevice(
   return hub.database.exclusively(async (tx) => {
     const claim = await findClaim(tx, request.token)
     if (claim === undefined) throw refused('claim-unknown', 'the claim token is not one of this hub’s')
+    const record = (action: string, device: string) => {
+      const after = { claim: claim.id, profile: request.profile, labels: claim.labels }
+      const change = { actor: `claim:${claim.id}`, action, subject: `device:${device}`, after, requestId }
+      return auditStatements(tx, hub.clock(), [change])
+    }
     const known = await devicesLike(tx, signKey, request.device)
     const again = known.find((device) => isSameDevice(device, signKey, claim, request.device))
     if (again !== undefined && claim.revoked_at === null) {
-      await tx.write([newSecret(again.id, secret)])
+      await tx.write([newSecret(again.id, secret), ...(await record('device.enrol-again', again.id))])
       return { device: again.id, secret }
     }
     const fault = claimFault(claim, hub.clock())
@@ -46,7 +53,11 @@ export async function enrolDevice(
     const taken = known[0]
     if (taken !== undefined) throw deviceExists(taken, request.device)
     const device = request.device ?? `d-${Buffer.from(hub.random(6)).toString('hex')}`
-    await tx.write([useClaim(claim.id), insertDevice(device, request, claim, secret, hub.clock())])
+    await tx.write([
+      useClaim(claim.id),
+      insertDevice(device, request, claim, secret, hub.clock()),
+      ...(await record('device.enrol', device)),
+    ])
     return { device, secret }
   })
 }

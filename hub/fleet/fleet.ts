@@ -4,6 +4,7 @@
 import type { Command } from '@roost/shared/protocol/messages.ts'
 import { downTopic } from '@roost/shared/protocol/topics.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
+import type { Change } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { createAssigner } from './assign.ts'
 import { type Broker, type BrokerLimits, startBroker } from './broker.ts'
@@ -19,7 +20,8 @@ export type Fleet = {
   isConnected: (device: string) => boolean
   connectedDevices: () => string[]
   /** Writes the wishes, then tells those of the devices that are connected. */
-  desire: (wishes: readonly Wish[]) => Promise<void>
+  /** `change` is recorded if the wishes change anything. */
+  desire: (wishes: readonly Wish[], change?: Change) => Promise<void>
   /** Tells these devices, those that are connected, what is wanted of them now. Does not wait for them. */
   push: (devices: readonly string[]) => void
   command: (device: string, command: Command) => Promise<void>
@@ -80,8 +82,8 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
     ports: broker.ports,
     isConnected: broker.isConnected,
     connectedDevices: broker.connectedDevices,
-    desire: async (wishes) => {
-      await storeWishes(database, wishes, clock())
+    desire: async (wishes, change) => {
+      await storeWishes(database, wishes, clock(), change)
       push(wishes.map(({ device }) => device))
     },
     push,

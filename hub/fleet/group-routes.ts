@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { DeviceId, Name } from '@roost/shared/protocol/names.ts'
 import { assertUnchanged, changedSince, etagOf, IfMatch } from '../etag.ts'
 import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
+import { auditStatements, changeBy, writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
@@ -86,7 +87,9 @@ export function groupRoutes(hub: Hub, fleet: Pick<Fleet, 'isConnected'>): OpenAP
     .openapi(create, async (c) => {
       const group = c.req.valid('json')
       readQuery(group.query)
-      const [made] = await database.write([insertGroup({ ...group, by: actorOf(c.get('principal')) }, clock())])
+      const change = changeBy(c, 'group.create', `group:${group.name}`, { after: contentOf(group) })
+      const by = actorOf(c.get('principal'))
+      const [made] = await writeAuditedIfChanged(database, clock(), change, [insertGroup({ ...group, by }, clock())])
       if (made === 0) {
         throw new Problem(409, 'group-exists', 'There is such a group', `${group.name} is taken`, { field: 'name' })
       }
@@ -115,17 +118,21 @@ export function groupRoutes(hub: Hub, fleet: Pick<Fleet, 'isConnected'>): OpenAP
       return c.json({ devices: items.map((row) => showDevice(row, fleet.isConnected(row.id), clock())), next }, 200)
     })
     .openapi(edit, async (c) => {
-      const change = c.req.valid('json')
-      if (change.query !== undefined) readQuery(change.query)
+      const wanted = c.req.valid('json')
+      if (wanted.query !== undefined) readQuery(wanted.query)
       const before = await known(c.req.valid('param').name)
       assertUnchanged(before, c.req.valid('header')['if-match'])
       const after = {
         name: before.name,
-        query: change.query ?? before.query,
-        description: change.description ?? before.description,
+        query: wanted.query ?? before.query,
+        description: wanted.description ?? before.description,
         by: actorOf(c.get('principal')),
       }
-      const [changed] = await database.write([updateGroup(after, before.revision, clock())])
+      const values = { before: contentOf(before), after: contentOf(after) }
+      const change = changeBy(c, 'group.edit', `group:${before.name}`, values)
+      const [changed] = await writeAuditedIfChanged(database, clock(), change, [
+        updateGroup(after, before.revision, clock()),
+      ])
       const row = await known(before.name)
       if (changed === 0) throw changedSince(row)
       c.header('etag', etagOf(row))
@@ -133,8 +140,14 @@ export function groupRoutes(hub: Hub, fleet: Pick<Fleet, 'isConnected'>): OpenAP
     })
     .openapi(remove, async (c) => {
       const { name } = c.req.valid('param')
-      const [removed] = await database.write([deleteGroup(name)])
-      if (removed === 0) throw notFound('group', name)
+      await database.exclusively(async (tx) => {
+        const row = await findGroup(tx, name)
+        if (row === undefined) throw notFound('group', name)
+        const change = changeBy(c, 'group.delete', `group:${name}`, { before: contentOf(row) })
+        await tx.write([deleteGroup(name), ...(await auditStatements(tx, clock(), [change]))])
+      })
       return c.body(null, 204)
     })
 }
+
+const contentOf = ({ query, description }: Pick<GroupRow, 'query' | 'description'>) => ({ query, description })

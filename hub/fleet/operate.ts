@@ -1,6 +1,7 @@
 // What an operator may want of devices by hand, and why it is refused where it would come to nothing.
 
 import { z } from 'zod'
+import { type Change, writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
 import { releasedVersion } from '../registry/store.ts'
@@ -16,7 +17,7 @@ export async function wishByHand(
   device: DeviceRow,
   deployment: string,
   { model, version }: { model: string; version: number },
-  by: string,
+  change: Change,
 ): Promise<void> {
   const { database } = hub
   const released = await releasedVersion(database, model, version, device.profile)
@@ -34,7 +35,13 @@ export async function wishByHand(
     const detail = `a device has at most ${deploymentsMax}`
     throw new Problem(409, 'too-many-deployments', 'Too many deployments', detail, { field: 'deployment' })
   }
-  await fleet.desire([{ device: device.id, deployment, manifest: released.digest, by }])
+  const before = present.find((wish) => wish.deployment === deployment)?.manifest
+  const after = { deployment, model, version, manifest: released.digest }
+  await fleet.desire([{ device: device.id, deployment, manifest: released.digest, by: change.actor }], {
+    ...change,
+    before: { deployment, manifest: before ?? null },
+    after,
+  })
 }
 
 /** @returns the counter of the floor now
@@ -44,7 +51,7 @@ export async function raiseFloor(
   fleet: Pick<Fleet, 'push'>,
   model: string,
   version: number,
-  by: string,
+  change: Change,
 ): Promise<number> {
   const { database, clock } = hub
   const counter = await counterOf(database, model, version)
@@ -53,7 +60,12 @@ export async function raiseFloor(
     const detail = `the floor is ${floor}; the counter of ${model} ${version} is ${counter}`
     throw new Problem(409, 'floor-falls', 'A floor only rises', detail, { field: 'version' })
   }
-  await database.write(floorStatements(model, counter, by, clock()))
+  await writeAuditedIfChanged(
+    database,
+    clock(),
+    { ...change, before: { counter: floor ?? null }, after: { counter, version } },
+    floorStatements(model, counter, change.actor, clock()),
+  )
   const concerned = await database.all(
     z.object({ device: z.string() }),
     'SELECT DISTINCT d.device FROM desired d JOIN manifests m ON m.digest = d.manifest WHERE m.model = ?',

@@ -46,6 +46,28 @@ export function writeAudited(
   })
 }
 
+/** As `writeAudited` for one change, recorded only where the first of `statements` changes a row: an edit of a revision
+ *  that is gone, a revocation of what is revoked already, are none. */
+export function writeAuditedIfChanged(
+  database: Database,
+  nowMs: number,
+  change: Change,
+  statements: readonly [Statement, ...Statement[]],
+): Promise<number[]> {
+  return database.exclusively(async (tx) => {
+    const [first, ...others] = statements
+    const records = (await auditStatements(tx, nowMs, [change])).map(onlyIfChanged)
+    const affected = await tx.write([first, ...records, ...others])
+    return affected.toSpliced(1, records.length)
+  })
+}
+
+/** The record of the change that the statement right before it makes, if it makes one. */
+export const onlyIfChanged = ({ args = [] }: Statement): Statement => ({
+  sql: `INSERT INTO audit_log (${columns}) SELECT ${places} WHERE changes() > 0`,
+  args,
+})
+
 /** A change by whoever asks: `changeBy(c, 'alias.set', 'model:x', { before, after })`. Behind `scoped` only. */
 export function changeBy(
   c: Context<HubEnv>,
@@ -55,6 +77,9 @@ export function changeBy(
 ): Change {
   return { actor: actorOf(c.get('principal')), action, subject, ...values, requestId: c.get('requestId') }
 }
+
+const columns = 'seq, at, actor, action, subject, before, after, request_id, hash'
+const places = '?, ?, ?, ?, ?, ?, ?, ?, ?'
 
 const HeadRow = z.object({ seq: z.number(), hash: BytesColumn })
 
@@ -88,8 +113,7 @@ function chained(head: Head, nowMs: number, change: Change): { statement: Statem
   noteWritten(hash)
   return {
     statement: {
-      sql: `INSERT INTO audit_log (seq, at, actor, action, subject, before, after, request_id, hash)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      sql: `INSERT INTO audit_log (${columns}) VALUES (${places})`,
       args: [seq, at, text.actor, text.action, text.subject, text.before, text.after, text.requestId, hash],
     },
     next: { seq, hash },

@@ -3,6 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { desireStatements, type Wish } from '../fleet/desired.ts'
+import { auditStatements, type Change } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
 import type { Reader, Statement, Writer } from '../storage/database.ts'
@@ -10,7 +11,7 @@ import { type Action, decide, isBroken, type RolloutView } from './decide.ts'
 import { armsOf, evidenceOf } from './evidence.ts'
 import { type Operation, operate } from './operate.ts'
 import type { NewRollout } from './plan.ts'
-import { prepareRollout } from './start.ts'
+import { type PreparedRollout, prepareRollout } from './start.ts'
 import {
   decisionStatement,
   insertRollout,
@@ -40,9 +41,9 @@ export type FleetLink = {
 
 export type Rollouts = {
   /** @throws Problem where it cannot start, saying why */
-  start(wanted: NewRollout, actor: string): Promise<RolloutRow>
+  start(wanted: NewRollout, actor: string, requestId?: string): Promise<RolloutRow>
   /** @throws Problem where the rollout's state does not allow it */
-  operate(id: string, operation: Operation, reason: string, actor: string): Promise<RolloutRow>
+  operate(id: string, operation: Operation, reason: string, actor: string, requestId?: string): Promise<RolloutRow>
   /** Looks at every active rollout once. */
   look(): Promise<void>
 }
@@ -54,11 +55,15 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
     tx: Reader & Writer,
     rollout: Loaded,
     actions: readonly Action[],
-    actor: string,
+    by: { actor: string; operation?: Operation; requestId?: string | undefined },
   ): Promise<string[]> => {
     if (actions.length === 0) return []
     const wishes = actions.flatMap((action) => wishOf(rollout, action))
-    await tx.write([...actionStatements(rollout.row, actions, actor, clock()), ...desireStatements(wishes, clock())])
+    await tx.write([
+      ...actionStatements(rollout.row, actions, by.actor, clock()),
+      ...desireStatements(wishes, clock()),
+      ...(await auditStatements(tx, clock(), changesOf(rollout, actions, by))),
+    ])
     return wishes.map(({ device }) => device)
   }
 
@@ -67,7 +72,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
       const rollout = await load(tx, id, fleet)
       const judge = await judgeOf(tx, rollout)
       const actions = decide(rollout.view, judge, clock())
-      return carryOut(tx, rollout, actions, 'hub')
+      return carryOut(tx, rollout, actions, { actor: 'hub' })
     })
     fleet.push(touched)
   }
@@ -83,7 +88,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
   }
 
   return {
-    start: async (wanted, actor) => {
+    start: async (wanted, actor, requestId) => {
       const { row, superseded } = await database.exclusively(async (tx) => {
         const prepared = await prepareRollout(hub, tx, wanted, actor, fleet)
         const statements: Statement[] = prepared.supersedes.flatMap((older) => [
@@ -98,6 +103,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
           ...statements,
           ...insertRollout(prepared.rows),
           decisionStatement(prepared.rows.rollout.id, actor, 'started', prepared.story, clock()),
+          ...(await auditStatements(tx, clock(), startChanges(prepared, actor, requestId))),
         ])
         return { row: prepared.rows.rollout, superseded: prepared.supersedes }
       })
@@ -106,7 +112,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
       return known(database, row.id)
     },
 
-    operate: async (id, operation, reason, actor) => {
+    operate: async (id, operation, reason, actor, requestId) => {
       await database.exclusively(async (tx) => {
         const rollout = await load(tx, id, fleet)
         const actions = operate(rollout.view, operation, reason)
@@ -114,7 +120,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
           throw new Problem(409, 'rollout-state', 'Not possible in this state', actions.refused)
         }
         if (actions.length === 0) return
-        await carryOut(tx, rollout, actions, actor)
+        await carryOut(tx, rollout, actions, { actor, operation, requestId })
         if (operation === 'resume') await tx.write([acknowledgeStatement(rollout)])
       })
       await tryLook(id)
@@ -198,6 +204,44 @@ function actionStatements(row: RolloutRow, actions: readonly Action[], actor: st
     .filter((action) => action.do !== 'device')
     .map((action) => decisionStatement(row.id, actor, action.do, action, nowMs))
   return [...changes, ...decisions]
+}
+
+/** What the audit log says of the actions: those of the rollout and its stages; each device's part is its history. */
+function changesOf(
+  { row, stages }: Loaded,
+  actions: readonly Action[],
+  { actor, operation, requestId }: { actor: string; operation?: Operation; requestId?: string | undefined },
+): Change[] {
+  const common = { actor, subject: `rollout:${row.id}`, requestId }
+  return actions.flatMap((action): Change[] => {
+    if (action.do === 'rollout') {
+      const after = { state: action.state, reason: action.reason }
+      return [{ ...common, action: `rollout.${operation ?? 'move'}`, before: { state: row.state }, after }]
+    }
+    if (action.do !== 'stage') return []
+    const before = { stage: action.index, state: stages.find(({ idx }) => idx === action.index)?.state ?? null }
+    return [{ ...common, action: 'stage.move', before, after: { stage: action.index, state: action.state } }]
+  })
+}
+
+function startChanges({ rows, supersedes }: PreparedRollout, actor: string, requestId: string | undefined): Change[] {
+  const { id, model, version, deployment, group_name: group, query, plan } = rows.rollout
+  return [
+    ...supersedes.map((older) => ({
+      actor,
+      action: 'rollout.supersede',
+      subject: `rollout:${older}`,
+      after: { state: 'superseded', by: id },
+      requestId,
+    })),
+    {
+      actor,
+      action: 'rollout.start',
+      subject: `rollout:${id}`,
+      after: { model, version, deployment, group, query, devices: rows.members.length, plan },
+      requestId,
+    },
+  ]
 }
 
 /** Whoever resumes has seen the failures so far. */

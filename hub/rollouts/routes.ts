@@ -1,7 +1,8 @@
 // The rollout routes: plan and start one, look at it, pause, resume, abort, roll back, and read its history.
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
+import type { Context } from 'hono'
+import { actorOf, type HubEnv, mayTouchModel, modelsGranted, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
@@ -83,14 +84,19 @@ const operation = createRoute({
 
 export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv> {
   const { database } = hub
-  const known = async (id: string): Promise<RolloutRow> => {
+  const known = async (c: Context<HubEnv>, id: string): Promise<RolloutRow> => {
     const row = await rolloutById(database, id)
     if (row === undefined) throw notFound('rollout', id)
+    mayTouchModel(c, row.model)
     return row
   }
   return new OpenAPIHono<HubEnv>()
     .openapi(create, async (c) => {
-      const row = await rollouts.start(c.req.valid('json'), actorOf(c.get('principal')))
+      const wanted = c.req.valid('json')
+      mayTouchModel(c, wanted.model)
+      // what runs in a deployment of another name may be another model: it would be replaced
+      if (wanted.deployment !== undefined) mayTouchModel(c, wanted.deployment)
+      const row = await rollouts.start(wanted, actorOf(c.get('principal')), c.get('requestId'))
       c.header('location', `/v1/rollouts/${row.id}`)
       c.header('etag', etagOf(row))
       return c.json(await showDetail(database, row), 201)
@@ -99,31 +105,33 @@ export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv>
       const { limit, cursor } = c.req.valid('query')
       const rows = await rolloutPage(database, cursorKey(cursor, z.string().max(64), '~'), limit + 1)
       const { items, next } = cutPage(rows, limit, ({ id }) => id)
-      return c.json({ rollouts: items.map(showRollout), next }, 200)
+      const granted = modelsGranted(c)
+      return c.json({ rollouts: items.filter(({ model }) => granted(model)).map(showRollout), next }, 200)
     })
     .openapi(show, async (c) => {
-      const row = await known(c.req.valid('param').id)
+      const row = await known(c, c.req.valid('param').id)
       c.header('etag', etagOf(row))
       return c.json(await showDetail(database, row), 200)
     })
     .openapi(devices, async (c) => {
-      const row = await known(c.req.valid('param').id)
+      const row = await known(c, c.req.valid('param').id)
       const members = await membersOf(database, row.id)
       return c.json({ devices: members.map((member) => showMember(row.plan, member)) }, 200)
     })
     .openapi(history, async (c) => {
-      const row = await known(c.req.valid('param').id)
+      const row = await known(c, c.req.valid('param').id)
       const decisions = await decisionsOf(database, row.id)
       return c.json({ decisions: decisions.map((row) => ({ ...row, at: new Date(row.at).toISOString() })) }, 200)
     })
     .openapi(operation, async (c) => {
       const { id, operation } = c.req.valid('param')
-      const row = await known(id)
+      const row = await known(c, id)
       const expected = c.req.valid('header')['if-match']
       if (expected !== undefined && expected !== etagOf(row)) {
         throw new Problem(412, 'changed', 'It has changed since you looked', `its ETag is ${etagOf(row)} now`)
       }
-      const after = await rollouts.operate(id, operation, c.req.valid('json').reason, actorOf(c.get('principal')))
+      const { reason } = c.req.valid('json')
+      const after = await rollouts.operate(id, operation, reason, actorOf(c.get('principal')), c.get('requestId'))
       c.header('etag', etagOf(after))
       return c.json(await showDetail(database, after), 200)
     })
