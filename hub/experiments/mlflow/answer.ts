@@ -5,6 +5,7 @@ import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type HubEnv, type Scope, scoped } from '../../governance/access.ts'
 import { MlflowError } from './error.ts'
+import { asMlflowError } from './refusal.ts'
 import { readFields } from './request.ts'
 
 export type MlflowApp = OpenAPIHono<HubEnv>
@@ -40,8 +41,16 @@ export function mlflowRoute<S extends z.ZodObject>(
     },
   })
   app.on(method.toUpperCase(), [whole.replaceAll(/\{(\w+)\}/g, ':$1')], ...access.middleware, async (c) =>
-    c.json(await answer(await readFields(fields, c), c), 200),
+    c.json(await answered(async () => answer(await readFields(fields, c), c)), 200),
   )
+}
+
+async function answered<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw asMlflowError(error)
+  }
 }
 
 /** Says that there is nothing, in the one word on which clients try their next endpoint. Add it after all routes. */
