@@ -13,7 +13,7 @@ const Days = z.coerce.number().positive()
 const Folder = z.string().min(1)
 const File = z.string().min(1)
 
-type Setting = { schema: z.ZodType; may: string; what: string }
+type Setting = { schema: z.ZodType; may: string; what: string; secret?: true }
 
 /** Every variable: what it may be and what it does. The table of the documentation is this one. */
 export const settings = {
@@ -54,7 +54,7 @@ export const settings = {
   ROOST_UPLOAD_BYTES_MAX: {
     schema: Bytes.max(fileBytesMax).default(fileBytesMax),
     may: `a number of bytes, at most ${fileBytesMax}`,
-    what: 'largest model file (268435456)',
+    what: 'largest model file (536870912)',
   },
   ROOST_LOG_LEVEL: {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
@@ -63,6 +63,28 @@ export const settings = {
   },
   ROOST_WINDOWS_KEPT_DAYS: { schema: Days.default(30), may: 'a number of days', what: 'window reports are kept (30)' },
   ROOST_EVENTS_KEPT_DAYS: { schema: Days.default(365), may: 'a number of days', what: 'device events are kept (365)' },
+  ROOST_OPENLINEAGE_URL: {
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .refine((url) => {
+        const { username, password } = new URL(url)
+        return username === '' && password === ''
+      })
+      .optional(),
+    may: 'an http:// or https:// address without user and password',
+    what: 'where OpenLineage events are sent (nowhere)',
+  },
+  ROOST_OPENLINEAGE_TOKEN: {
+    schema: z.string().min(1).max(4096).optional(),
+    may: 'a bearer token',
+    what: 'secret: sent with them',
+    secret: true,
+  },
+  ROOST_OPENLINEAGE_NAMESPACE: {
+    schema: z.string().min(1).max(200).default('roost'),
+    may: 'a text',
+    what: 'namespace of jobs and datasets in them (roost)',
+  },
 } satisfies Record<`ROOST_${string}`, Setting>
 
 export type SettingName = keyof typeof settings
@@ -81,6 +103,7 @@ export type Config = {
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
   windowsKeptMs: number
   eventsKeptMs: number
+  openLineage: { url: string | undefined; token: string | undefined; namespace: string }
 }
 
 export class ConfigError extends Error {
@@ -95,12 +118,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const wrong = unknownVariables(environment)
   const read = <S extends z.ZodType>(
     name: SettingName,
-    { schema, may }: { schema: S; may: string },
+    { schema, may, secret }: { schema: S; may: string; secret?: true },
   ): z.output<S> | undefined => {
     const text = environment[name] === '' ? undefined : environment[name]
     const result = schema.safeParse(text)
     if (result.success) return result.data
-    wrong.push(`${name}: ${JSON.stringify(text)} is not possible; it may be ${may}`)
+    wrong.push(`${name}: ${secret === true ? 'what it says' : JSON.stringify(text)} is not possible; it may be ${may}`)
     return undefined
   }
   const need = <S extends z.ZodType>(name: SettingName, setting: { schema: S; may: string }): z.output<S> => {
@@ -129,6 +152,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: need('ROOST_LOG_LEVEL', settings.ROOST_LOG_LEVEL),
     windowsKeptMs: need('ROOST_WINDOWS_KEPT_DAYS', settings.ROOST_WINDOWS_KEPT_DAYS) * dayMs,
     eventsKeptMs: need('ROOST_EVENTS_KEPT_DAYS', settings.ROOST_EVENTS_KEPT_DAYS) * dayMs,
+    openLineage: {
+      url: read('ROOST_OPENLINEAGE_URL', settings.ROOST_OPENLINEAGE_URL),
+      token: read('ROOST_OPENLINEAGE_TOKEN', settings.ROOST_OPENLINEAGE_TOKEN),
+      namespace: need('ROOST_OPENLINEAGE_NAMESPACE', settings.ROOST_OPENLINEAGE_NAMESPACE),
+    },
   }
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'))
   return config

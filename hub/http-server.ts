@@ -7,7 +7,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { Routes } from './app.ts'
 import type { Hub } from './hub.ts'
 
-/** A model of 256 MiB over 600 kbit/s. */
+/** A model of 512 MiB over 1.2 Mbit/s; over less it is sent in pieces. */
 const requestMsMax = 3_600_000
 /** Requests get this long to end when the hub stops. */
 const stopMs = 5_000

@@ -14,8 +14,9 @@ import { TensorSpec } from './tensor.ts'
 export const chunkBytes = 65_536
 /** A sha256 in the list of chunk hashes. */
 export const chunkHashBytes = 32
-/** A file of a bundle: 4,096 chunks, so that their hashes (128 KiB) fit into the manifest and the manifest into a message. */
-export const fileBytesMax = 4096 * chunkBytes
+/** A file of a bundle, 512 MiB: 8,192 chunks, so that their hashes (256 KiB, twice in base64 455 KiB) fit into the manifest
+ *  and the manifest into a message. */
+export const fileBytesMax = 8192 * chunkBytes
 
 /** `chunks`: the sha256 of every 64 KiB of the file, raw and concatenated, base64. */
 export const BundleFile = z.object({

@@ -17,7 +17,7 @@ export const payloadTypes = {
 } as const
 export type PayloadType = (typeof payloadTypes)[keyof typeof payloadTypes]
 
-/** Longest envelope of each type. A manifest with four files of 4,096 chunks is 950 KB. */
+/** Longest envelope of each type. A manifest with a model of 512 MiB and three parts of 64 MiB is 640 KB. */
 export const envelopeBytesMax: Readonly<Record<PayloadType, number>> = {
   [payloadTypes.root]: 65_536,
   [payloadTypes.manifest]: 1_048_576,

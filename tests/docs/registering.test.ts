@@ -22,7 +22,7 @@ const mebibyte = 1_048_576
 
 test('parts and their limits', () => {
   expect(rowsUnder('Registering a version').map(([part, , most]) => [codeIn(part)[0], most])).toEqual([
-    ['model', '`ROOST_UPLOAD_BYTES_MAX` (256 MiB)'],
+    ['model', '`ROOST_UPLOAD_BYTES_MAX` (512 MiB)'],
     ['metadata', `${metadataBytesMax / mebibyte} MiB`],
     ['sample', `${sampleBytesMax / mebibyte} MiB, and ${sampleValuesMax.toLocaleString('en-US')} numbers`],
     ['golden', `${goldenBytesMax / mebibyte} MiB, and ${goldenVectorsMax} vectors`],

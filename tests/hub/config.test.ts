@@ -34,7 +34,7 @@ describe('a wrong value is named with what it may be', () => {
     ['ROOST_PUBLIC_URL', 'ftp://hub.example.com'],
     ['ROOST_PUBLIC_MQTT_URL', 'https://hub.example.com'],
     ['ROOST_UPLOAD_BYTES_MAX', '0'],
-    ['ROOST_UPLOAD_BYTES_MAX', '268435457'],
+    ['ROOST_UPLOAD_BYTES_MAX', '536870913'],
     ['ROOST_UPLOAD_BYTES_MAX', '1MB'],
     ['ROOST_LOG_LEVEL', 'loud'],
     ['ROOST_WINDOWS_KEPT_DAYS', 'ever'],
