@@ -1,6 +1,8 @@
 // The capabilities of the hub, started in the order in which they need each other.
 
 import type { Routes } from './app.ts'
+import { createEvaluations } from './evaluation/evaluations.ts'
+import { evaluationRoutes } from './evaluation/routes.ts'
 import { mlflowRoutes } from './experiments/mlflow/routes.ts'
 import { startFleet } from './fleet/fleet.ts'
 import { progressStatements } from './fleet/progress.ts'
@@ -29,9 +31,11 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
   opened.defer(() => ingest.close())
   const fleet = await startFleet(hub, ingest)
   opened.defer(() => fleet.close())
-  const registrar = createRegistrar(hub, createScorer())
+  const score = createScorer()
+  const registrar = createRegistrar(hub, score)
+  const evaluations = createEvaluations(hub, score)
   const rollouts = createRollouts(hub, fleet)
-  const working = [runRollouts(hub, rollouts), expireForever(hub)]
+  const working = [runRollouts(hub, rollouts), expireForever(hub), evaluations.work()]
   opened.defer(() => Promise.all(working).then(() => undefined))
   return {
     routes: [
@@ -39,7 +43,8 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       fleetRoutes(hub, fleet),
       telemetryRoutes(hub),
       rolloutRoutes(hub, rollouts),
-      mlflowRoutes(hub),
+      evaluationRoutes(hub, score, evaluations),
+      mlflowRoutes(hub, registrar),
     ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },
   }

@@ -1,8 +1,9 @@
 // Where a client says a file lies, and whether that can be believed. Files are rows that point to blobs, so no path of a
 // client's ever reaches a file system here; but it does on the machine that downloads it, and there it must stay inside.
 
-export type Owner = { kind: 'run' | 'model'; id: string }
-/** A file or folder of a run or a logged model; `path` is '' for all of them. `root` is the experiment's location. */
+/** `id` of a version is `<model>/<version>`. */
+export type Owner = { kind: 'run' | 'model' | 'version'; id: string }
+/** A file or folder of an owner; `path` is '' for all of them. `root` is the experiment's location, '' of a version. */
 export type Place = { root: string; owner: Owner; path: string }
 
 /** Bytes of a path as UTF-8, of one name in it, and names. */
@@ -53,9 +54,11 @@ function escapeFault(path: string): string | undefined {
   return undefined
 }
 
-/** `<experiment's location>/<run id>/artifacts/…` or `<experiment's location>/models/<model id>/artifacts/…`, relative to
- *  `mlflow-artifacts:/`. Undefined where it is neither. */
+/** `<experiment's location>/<run id>/artifacts/…`, `<experiment's location>/models/<model id>/artifacts/…` or
+ *  `versions/<model>/<version>/…`, relative to `mlflow-artifacts:/`. Undefined where it is none of them. */
 export function readPlace(path: string): Place | undefined {
+  const [, version, file = ''] = /^versions\/([^/]+\/[1-9]\d{0,8})(?:\/(.*))?$/s.exec(path) ?? []
+  if (version !== undefined) return { root: '', owner: { kind: 'version', id: version }, path: file }
   const found =
     /^(?<root>.+?)\/(?:models\/(?<model>m-[0-9a-f]{32})|(?<run>[0-9a-f]{32}))\/artifacts(?:\/(?<rest>.*))?$/s.exec(path)
   const { root = '', model, run, rest = '' } = found?.groups ?? {}

@@ -24,16 +24,16 @@ export async function putArtifact(
 ): Promise<PutRefusal | undefined> {
   const refusal = await putRefusal(tx, owner, file.path)
   if (refusal !== undefined) return refusal
-  await tx.write([
-    {
-      sql: `INSERT INTO artifacts (owner_kind, owner, path, sha256, size_bytes, created_at) VALUES (?, ?, ?, ?, ?, ?)
-        ON CONFLICT (owner_kind, owner, path) DO UPDATE
-        SET sha256 = excluded.sha256, size_bytes = excluded.size_bytes, created_at = excluded.created_at`,
-      args: [owner.kind, owner.id, file.path, file.sha256, file.size_bytes, nowMs],
-    },
-  ])
+  await tx.write([insertArtifact(owner, file, nowMs)])
   return undefined
 }
+
+export const insertArtifact = (owner: Owner, file: ArtifactRow, nowMs: number): Statement => ({
+  sql: `INSERT INTO artifacts (owner_kind, owner, path, sha256, size_bytes, created_at) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (owner_kind, owner, path) DO UPDATE
+    SET sha256 = excluded.sha256, size_bytes = excluded.size_bytes, created_at = excluded.created_at`,
+  args: [owner.kind, owner.id, file.path, file.sha256, file.size_bytes, nowMs],
+})
 
 /** Why a file of this path cannot be stored: its name would be a file and a folder at once, or `filesMax` is reached. */
 export async function putRefusal(reader: Reader, owner: Owner, path: string): Promise<PutRefusal | undefined> {

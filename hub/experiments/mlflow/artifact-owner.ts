@@ -14,12 +14,15 @@ export type FoundOwner = {
 
 const Row = z.object({ artifact_location: z.string(), deleted_at: z.number().nullable() })
 
+export const versionUri = (id: string): string => `mlflow-artifacts:/versions/${id}`
+
 /** Where the files of a run or a logged model lie. */
 export const artifactUri = (location: string, { kind, id }: Owner): string =>
   `${location.replace(/\/+$/, '')}/${kind === 'model' ? 'models/' : ''}${id}/artifacts`
 
 /** Undefined where there is none; a deleted logged model is none. */
 export async function findOwner(reader: Reader, owner: Owner): Promise<FoundOwner | undefined> {
+  if (owner.kind === 'version') return findVersionOwner(reader, owner.id)
   const row = await reader.first(
     Row,
     owner.kind === 'run'
@@ -35,4 +38,15 @@ export async function findOwner(reader: Reader, owner: Owner): Promise<FoundOwne
     uri: artifactUri(row.artifact_location, owner),
     isDeleted: row.deleted_at !== null,
   }
+}
+
+async function findVersionOwner(reader: Reader, id: string): Promise<FoundOwner | undefined> {
+  const [model = '', version = ''] = id.split('/')
+  const row = await reader.first(
+    z.object({ version: z.number() }),
+    `SELECT v.version FROM versions v JOIN models m ON m.name = v.model
+      WHERE v.model = ? AND v.version = ? AND v.deleted_at IS NULL AND m.deleted_at IS NULL`,
+    [model, Number(version)],
+  )
+  return row && { root: '', uri: versionUri(id), isDeleted: false }
 }

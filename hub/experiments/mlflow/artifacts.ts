@@ -3,7 +3,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { type HubEnv, scoped } from '../../governance/access.ts'
+import { type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
 import type { Hub } from '../../hub.ts'
 import { Problem } from '../../problem.ts'
 import { BlobError } from '../../storage/blobs.ts'
@@ -90,11 +90,12 @@ function addProxyRoutes(app: MlflowApp, hub: Hub): void {
   })
   app.on('GET', [anyPath], ...get.middleware, async (c) => {
     const { owner, path } = await filePlace(hub, c)
+    mayRead(c, owner)
     return sendFile(hub, c, await needFile(hub, owner, path))
   })
   app.on('DELETE', [anyPath], ...remove.middleware, async (c) => {
     const place = await filePlace(hub, c)
-    if (place.isDeleted) throw invalidParameter(`The ${place.owner.kind} ${place.owner.id} is deleted.`)
+    assertOpen(place)
     const [removed = 0] = await database.write([removeArtifacts(place.owner, place.path)])
     if (removed === 0) throw doesNotExist(`There is no file ${JSON.stringify(place.path)}.`)
     return c.json({}, 200)
@@ -112,8 +113,9 @@ function addListRoutes(app: MlflowApp, hub: Hub): void {
       scope: 'viewer',
       fields: z.object({ path: Path }),
     },
-    async ({ path = '' }) => {
+    async ({ path = '' }, c) => {
       const { owner, path: folder } = await ownedPlace(hub, path)
+      mayRead(c, owner)
       return shown(await entriesIn(hub, owner, folder), '')
     },
   )
@@ -243,7 +245,8 @@ const invalidPath = (path: string, fault: string): MlflowError =>
 export async function needOwner({ database }: Pick<Hub, 'database'>, owner: Owner): Promise<FoundOwner> {
   const found = await findOwner(database, owner)
   if (found === undefined) {
-    throw doesNotExist(`${owner.kind === 'run' ? 'Run' : 'Logged model'} with id=${owner.id} not found`)
+    const kinds = { run: 'Run', model: 'Logged model', version: 'Model version' }
+    throw doesNotExist(`${kinds[owner.kind]} with id=${owner.id} not found`)
   }
   return found
 }
@@ -256,10 +259,11 @@ async function needFile({ database }: Hub, owner: Owner, path: string): Promise<
 
 async function storeFile(
   hub: Hub,
-  { owner, path, isDeleted }: OwnedPlace,
+  place: OwnedPlace,
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
-  if (isDeleted) throw invalidParameter(`The ${owner.kind} ${owner.id} is deleted.`)
+  assertOpen(place)
+  const { owner, path } = place
   // asked before the bytes are taken in, and again when they are there
   refuse(path, await putRefusal(hub.database, owner, path))
   await using staged = await stage(hub, body)
@@ -278,6 +282,18 @@ async function stage(hub: Hub, body: AsyncIterable<Uint8Array> | Iterable<Uint8A
     if (!(error instanceof BlobError) || error.code !== 'too-large') throw error
     throw new Problem(413, 'too-large', 'Too large', `a file may have ${artifactBytesMax} bytes`, { cause: error })
   }
+}
+
+/** A version is what was registered, for good. */
+function assertOpen({ owner, isDeleted }: OwnedPlace): void {
+  if (owner.kind === 'version') {
+    throw new MlflowError('PERMISSION_DENIED', `The files of version ${owner.id} do not change; register a new version`)
+  }
+  if (isDeleted) throw invalidParameter(`The ${owner.kind} ${owner.id} is deleted.`)
+}
+
+function mayRead(c: Context<HubEnv>, { kind, id }: Owner): void {
+  if (kind === 'version') mayTouchModel(c, id.split('/')[0] ?? '')
 }
 
 function refuse(path: string, refusal: PutRefusal | undefined): void {

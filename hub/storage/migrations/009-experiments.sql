@@ -177,9 +177,10 @@ CREATE TABLE run_outputs (
   PRIMARY KEY (run, model)
 ) STRICT, WITHOUT ROWID;
 
--- Files of runs and logged models: `owner` is the id of a run or of a logged model, `path` is relative and normalised.
+-- Files of runs and logged models, and what of them a version was registered from, which nothing changes any more:
+-- `owner` is the id of a run or of a logged model, or `<model>/<version>`; `path` is relative and normalised.
 CREATE TABLE artifacts (
-  owner_kind TEXT NOT NULL CHECK (owner_kind IN ('run', 'model')),
+  owner_kind TEXT NOT NULL CHECK (owner_kind IN ('run', 'model', 'version')),
   owner TEXT NOT NULL,
   path TEXT NOT NULL,
   sha256 TEXT NOT NULL,
