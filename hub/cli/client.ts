@@ -6,6 +6,8 @@ export type Client = {
   get<T>(path: string, schema: z.ZodType<T>): Promise<T>
   send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: unknown, schema: z.ZodType<T>): Promise<T>
   bytes(path: string): Promise<Uint8Array>
+  /** For answers that may be of any length. */
+  stream(path: string): Promise<ReadableStream<Uint8Array>>
 }
 
 /** What the hub answered instead of what was asked for; `message` is a sentence for a person. */
@@ -51,6 +53,7 @@ export function createClient(url: string, token: string): Client {
     get: async (path, schema) => parsed(await request('GET', path, undefined), schema),
     send: async (method, path, body, schema) => parsed(await request(method, path, body), schema),
     bytes: async (path) => (await request('GET', path, undefined)).bytes(),
+    stream: async (path) => (await request('GET', path, undefined)).body ?? new ReadableStream(),
   }
 }
 

@@ -4,6 +4,7 @@
 import { Command } from 'commander'
 import { z } from 'zod'
 import hub from '../package.json' with { type: 'json' }
+import { addAuditCommands } from './audit.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
 import { addModelCommands } from './models.ts'
@@ -19,6 +20,7 @@ program
   .action((options: { newAdminToken?: boolean }) => runHub(options))
 addModelCommands(program)
 addTokenCommands(program)
+addAuditCommands(program)
 addFleetCommands(program)
 addRolloutCommands(program)
 addWatchingCommands(program)

@@ -23,3 +23,6 @@ export function label(text: string, before: Record<string, string> = {}): Record
   if (at <= 0) throw new InvalidArgumentError('write it as key=value')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }
+
+/** `--scope ci --scope viewer` are both. */
+export const repeated = (text: string, before: string[] = []): string[] => [...before, text]

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { ClaimDocument } from '../fleet/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { label, number, wholeNumber } from './option-values.ts'
+import { label, number, repeated, wholeNumber } from './option-values.ts'
 import { labelWords, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 
@@ -14,9 +14,14 @@ const Token = z.looseObject({
   role: z.string(),
   expiresAt: z.string().nullable(),
   revokedAt: z.string().nullable(),
+  lastUsedAt: z.string().nullable(),
+  scopes: z.array(z.string()).nullable(),
+  models: z.array(z.string()).nullable(),
 })
 const Claims = z.object({ claims: z.array(ClaimDocument), next: z.string().nullable() })
 const Nothing = z.undefined()
+
+type TokenOptions = { role: string; days?: number; scope?: string[]; model?: string[] }
 
 export function addTokenCommands(program: Command): void {
   const token = program.command('token').description('tokens of people and pipelines')
@@ -24,9 +29,12 @@ export function addTokenCommands(program: Command): void {
     .description('make a token; it is shown once')
     .requiredOption('--role <role>', 'viewer, ci, operator, approver or admin')
     .option('--days <number>', 'days until it expires', number)
-    .action(async (name: string, options: ConnectionOptions & { role: string; days?: number }) => {
+    .option('--scope <scope>', 'narrows the role: ci, or ci:datasets; may be repeated', repeated)
+    .option('--model <name>', 'a model it is for, press-* for all that begin so; may be repeated', repeated)
+    .action(async (name: string, options: ConnectionOptions & TokenOptions) => {
       const { client, output } = connect(options)
-      const body = { name, role: options.role, ...(options.days === undefined ? {} : { expiresInDays: options.days }) }
+      const { role, days: expiresInDays, scope: scopes, model: models } = options
+      const body = { name, role, expiresInDays, scopes, models }
       const made = await client.send('POST', '/v1/tokens', body, Token.extend({ token: z.string() }))
       output.print(made, [made.token])
     })
@@ -35,8 +43,17 @@ export function addTokenCommands(program: Command): void {
     .action(async (options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const page = await client.get('/v1/tokens', z.object({ tokens: z.array(Token) }))
-      const rows = page.tokens.map((row) => [row.id, row.name, row.role, row.expiresAt, row.revokedAt])
-      output.print(page, table(['id', 'name', 'role', 'expires', 'revoked'], rows))
+      const rows = page.tokens.map((row) => [
+        row.id,
+        row.name,
+        row.role,
+        row.scopes?.join(' ') ?? 'all',
+        row.models?.join(' ') ?? 'all',
+        row.expiresAt,
+        row.lastUsedAt,
+        row.revokedAt,
+      ])
+      output.print(page, table(['id', 'name', 'role', 'scopes', 'models', 'expires', 'last used', 'revoked'], rows))
     })
   connected(token.command('revoke <id>'))
     .description('revoke a token at once')

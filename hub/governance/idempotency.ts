@@ -7,6 +7,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { Problem } from '../problem.ts'
 import { type Database, jsonColumn } from '../storage/database.ts'
+import { isStreamedBody } from '../streamed-bodies.ts'
 import { actorOf, type HubEnv } from './access.ts'
 
 const answersKeptMs = 86_400_000
@@ -66,8 +67,8 @@ export async function forgetUnanswered(database: Database): Promise<void> {
 async function fingerprintOf(c: Context<HubEnv>): Promise<string> {
   const hash = createHash('sha256').update(`${c.req.method} ${c.req.path}\n`)
   // an upload is never held in memory: there the path has to do
-  const uploads = c.req.header('content-type')?.startsWith('multipart/') ?? false
-  if (!uploads) hash.update(await c.req.text())
+  const multipart = c.req.header('content-type')?.startsWith('multipart/') ?? false
+  if (!multipart && !isStreamedBody(c.req.method, c.req.path)) hash.update(await c.req.text())
   return hash.digest('hex')
 }
 

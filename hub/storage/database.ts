@@ -3,6 +3,7 @@
 // unable to commit (libsql-js #228): so pragmas are set at every (re)connect and a poisoned connection is replaced.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { type Client, createClient, LibsqlError } from '@libsql/client'
@@ -74,6 +75,13 @@ export async function openDatabase(path: string, log: Logger, migrations = migra
     throw error
   }
   return new Database(client, log)
+}
+
+/** Opens the database of a hub that is stopped, as it is: nothing is migrated or made.
+ *  @throws the error of stat(2) where there is none */
+export async function openStopped(path: string, log: Logger): Promise<Database> {
+  await stat(path)
+  return new Database(createClient({ url: pathToFileURL(path).href, concurrency: 1 }), log)
 }
 
 async function setPragmas(client: Client): Promise<void> {
