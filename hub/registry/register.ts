@@ -9,6 +9,7 @@ import {
   manifestDigest,
   manifestPayload,
   parseManifest,
+  partBytesMax,
   signManifest,
 } from '@roost/shared/bundle/manifest.ts'
 import type { TensorSpec } from '@roost/shared/bundle/tensor.ts'
@@ -134,9 +135,6 @@ async function draftManifest(
   }
   return { manifest, baseline: evidence.summary }
 }
-
-/** Features, baseline and golden vectors: all bounded where they are made, this is the last line. */
-const partBytesMax = 64 * 1_048_576
 
 const jsonBytes = (part: unknown): Uint8Array => Buffer.from(JSON.stringify(part))
 

@@ -13,7 +13,7 @@ import { addAliasRoutes } from './alias-routes.ts'
 import { addBlobRoute } from './blob-route.ts'
 import { ModelDocument, showModel, showVersion, VersionDocument } from './documents.ts'
 import { needModel, needVersion } from './edit.ts'
-import { addEditRoutes, askerOf, type MayMove } from './edit-routes.ts'
+import { addEditRoutes, askerOf } from './edit-routes.ts'
 import { json, ModelParams, VariantQuery, VersionParams, variantOf, versionNumber, versionOf } from './parameters.ts'
 import type { Registrar } from './registrar.ts'
 import { acceptSignature } from './signature.ts'
@@ -129,12 +129,7 @@ const sign = createRoute({
   responses: { 200: json(VersionDocument, 'The version, released'), ...problems() },
 })
 
-/** `mayMove` is asked before a version is put into a stage by hand. */
-export function registryRoutes(
-  hub: Hub,
-  registrar: Registrar,
-  mayMove: MayMove = () => Promise.resolve(),
-): OpenAPIHono<HubEnv> {
+export function registryRoutes(hub: Hub, registrar: Registrar): OpenAPIHono<HubEnv> {
   const { database } = hub
   const shown = async (c: Context<HubEnv>, name: string, version: number) => {
     const row = await needVersion(database, name, version)
@@ -207,7 +202,7 @@ export function registryRoutes(
       await acceptSignature(hub, name, version, new Uint8Array(await c.req.arrayBuffer()), change)
       return c.json(await shown(c, name, version), 200)
     })
-  addEditRoutes(routes, hub, mayMove)
+  addEditRoutes(routes, hub)
   addAliasRoutes(routes, hub)
   addBlobRoute(routes, hub)
   return routes

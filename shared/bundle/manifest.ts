@@ -14,9 +14,10 @@ import { TensorSpec } from './tensor.ts'
 export const chunkBytes = 65_536
 /** A sha256 in the list of chunk hashes. */
 export const chunkHashBytes = 32
-/** A file of a bundle, 512 MiB: 8,192 chunks, so that their hashes (256 KiB, twice in base64 455 KiB) fit into the manifest
- *  and the manifest into a message. */
+/** The model, 512 MiB, and each other file, 64 MiB: so that the hashes of all their chunks fit into the manifest and the
+ *  manifest into a message (11,264 hashes, twice in base64, are 626 KiB). */
 export const fileBytesMax = 8192 * chunkBytes
+export const partBytesMax = 1024 * chunkBytes
 
 /** `chunks`: the sha256 of every 64 KiB of the file, raw and concatenated, base64. */
 export const BundleFile = z.object({
@@ -94,6 +95,9 @@ export function parseManifest(payload: Uint8Array): Manifest {
   if (new Set(fileRoles).size < fileRoles.length) throw new TrustError('manifest', 'two files of one role')
   if (!fileRoles.includes('model')) throw new TrustError('manifest', 'no file of role model')
   for (const { role, sizeBytes, chunks } of manifest.files) {
+    if (role !== 'model' && sizeBytes > partBytesMax) {
+      throw new TrustError('manifest', `${role} has ${sizeBytes} bytes, at most ${partBytesMax}`)
+    }
     const hashes = decodeBase64(chunks).length / chunkHashBytes
     const chunksDue = Math.ceil(sizeBytes / chunkBytes)
     if (hashes !== chunksDue) throw new TrustError('manifest', `${role}: ${hashes} chunk hashes, ${chunksDue} are due`)

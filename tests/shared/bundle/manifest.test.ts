@@ -10,6 +10,7 @@ import {
   signManifest,
   verifyManifest,
 } from '@roost/shared/bundle/manifest.ts'
+import { messageBytesMax } from '@roost/shared/protocol/messages.ts'
 import { describe, expect, test } from 'vitest'
 import { aKeyPair, aManifest, aRoot, assignmentKey, outcomeOf, releaseKey } from '../trust/builders.ts'
 
@@ -59,7 +60,12 @@ describe('refused though signed', () => {
     ['half a chunk hash', { files: [aFile({ chunks: Buffer.alloc(48).toString('base64') })] }, 'manifest'],
     ['one byte more than its chunks', { files: [aFile({ sizeBytes: 65_536 * 2 + 1 })] }, 'manifest'],
     ['an empty file', { files: [aFile({ sizeBytes: 0, chunks: '' })] }, 'malformed'],
-    ['a file beyond the bound', { files: [aFile({ sizeBytes: 4096 * 65_536 + 1 })] }, 'malformed'],
+    ['a file beyond the bound', { files: [aFile({ sizeBytes: 8192 * 65_536 + 1 })] }, 'malformed'],
+    [
+      'a part as large as a model',
+      { files: [aFile(), aFile({ role: 'golden', sizeBytes: 1024 * 65_536 + 1 })] },
+      'manifest',
+    ],
     ['a path for a digest', { files: [aFile({ sha256: `../${'a'.repeat(61)}` })] }, 'malformed'],
     ['a counter of zero', { counter: 0 }, 'malformed'],
     ['a model with a slash', { model: 'a/b' }, 'malformed'],
@@ -78,9 +84,15 @@ describe('refused though signed', () => {
   })
 
   test('the largest manifest there may be still fits its envelope', () => {
-    const full = { sizeBytes: 4096 * 65_536, chunks: Buffer.alloc(4096 * 32).toString('base64') }
-    const files = (['model', 'features', 'baseline', 'golden'] as const).map((role) => aFile({ role, ...full }))
+    const full = (chunks: number) => ({
+      sizeBytes: chunks * 65_536,
+      chunks: Buffer.alloc(chunks * 32).toString('base64'),
+    })
+    const parts = (['features', 'baseline', 'golden'] as const).map((role) => aFile({ role, ...full(1024) }))
+    const files = [aFile(full(8192)), ...parts]
     const bytes = signManifest(manifestPayload(aManifest({ files })), [releaseKey])
     expect(outcomeOf(() => verifyManifest(bytes, root))).toBe('accepted')
+    // beside an assignment and a root
+    expect(bytes.length).toBeLessThan(messageBytesMax - 2 * 65_536)
   })
 })
