@@ -8,6 +8,10 @@ import { startFleet } from './fleet/fleet.ts'
 import { progressStatements } from './fleet/progress.ts'
 import { fleetRoutes } from './fleet/routes.ts'
 import type { Hub } from './hub.ts'
+import { storedEvaluation } from './promotion/evaluations.ts'
+import { createPromotion } from './promotion/promotion.ts'
+import { promotionRequestRoutes } from './promotion/request-routes.ts'
+import { promotionRoutes } from './promotion/routes.ts'
 import { createRegistrar } from './registry/registrar.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { createScorer } from './registry/score.ts'
@@ -32,8 +36,9 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
   const fleet = await startFleet(hub, ingest)
   opened.defer(() => fleet.close())
   const score = createScorer()
-  const registrar = createRegistrar(hub, score)
-  const evaluations = createEvaluations(hub, score)
+  const promotion = createPromotion(hub, storedEvaluation)
+  const registrar = createRegistrar(hub, score, promotion.consider)
+  const evaluations = createEvaluations(hub, score, promotion.consider)
   const rollouts = createRollouts(hub, fleet)
   const working = [runRollouts(hub, rollouts), expireForever(hub), evaluations.work()]
   opened.defer(() => Promise.all(working).then(() => undefined))
@@ -44,6 +49,8 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       telemetryRoutes(hub),
       rolloutRoutes(hub, rollouts),
       evaluationRoutes(hub, score, evaluations),
+      promotionRoutes(hub, promotion),
+      promotionRequestRoutes(hub, promotion),
       mlflowRoutes(hub, registrar),
     ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },

@@ -4,13 +4,14 @@ import { z } from 'zod'
 import { type Change, writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
+import { assertRollable } from '../promotion/guards.ts'
 import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
 import { deploymentsMax, desiredOf, floorStatements } from './desired.ts'
 import type { DeviceRow } from './devices.ts'
 import type { Fleet } from './fleet.ts'
 
-/** @throws Problem not-released, below-floor, too-many-deployments */
+/** @throws Problem approval-revoked, stage-too-low, not-released, below-floor, too-many-deployments */
 export async function wishByHand(
   hub: Pick<Hub, 'database'>,
   fleet: Pick<Fleet, 'desire'>,
@@ -20,6 +21,7 @@ export async function wishByHand(
   change: Change,
 ): Promise<void> {
   const { database } = hub
+  await assertRollable(database, model, version)
   const released = await releasedVersion(database, model, version, device.profile)
   if (released === undefined) {
     const detail = `${model} ${version} does not exist, awaits its signature, or has no variant for ${device.profile}`

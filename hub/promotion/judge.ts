@@ -162,11 +162,14 @@ function lookUpFigure(rule: Comparison, evidence: Evidence): Known | Missing {
   const { metric } = rule
   if (metric.source !== 'evaluation') throw new Error('only evaluations have figures')
   if (evaluation === null) return { missing: `version ${version} has not been evaluated` }
-  const of = metric.slice === undefined ? whole(evaluation) : sliceOf(evaluation, metric.slice)
+  const { slice } = metric
+  const ofRows = slice?.value !== undefined
+  const of = slice?.value === undefined ? whole(evaluation) : sliceOf(evaluation, slice.column, slice.value)
   if (of === undefined) return { missing: `the evaluation has no slice for ${name(rule)}` }
-  const own = figure(of.figures, metric.name)
+  const figureName = slice === undefined || ofRows ? metric.name : `${metric.name}[${slice.column}]`
+  const own = figure(of.figures, figureName)
   if (own === undefined) return { missing: `the evaluation has no ${name(rule)}` }
-  return { own, low: own.low, high: own.high, champion: championFigure(rule, of, metric.name, champion, evidence) }
+  return { own, low: own.low, high: own.high, champion: championFigure(rule, of, figureName, champion, evidence) }
 }
 
 type Evaluation = NonNullable<Evidence['evaluation']>
@@ -175,8 +178,8 @@ const whole = ({ figures, champion, difference }: Evaluation) => ({
   champion: champion?.figures ?? null,
   difference,
 })
-const sliceOf = ({ slices }: Evaluation, wanted: { column: string; value: string }) =>
-  slices.find(({ column, value }) => column === wanted.column && value === wanted.value)
+const sliceOf = ({ slices }: Evaluation, column: string, value: string) =>
+  slices.find((slice) => slice.column === column && slice.value === value)
 
 function championFigure(
   rule: Comparison,

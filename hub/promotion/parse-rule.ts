@@ -21,7 +21,7 @@ export type ParsedRule = { ok: true; rule: Rule } | ({ ok: false } & RuleFault)
 export const ruleLengthMax = 500
 
 /** rule := "runs" "on" profile | metric comparator bound [ "with" percent "%" "confidence" ];
- *  metric := "size" | "parameters" | "metrics." name | figure [ "[" name "=" name "]" ];
+ *  metric := "size" | "parameters" | "metrics." name | figure [ "[" name [ "=" name ] "]" ];
  *  bound := quantity | "champion" [ ("+" | "-") quantity | "*" factor ];  quantity := number [ unit of bytes ];
  *  name := bare word | "text in quotes, \" and \\ escaped". */
 export function parseRule(text: string): ParsedRule {
@@ -78,7 +78,8 @@ function readMetric(scanner: Scanner): Metric {
   if (measure !== undefined) return { source: 'version', name: measure }
   if (!scanner.takeSign('[')) return { source: 'evaluation', name }
   const column = readName(scanner, 'the name of a column')
-  scanner.needSign('=')
+  if (scanner.takeSign(']')) return { source: 'evaluation', name, slice: { column } }
+  if (!scanner.takeSign('=')) throw scanner.expected('= or ]')
   const value = readName(scanner, 'a value of the column')
   scanner.needSign(']')
   return { source: 'evaluation', name, slice: { column, value } }

@@ -1,9 +1,10 @@
 // The rules of quality gates as data, and their one way to be written:
 // `accuracy >= champion - 0.01 with 95 % confidence`, `size <= 4 MB`, `runs on raspberry-pi-5`.
 
-/** What is compared. `slice`: only the rows whose column has the value. */
+/** What is compared. `slice`: on the rows whose column has the value; without a value, between all groups of the column
+ *  (`equalised_odds_difference[site]`). */
 export type Metric =
-  | { source: 'evaluation'; name: string; slice?: { column: string; value: string } }
+  | { source: 'evaluation'; name: string; slice?: { column: string; value?: string } }
   /** As the registration brought it: `metrics.loss`. */
   | { source: 'registration'; name: string }
   /** Of the version's files. */
@@ -56,7 +57,8 @@ export function printRule(rule: Rule): string {
 export function printMetric(metric: Metric): string {
   if (metric.source === 'registration') return `metrics.${printName(metric.name)}`
   if (metric.source === 'version' || metric.slice === undefined) return metric.name
-  return `${metric.name}[${printName(metric.slice.column)}=${printName(metric.slice.value)}]`
+  const { column, value } = metric.slice
+  return `${metric.name}[${printName(column)}${value === undefined ? '' : `=${printName(value)}`}]`
 }
 
 function printBound(bound: Bound): string {

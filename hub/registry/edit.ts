@@ -4,6 +4,7 @@
 import { changedSince, etagOf } from '../etag.ts'
 import { auditStatements, type Change } from '../governance/audit.ts'
 import { notFound, Problem } from '../problem.ts'
+import { assertAliasFree, assertMovedByHand } from '../promotion/guards.ts'
 import type { Database, Reader, Statement } from '../storage/database.ts'
 import { aliasesOf, removeAlias, setAlias } from './aliases.ts'
 import { assertNotDeleted, insertModel, type NewModel } from './insert.ts'
@@ -82,7 +83,7 @@ export function editVersion(
 }
 
 /** Puts a version into a stage by hand.
- *  @throws Problem not-found */
+ *  @throws Problem not-found, promotion-policy */
 export function moveToStage(
   database: Database,
   model: string,
@@ -94,6 +95,7 @@ export function moveToStage(
   return database.exclusively(async (tx) => {
     const row = await needVersion(tx, model, version)
     if (row.stage === stage) return
+    await assertMovedByHand(tx, model, version)
     const change = {
       ...asker,
       action: 'version.stage',
@@ -108,7 +110,7 @@ export function moveToStage(
 /** Aliases of one model; one more is refused. */
 export const aliasesMax = 200
 
-/** @throws Problem not-found, too-many-aliases */
+/** @throws Problem not-found, promotion-policy, too-many-aliases */
 export function pointAlias(
   database: Database,
   model: string,
@@ -122,6 +124,7 @@ export function pointAlias(
     const present = await aliasesOf(tx, model)
     const before = present.find((row) => row.alias === alias)?.version
     if (before === version) return
+    await assertAliasFree(tx, model, alias)
     if (before === undefined && present.length >= aliasesMax) {
       throw new Problem(409, 'too-many-aliases', 'Too many aliases', `a model has at most ${aliasesMax}`)
     }
@@ -140,7 +143,7 @@ export function pointAlias(
   })
 }
 
-/** @throws Problem not-found */
+/** @throws Problem not-found, promotion-policy */
 export function dropAlias(
   database: Database,
   model: string,
@@ -152,6 +155,7 @@ export function dropAlias(
     await needModel(tx, model)
     const before = (await aliasesOf(tx, model)).find((row) => row.alias === alias)
     if (before === undefined) throw notFound('alias', `${model}@${alias}`)
+    await assertAliasFree(tx, model, alias)
     const { version } = before
     const change = { ...asker, action: 'alias.remove', subject: `model:${model}`, before: { alias, version } }
     await tx.write([

@@ -32,12 +32,12 @@ export type Registrar = {
 export function createRegistrar(
   hub: Hub,
   score: Score,
-  onRegistered: (model: string, version: number) => void = () => undefined,
+  onRegistered: (model: string, version: number) => Promise<void> | void = () => undefined,
 ): Registrar {
   const turns = createTurns()
   const told = async (model: string, registered: Promise<{ version: number }>): Promise<{ version: number }> => {
     const { version } = await registered
-    onRegistered(model, version)
+    await onRegistered(model, version)
     return { version }
   }
   return {

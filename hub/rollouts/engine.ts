@@ -6,6 +6,7 @@ import { desireStatements, type Wish } from '../fleet/desired.ts'
 import { auditStatements, type Change } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
+import { assertRollable } from '../promotion/guards.ts'
 import type { Reader, Statement, Writer } from '../storage/database.ts'
 import { type Action, decide, isBroken, type RolloutView } from './decide.ts'
 import { armsOf, evidenceOf } from './evidence.ts'
@@ -120,6 +121,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
           throw new Problem(409, 'rollout-state', 'Not possible in this state', actions.refused)
         }
         if (actions.length === 0) return
+        if (operation === 'resume') await assertRollable(tx, rollout.row.model, rollout.row.version)
         await carryOut(tx, rollout, actions, { actor, operation, requestId })
         if (operation === 'resume') await tx.write([acknowledgeStatement(rollout)])
       })

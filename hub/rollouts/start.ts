@@ -4,6 +4,7 @@ import type { DeviceRow } from '../fleet/devices.ts'
 import { membersOfGroup } from '../fleet/groups.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
+import { assertRollable } from '../promotion/guards.ts'
 import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
 import { drawStages } from './draw.ts'
@@ -22,7 +23,7 @@ export type PreparedRollout = {
   story: unknown
 }
 
-/** @throws Problem not-found, nothing-to-do, empty-stage, not-released, held-by-another */
+/** @throws Problem not-found, approval-revoked, stage-too-low, empty-stage, not-released, held-by-another */
 export async function prepareRollout(
   hub: Hub,
   tx: Reader,
@@ -41,6 +42,7 @@ export async function prepareRollout(
     throw new Problem(409, 'group-too-large', 'The group is too large', `a rollout may have ${devicesMax} devices`)
   }
 
+  await assertRollable(tx, wanted.model, wanted.version)
   const targets = await targetsByProfile(tx, wanted, devices)
   const fitting = devices.filter(({ profile }) => targets.has(profile))
   const skipped = devices.filter(({ profile }) => !targets.has(profile)).map(({ id, profile }) => ({ id, profile }))

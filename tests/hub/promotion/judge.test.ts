@@ -16,6 +16,7 @@ const evaluation: NonNullable<Evidence['evaluation']> = {
   figures: {
     accuracy: interval(0.9, 0.92, 0.94),
     equalised_odds_difference: interval(0.02, 0.08, 0.15),
+    'equalised_odds_difference[site]': interval(0.02, 0.07, 0.15),
     latency_p99_ms: interval(10, 12, 30),
   },
   champion: { version: 3, figures: { accuracy: interval(0.89, 0.93, 0.95), latency_p99_ms: interval(9, 10, 11) } },
@@ -59,6 +60,8 @@ describe('a rule over evidence', () => {
     ['accuracy <= 0.89 with 95 % confidence', 'fail', 'lies wholly beyond 0.89'],
     ['equalised_odds_difference <= 0.1', 'pass', 'is 0.08'],
     ['equalised_odds_difference <= 0.1 with 90 % confidence', 'undecided', 'covers 0.1'],
+    ['equalised_odds_difference[site] <= 0.1', 'pass', 'equalised_odds_difference[site] is 0.07'],
+    ['equalised_odds_difference[line] <= 0.1', 'undecided', 'has no equalised_odds_difference[line]'],
     ['latency_p99_ms <= champion * 1.2', 'pass', 'is 12, as wanted <= 12'],
     ['latency_p99_ms <= champion + 1', 'fail', 'is 12, not <= 11'],
     ['latency_p99_ms <= champion + 1 with 95 % confidence', 'undecided', 'holds no difference of latency_p99_ms'],

@@ -29,6 +29,7 @@ describe('a rule', () => {
     ['roc_auc[site=north] >= 0.8'],
     ['roc_auc[site="north wing"]>=0.8', 'roc_auc[site="north wing"] >= 0.8'],
     ['recall[ "a \\"b\\" \\\\" = x ] > 0', 'recall["a \\"b\\" \\\\"=x] > 0'],
+    ['equalised_odds_difference[site] <= 0.1'],
     ['latency_p99_ms <= 20'],
     ['latency_p99_ms <= champion * 1.2'],
     ['accuracy > champion'],
@@ -63,7 +64,8 @@ describe('a rule', () => {
     ['accuracy >= 0.9 with 50 % confidence', 21, 'a confidence is more than 50 % and less than 100 %'],
     ['accuracy >= 0.9 with 95 % luck', 26, 'expected "confidence", found "luck"'],
     ['size <= 4 MB with 95 % confidence', 13, 'size is known exactly: leave out the confidence'],
-    ['roc_auc[site] >= 1', 12, 'expected =, found "]"'],
+    ['roc_auc[site >= 1', 13, 'expected = or ], found ">"'],
+    ['roc_auc[] >= 1', 8, 'expected the name of a column, found "]"'],
     ['roc_auc[site="north] >= 1', 13, 'a text in quotes that does not end'],
     ['runs on Pi', 8, 'expected the name of a device profile, found "Pi"'],
     ['accuracy >= 1e999', 12, 'the number is too large'],
@@ -91,7 +93,7 @@ const figure: fc.Arbitrary<Metric> = fc.record(
   {
     source: fc.constant('evaluation' as const),
     name: fc.constantFrom('accuracy', 'roc_auc', 'runs', 'mae', 'with'),
-    slice: fc.record({ column: name, value: name }),
+    slice: fc.record({ column: name, value: name }, { requiredKeys: ['column'] }),
   },
   { requiredKeys: ['source', 'name'] },
 )

@@ -1,0 +1,84 @@
+// The promotion policy of a model: which gates lie between the stages, who must approve, and what follows.
+
+import { z } from '@hono/zod-openapi'
+import { Alias, championAlias } from '../registry/aliases.ts'
+import type { Stage } from '../registry/stages.ts'
+import { parseRule, ruleLengthMax } from './parse-rule.ts'
+import { printRule, type Rule } from './rule.ts'
+
+export const rulesMax = 64
+const approversMax = 20
+const expireDaysMax = 365
+const datasetsMax = 64
+
+/** A rule as text; what comes out is its canonical form. */
+const RuleText = z
+  .string()
+  .max(ruleLengthMax)
+  .transform((text, context) => {
+    const parsed = parseRule(text)
+    if (parsed.ok) return printRule(parsed.rule)
+    context.addIssue({ code: 'custom', message: `${parsed.message} (at character ${parsed.at + 1})` })
+    return z.NEVER
+  })
+  .openapi({ type: 'string', example: 'accuracy >= champion - 0.01 with 95 % confidence' })
+
+const Approvals = z.strictObject({
+  /** How many different people must approve; 0: none is asked. */
+  needed: z.number().int().min(0).max(approversMax).default(0),
+  /** A request that was not approved by then expires. */
+  expireDays: z.number().positive().max(expireDaysMax).default(7),
+})
+
+const Transition = z.strictObject({
+  gates: z.array(RuleText).max(rulesMax).default([]),
+  /** true: a version whose gates pass moves, or asks for approval, by itself. */
+  automatic: z.boolean().default(false),
+  approvals: Approvals.prefault({}),
+})
+export type Transition = z.infer<typeof Transition>
+
+export const PromotionPolicy = z
+  .strictObject({
+    /** What lies before each stage. */
+    stages: z.strictObject({ staging: Transition.prefault({}), production: Transition.prefault({}) }).prefault({}),
+    /** Where the version goes whose place another takes in production; `production`: it stays beside it. */
+    previousProduction: z.enum(['archived', 'staging', 'production']).default('archived'),
+    /** Pointed at a version that reaches production; null: none. */
+    alias: Alias.nullable().default(championAlias),
+    /** The least stage a version must have to be rolled out. */
+    rolloutFrom: z.enum(['development', 'staging', 'production']).default('development'),
+    /** What a comparison with the champion is while there is none. */
+    withoutChampion: z.enum(['undecided', 'pass']).default('undecided'),
+    /** Snapshots (sha256) whose evaluations count; empty: any. */
+    datasets: z
+      .array(z.string().regex(/^[0-9a-f]{64}$/, 'a snapshot is named by its sha256'))
+      .max(datasetsMax)
+      .default([]),
+  })
+  .openapi('PromotionPolicy')
+export type PromotionPolicy = z.infer<typeof PromotionPolicy>
+
+/** Where no policy was ever put: nothing is asked, nothing happens by itself. */
+export const defaultPolicy: PromotionPolicy = PromotionPolicy.parse({})
+
+/** The stages one is promoted to. */
+export type Goal = 'staging' | 'production'
+
+/** The stage after; undefined where there is none. */
+export function stageAfter(stage: Stage): Goal | undefined {
+  if (stage === 'development') return 'staging'
+  return stage === 'staging' ? 'production' : undefined
+}
+
+/** How far a stage is; archived is nowhere. */
+export const rankOf = (stage: Stage): number => ['archived', 'development', 'staging', 'production'].indexOf(stage)
+
+/** The rules before a stage. They were parsed before they were stored. */
+export function rulesOf(policy: PromotionPolicy, goal: Goal): Rule[] {
+  return policy.stages[goal].gates.map((text) => {
+    const parsed = parseRule(text)
+    if (!parsed.ok) throw new Error(`a stored rule cannot be read: ${text}: ${parsed.message}`)
+    return parsed.rule
+  })
+}
