@@ -4,11 +4,12 @@ import { z } from 'zod'
 import type { Reader } from '../storage/database.ts'
 import type { Point } from './log.ts'
 import { allOf, beyond, cutRows, joined, ordered, selected, type Term } from './ordered-page.ts'
+import { RealColumn } from './sql.ts'
 
 export type Steps = { from: number; to: number }
 
-const Row = z.object({ step: z.number(), timestamp: z.number(), value: z.number(), is_nan: z.number() })
-const PageRow = z.record(z.string(), z.union([z.number(), z.string()]))
+const Row = z.object({ step: z.number(), timestamp: z.number(), value: RealColumn, is_nan: z.number() })
+const PageRow = z.record(z.string(), z.union([RealColumn, z.string()]))
 const columns = 'p.step, p.timestamp, p.value, p.is_nan'
 const points = 'metric_points p'
 const keyId = '(SELECT id FROM run_keys WHERE key = ?)'
@@ -76,8 +77,8 @@ export async function metricExtremes(reader: Reader, run: number): Promise<Extre
   const Summary = z.object({
     key: z.string(),
     count: z.number(),
-    min: z.number().nullable(),
-    max: z.number().nullable(),
+    min: RealColumn.nullable(),
+    max: RealColumn.nullable(),
   })
   return reader.all(
     Summary,

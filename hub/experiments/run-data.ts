@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Reader } from '../storage/database.ts'
 import type { Point } from './log.ts'
 import { RunRow, runColumns } from './runs.ts'
+import { RealColumn } from './sql.ts'
 
 export type InputDataset = {
   name: string
@@ -41,7 +42,7 @@ const run = z.number()
 const MetricRow = z.object({
   run,
   key: z.string(),
-  value: z.number(),
+  value: RealColumn,
   is_nan: z.number(),
   timestamp: z.number(),
   step: z.number(),

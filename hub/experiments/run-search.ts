@@ -6,7 +6,7 @@ import type { Reader } from '../storage/database.ts'
 import { parseFilter, parseOrder } from './filter.ts'
 import { allOf, beyond, cutRows, joined, ordered, selected } from './ordered-page.ts'
 import { compileFilter, compileOrder, runVocabulary } from './run-filter.ts'
-import type { Fragment } from './sql.ts'
+import { type Fragment, RealColumn } from './sql.ts'
 
 export type Lifecycle = 'ACTIVE_ONLY' | 'DELETED_ONLY' | 'ALL'
 export type RunQuery = {
@@ -43,7 +43,7 @@ export async function searchRuns(reader: Reader, query: RunQuery): Promise<Found
   return { numbers: page.map((row) => Number(row.number)), nextPageToken }
 }
 
-const Row = z.record(z.string(), z.union([z.number(), z.string()]))
+const Row = z.record(z.string(), z.union([RealColumn, z.string()]))
 
 const ExperimentRow = z.object({ id: z.number(), deleted_at: z.number().nullable() })
 

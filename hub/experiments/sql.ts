@@ -1,10 +1,14 @@
 // Pieces of SQL that carry what they bind, and what one comparison of the filter language is in SQL.
 
+import { z } from 'zod'
 import type { Value } from '../storage/database.ts'
 import type { Comparison } from './filter.ts'
 
 /** A piece of SQL with what it binds, in the order of its question marks. */
 export type Fragment = { sql: string; args: Value[] }
+
+/** A REAL column, which may hold infinities; zod's own numbers are finite. */
+export const RealColumn = z.custom<number>((value) => typeof value === 'number', { message: 'expected a number' })
 
 /** The comparison of a column. LIKE minds case, as in the standard: SQLite's own does not, its GLOB does.
  *  `column` is ours. */
