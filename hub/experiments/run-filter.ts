@@ -126,7 +126,7 @@ function termsOf({ entity, key }: Key, name: string): { sql: string; isRank: boo
   const empty = key === 'end_time' && entity === 'attribute' ? '0' : "''"
   const value = `coalesce(${column}, ${empty})`
   return [
-    { sql: `${column} IS NULL`, isRank: true },
+    { sql: `(${column} IS NULL)`, isRank: true },
     { sql: empty === '0' ? value : `substr(${value}, 1, ${orderedCharacters})`, isRank: false },
   ]
 }
