@@ -4,13 +4,14 @@ import { z } from 'zod'
 import { findEvaluation } from '../evaluation/store.ts'
 import type { FindEvaluation } from './gather.ts'
 
-export const storedEvaluation: FindEvaluation = async (reader, model, version, datasets) => {
+export const storedEvaluation: FindEvaluation = async (reader, model, version, { datasets, label }) => {
   const latest = await reader.first(
     z.object({ id: z.string() }),
     `SELECT id FROM evaluations WHERE model = ? AND version = ? AND state = 'succeeded'
        AND (json_array_length(?3) = 0 OR dataset IN (SELECT value FROM json_each(?3)))
+       AND (?4 IS NULL OR (request ->> '$.label' = ?4 AND request ->> '$.task' IS NULL AND request ->> '$.columns' = '{}'))
      ORDER BY id DESC LIMIT 1`,
-    [model, version, JSON.stringify(datasets)],
+    [model, version, JSON.stringify(datasets), label],
   )
   const result = latest && (await findEvaluation(reader, latest.id))?.result
   if (latest === undefined || result == null) return null

@@ -4,19 +4,20 @@ import { championAlias, resolveAlias } from '../registry/aliases.ts'
 import { findVersion, readManifest, type VersionRow } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
 import type { Evidence } from './judge.ts'
+import type { CountingEvaluations } from './policy.ts'
 
-/** The latest finished evaluation of a version over one of the snapshots, or over any where none is named. */
+/** The latest finished evaluation of a version that counts by the policy. */
 export type FindEvaluation = (
   reader: Reader,
   model: string,
   version: number,
-  datasets: readonly string[],
+  counting: CountingEvaluations,
 ) => Promise<Evidence['evaluation']>
 
 export async function gatherEvidence(
   reader: Reader,
   row: VersionRow,
-  datasets: readonly string[],
+  counting: CountingEvaluations,
   findEvaluation: FindEvaluation,
 ): Promise<Evidence> {
   const { model, version } = row
@@ -27,7 +28,7 @@ export async function gatherEvidence(
     ...ownOf(row),
     profiles: profilesOf(row),
     champion: championRow === undefined ? null : { version: championRow.version, ...ownOf(championRow) },
-    evaluation: await findEvaluation(reader, model, version, datasets),
+    evaluation: await findEvaluation(reader, model, version, counting),
   }
 }
 

@@ -38,6 +38,18 @@ const Transition = z.strictObject({
 })
 export type Transition = z.infer<typeof Transition>
 
+/** Which evaluations count: who may evaluate must not choose what the gates look at. */
+const CountingEvaluations = z.strictObject({
+  /** Snapshots (sha256) whose evaluations count; empty: any. */
+  datasets: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/, 'a snapshot is named by its sha256'))
+    .max(datasetsMax)
+    .default([]),
+  /** Only evaluations against this column count, and only without a task or a mapping of columns of their own; null: any. */
+  label: z.string().min(1).max(200).nullable().default(null),
+})
+export type CountingEvaluations = z.infer<typeof CountingEvaluations>
+
 export const PromotionPolicy = z
   .strictObject({
     /** What lies before each stage. */
@@ -50,11 +62,7 @@ export const PromotionPolicy = z
     rolloutFrom: z.enum(['development', 'staging', 'production']).default('development'),
     /** What a comparison with the champion is while there is none. */
     withoutChampion: z.enum(['undecided', 'pass']).default('undecided'),
-    /** Snapshots (sha256) whose evaluations count; empty: any. */
-    datasets: z
-      .array(z.string().regex(/^[0-9a-f]{64}$/, 'a snapshot is named by its sha256'))
-      .max(datasetsMax)
-      .default([]),
+    evaluations: CountingEvaluations.prefault({}),
   })
   .openapi('PromotionPolicy')
 export type PromotionPolicy = z.infer<typeof PromotionPolicy>

@@ -53,7 +53,7 @@ export async function standingOf(
   const nowMs = bench.hub.clock()
   const policy = await policyOf(tx, model)
   const aim = goal ?? stageAfter(row.stage) ?? 'production'
-  const evidence = await gatherEvidence(tx, row, policy.policy.datasets, bench.findEvaluation)
+  const evidence = await gatherEvidence(tx, row, policy.policy.evaluations, bench.findEvaluation)
   const judged = judgeGates(rulesOf(policy.policy, aim), evidence, policy.policy.withoutChampion)
   const made = {
     model,
