@@ -17,6 +17,7 @@ export const Inspection = z.object({
   nodes: z.number(),
   parameters: z.number(),
   tensorBytes: z.number(),
+  activations: z.object({ bytes: z.number(), unknown: z.number() }).optional(),
 })
 export type Inspection = z.infer<typeof Inspection>
 

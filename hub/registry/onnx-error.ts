@@ -3,6 +3,7 @@
 export type OnnxErrorCode =
   | 'not-onnx'
   | 'truncated'
+  | 'cyclic-graph'
   | 'external-data'
   | 'custom-domain'
   | 'too-complex'

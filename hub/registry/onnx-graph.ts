@@ -2,6 +2,7 @@
 // A tensor can stand in many places (initializers, attributes, subgraphs, functions, training graphs); all are visited,
 // because one that keeps its data in another file would make onnxruntime read that file.
 
+import { type Dataflow, emptyDataflow, type FlowNode } from './onnx-dataflow.ts'
 import { OnnxError } from './onnx-error.ts'
 import {
   attributeFields,
@@ -42,6 +43,8 @@ export type Tally = {
   /** The main graph and those for training. */
   graphs: Calls[]
   functions: FunctionBody[]
+  /** Of the main graph. */
+  flow: Dataflow
 }
 
 export function emptyTally(): Tally {
@@ -54,6 +57,7 @@ export function emptyTally(): Tally {
     initializers: new Set(),
     graphs: [],
     functions: [],
+    flow: emptyDataflow(),
   }
 }
 
@@ -67,7 +71,8 @@ export async function readMainGraph(wire: Wire, graph: Field, tally: Tally): Pro
   const calls: Calls = new Map()
   tally.graphs.push(calls)
   await walkMessage(wire, graph, graphFields, async (part) => {
-    if (part.number === 1) await walkNode(wire, part, calls, tally)
+    if (part.number === 1) tally.flow.nodes.push(await walkFlowNode(wire, part, calls, tally))
+    if (part.number === 13) await declareValue(wire, part, tally.flow.declared, identifierLengthMax)
     if (part.number === 5) tally.initializers.add(await walkTensor(wire, part, tally))
     if (part.number === 15) tally.initializers.add(await walkSparseTensor(wire, part, tally))
     if (part.number === 11) await declareValue(wire, part, tally.inputs)
@@ -109,21 +114,56 @@ export async function readDomain(wire: Wire, part: Field): Promise<string> {
   return domain === 'ai.onnx' ? '' : domain
 }
 
-async function walkSubgraph(wire: Wire, graph: Field, calls: Calls, tally: Tally): Promise<void> {
+/** A node of the main graph, with the values it takes and makes. */
+async function walkFlowNode(wire: Wire, field: Field, calls: Calls, tally: Tally): Promise<FlowNode> {
+  const { idOf } = tally.flow
+  const node: FlowNode = { inputs: [], outputs: [], captured: new Set() }
+  const own = new Set<number>()
+  const inside: Scope = { takes: (name) => node.captured.add(idOf(name)), makes: (name) => own.add(idOf(name)) }
+  const outside: Scope = {
+    takes: (name) => node.inputs.push(idOf(name)),
+    makes: (name) => node.outputs.push(idOf(name)),
+  }
+  await walkNode(wire, field, calls, tally, outside, inside)
+  for (const id of own) node.captured.delete(id)
+  return node
+}
+
+/** Hears of the values that a node takes and makes; one without a name is none. */
+type Scope = { takes(name: string): void; makes(name: string): void }
+
+async function walkSubgraph(wire: Wire, graph: Field, calls: Calls, tally: Tally, inside?: Scope): Promise<void> {
+  const makes = inside?.makes ?? (() => undefined)
   await walkMessage(wire, graph, graphFields, async (part) => {
-    if (part.number === 1) await walkNode(wire, part, calls, tally)
-    if (part.number === 5) await walkTensor(wire, part, tally)
-    if (part.number === 15) await walkSparseTensor(wire, part, tally)
+    if (part.number === 1) await walkNode(wire, part, calls, tally, inside, inside)
+    if (part.number === 5) makes(await walkTensor(wire, part, tally))
+    if (part.number === 15) makes(await walkSparseTensor(wire, part, tally))
+    if (part.number === 11 && inside !== undefined)
+      inside.makes((await readDeclaredValue(wire, part, identifierLengthMax)).name)
   })
 }
 
-async function walkNode(wire: Wire, node: Field, calls: Calls, tally: Tally): Promise<void> {
+/** `scope`: of the node itself; `inside`: of the nodes in its subgraphs. */
+async function walkNode(
+  wire: Wire,
+  node: Field,
+  calls: Calls,
+  tally: Tally,
+  scope?: Scope,
+  inside?: Scope,
+): Promise<void> {
   const operator = { domain: '', name: '', overload: '' }
+  const heard = async (part: Field, hear: (name: string) => void) => {
+    const name = await readText(wire, part, identifierLengthMax)
+    if (name !== '') hear(name)
+  }
   await walkMessage(wire, node, nodeFields, async (part) => {
+    if (part.number === 1 && scope !== undefined) await heard(part, scope.takes)
+    if (part.number === 2 && scope !== undefined) await heard(part, scope.makes)
     if (part.number === 4) operator.name = await readText(wire, part, identifierLengthMax)
     if (part.number === 7) operator.domain = await readDomain(wire, part)
     if (part.number === 8) operator.overload = await readText(wire, part, identifierLengthMax)
-    if (part.number === 5) await walkAttribute(wire, part, calls, tally)
+    if (part.number === 5) await walkAttribute(wire, part, calls, tally, inside)
   })
   const key = operatorKey(operator)
   const known = calls.get(key)
@@ -134,11 +174,11 @@ async function walkNode(wire: Wire, node: Field, calls: Calls, tally: Tally): Pr
   if (calls.size > distinctOperatorsMax) throw tooMany('different operators', distinctOperatorsMax)
 }
 
-async function walkAttribute(wire: Wire, attribute: Field, calls: Calls, tally: Tally): Promise<void> {
+async function walkAttribute(wire: Wire, attribute: Field, calls: Calls, tally: Tally, inside?: Scope): Promise<void> {
   await walkMessage(wire, attribute, attributeFields, async (part) => {
     if (part.number === 5 || part.number === 10) await walkTensor(wire, part, tally)
     if (part.number === 22 || part.number === 23) await walkSparseTensor(wire, part, tally)
-    if (part.number === 6 || part.number === 11) await walkSubgraph(wire, part, calls, tally)
+    if (part.number === 6 || part.number === 11) await walkSubgraph(wire, part, calls, tally, inside)
   })
 }
 
@@ -207,9 +247,9 @@ async function readDimensions(wire: Wire, part: Field): Promise<number> {
   return product
 }
 
-async function declareValue(wire: Wire, part: Field, values: DeclaredValue[]): Promise<void> {
-  values.push(await readDeclaredValue(wire, part))
-  if (values.length > declaredValuesMax) throw tooMany('inputs or outputs', declaredValuesMax)
+async function declareValue(wire: Wire, part: Field, values: DeclaredValue[], nameLengthMax?: number): Promise<void> {
+  values.push(await readDeclaredValue(wire, part, nameLengthMax))
+  if (values.length > declaredValuesMax) throw tooMany('inputs, outputs or described values', declaredValuesMax)
 }
 
 function tooMany(what: string, bound: number): OnnxError {

@@ -55,10 +55,14 @@ const otherKinds: Record<number, string> = {
 export type DeclaredValue = { name: string; kind: string | undefined; element: number; shape: number[] | undefined }
 
 /** @throws WireError, OnnxError */
-export async function readDeclaredValue(wire: Wire, field: Field): Promise<DeclaredValue> {
+export async function readDeclaredValue(
+  wire: Wire,
+  field: Field,
+  nameLengthMax = valueNameLengthMax,
+): Promise<DeclaredValue> {
   const value: DeclaredValue = { name: '', kind: undefined, element: 0, shape: undefined }
   await walkMessage(wire, field, valueFields, async (part) => {
-    if (part.number === 1) value.name = await readText(wire, part, valueNameLengthMax)
+    if (part.number === 1) value.name = await readText(wire, part, nameLengthMax)
     if (part.number === 2) await readType(wire, part, value)
   })
   return value
@@ -107,7 +111,7 @@ async function readShape(wire: Wire, shape: Field, dimensions: number[]): Promis
   await walkMessage(wire, shape, shapeFields, async (part) => {
     if (part.number === 1) dimensions.push(await readDimension(wire, part))
     if (dimensions.length > rankMax) {
-      throw new OnnxError('too-complex', `an input or output has more than ${rankMax} dimensions: reshape it`)
+      throw new OnnxError('too-complex', `an input, output or value has more than ${rankMax} dimensions: reshape it`)
     }
   })
   return dimensions

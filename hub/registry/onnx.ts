@@ -2,6 +2,7 @@
 // It decides whether the file may be registered at all; whether onnxruntime can run it is for score.ts to find out.
 
 import type { TensorSpec } from '@roost/shared/bundle/tensor.ts'
+import { type Activations, executionOrder, peakActivations } from './onnx-dataflow.ts'
 import { OnnxError } from './onnx-error.ts'
 import {
   type Calls,
@@ -37,6 +38,8 @@ export type OnnxSummary = {
   parameters: number
   /** Bytes these take in the file. */
   tensorBytes: number
+  /** What the values between nodes take at most, beside the weights. */
+  activations: Activations
 }
 
 /** What onnxruntime-node's CPU library has kernels for. com.microsoft is in that library on every platform: it is what
@@ -69,7 +72,9 @@ export async function inspectOnnx(source: RandomAccess): Promise<OnnxSummary> {
     throw new OnnxError('not-onnx', `the file names no ${missing}: ${await guessed(source)}`)
   }
   checkOperators(tally)
-  return summarise(head, tally)
+  const given = new Set([...tally.inputs.map(({ name }) => name), ...tally.initializers])
+  const order = executionOrder(tally.flow, given)
+  return summarise(head, tally, order)
 }
 
 async function readModel(wire: Wire, sizeBytes: number, head: Head, tally: Tally): Promise<void> {
@@ -155,7 +160,7 @@ function tooDeep(): OnnxError {
   return new OnnxError('too-complex', message)
 }
 
-function summarise(head: Head, tally: Tally): OnnxSummary {
+function summarise(head: Head, tally: Tally, order: readonly number[]): OnnxSummary {
   const given = tally.inputs.filter(({ name }) => !tally.initializers.has(name))
   const opsets = [...head.opsets].map(([domain, version]) => ({ domain: spokenDomain(domain), version }))
   return {
@@ -169,6 +174,7 @@ function summarise(head: Head, tally: Tally): OnnxSummary {
     nodes: tally.nodes,
     parameters: tally.parameters,
     tensorBytes: tally.tensorBytes,
+    activations: peakActivations(tally.flow, order, given, tally.outputs),
   }
 }
 

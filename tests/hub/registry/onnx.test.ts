@@ -284,6 +284,39 @@ describe('inspectOnnx', () => {
       'a weight of negative size',
       build.aModel({ ...aPlainGraph(), initializer: [{ ...build.floats('w', [1], [1]), dims: [-1n, -1n] }] }),
     ],
+    [
+      'cyclic-graph',
+      'nodes in a circle',
+      build.aModel({
+        ...aPlainGraph(),
+        node: [
+          build.node('Add', ['x', 'b'], ['a']),
+          build.node('Relu', ['a'], ['b']),
+          build.node('Relu', ['x'], ['y']),
+        ],
+      }),
+    ],
+    ['cyclic-graph', 'a node that takes its own output', aModelWithNode(build.node('Add', ['x', 'y'], ['y']))],
+    [
+      'cyclic-graph',
+      'a circle through a subgraph',
+      build.aModel({
+        ...aPlainGraph(),
+        node: [
+          {
+            ...build.node('If', ['x'], ['y']),
+            attribute: [build.graphAttribute('then_branch', { name: 's', node: [build.node('Relu', ['y'], ['z'])] })],
+          },
+        ],
+      }),
+    ],
+    [
+      'not-onnx',
+      'a value made twice',
+      build.aModel({ ...aPlainGraph(), node: ['Relu', 'Neg'].map((operator) => build.node(operator, ['x'], ['y'])) }),
+    ],
+    ['not-onnx', 'a value that is an input and made', aModelWithNode(build.node('Relu', ['y'], ['x']))],
+    ['not-onnx', 'a value made by none', aModelWithNode(build.node('Add', ['x', 'nothing'], ['y']))],
     ['not-onnx', 'a model without output', build.aModel({ ...aPlainGraph(), output: [] })],
     [
       'not-onnx',
@@ -320,6 +353,14 @@ describe('inspectOnnx', () => {
   const allowed: [string, Uint8Array][] = [
     ["onnxruntime's own operators", aModelWithNode(build.node('Gelu', ['x'], ['y'], [], 'com.microsoft'))],
     ['ai.onnx written out', aModelWithNode(build.node('Relu', ['x'], ['y'], [], 'ai.onnx'))],
+    [
+      'nodes in any order',
+      build.aModel({
+        ...aPlainGraph(),
+        node: [build.node('Relu', ['a'], ['y']), build.node('Relu', ['x'], ['a'])],
+      }),
+    ],
+    ['outputs without a name', aModelWithNode(build.node('Dropout', ['x', '', ''], ['y', '']))],
     ['trees', aModelWithNode(build.node('TreeEnsembleRegressor', ['x'], ['y'], [], 'ai.onnx.ml'))],
     [
       'functions 60 deep',
