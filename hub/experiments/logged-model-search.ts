@@ -2,7 +2,7 @@
 
 import type { Reader, Value } from '../storage/database.ts'
 import { type Comparison, FilterError, parseFilter, type Vocabulary } from './filter.ts'
-import { LoggedModelRow, modelColumns } from './logged-models.ts'
+import { type LoggedModelRow, loggedModelsWhere } from './logged-models.ts'
 import { type Fragment, matches } from './sql.ts'
 
 /** A metric counts only where it was measured on one of these. */
@@ -56,13 +56,13 @@ export function searchLoggedModels(reader: Reader, query: ModelQuery): Promise<L
   }
   const orders = query.orderBy.map(orderTerm)
   const where = [
-    'm.deleted_at IS NULL AND e.deleted_at IS NULL AND m.experiment IN (SELECT value FROM json_each(?))',
+    'e.deleted_at IS NULL AND m.experiment IN (SELECT value FROM json_each(?))',
     ...conditions.map(({ sql }) => sql),
   ]
   const args: Value[] = [JSON.stringify(query.experiments), ...[...conditions, ...orders].flatMap(({ args }) => args)]
-  return reader.all(
-    LoggedModelRow,
-    `SELECT ${modelColumns} FROM logged_models m JOIN experiments e ON e.id = m.experiment WHERE ${where.join(' AND ')}
+  return loggedModelsWhere(
+    reader,
+    `${where.join(' AND ')}
       ORDER BY ${[...orders.map(({ sql }) => sql), 'm.created_at DESC', 'm.id'].join(', ')} LIMIT ? OFFSET ?`,
     [...args, query.limit, query.offset],
   )

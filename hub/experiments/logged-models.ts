@@ -1,7 +1,7 @@
 // Logged models: what a run saved as a model, with its parameters, tags and the metrics that name it.
 
 import { z } from 'zod'
-import { jsonColumn, type Reader, type Statement } from '../storage/database.ts'
+import { jsonColumn, type Reader, type Statement, type Value } from '../storage/database.ts'
 
 export const modelStatuses = ['LOGGED_MODEL_PENDING', 'LOGGED_MODEL_READY', 'LOGGED_MODEL_UPLOAD_FAILED'] as const
 export const ModelStatus = z.enum(modelStatuses)
@@ -13,22 +13,19 @@ type Pair = { key: string; value: string }
 const metricsShownMax = 2_000
 
 const Pairs = jsonColumn(z.array(z.object({ key: z.string(), value: z.string() })))
-const Metrics = jsonColumn(
-  z.array(
-    z.object({
-      key: z.string(),
-      // zod's number is finite; SQLite writes an infinity as 9.0e+999, which JSON reads as one
-      value: z.custom<number>((value) => typeof value === 'number'),
-      is_nan: z.number(),
-      step: z.number(),
-      timestamp: z.number(),
-      run: z.string(),
-      dataset_name: z.string(),
-      dataset_digest: z.string(),
-    }),
-  ),
-)
-export const LoggedModelRow = z.object({
+const MetricRow = z.object({
+  model: z.string(),
+  key: z.string(),
+  // zod's own number is finite
+  value: z.custom<number>((value) => typeof value === 'number'),
+  is_nan: z.number(),
+  step: z.number(),
+  timestamp: z.number(),
+  run: z.string(),
+  dataset_name: z.string(),
+  dataset_digest: z.string(),
+})
+const PlainRow = z.object({
   id: z.string(),
   experiment: z.number(),
   artifact_location: z.string(),
@@ -42,32 +39,44 @@ export const LoggedModelRow = z.object({
   updated_at: z.number(),
   params: Pairs,
   tags: Pairs,
-  metrics: Metrics,
 })
-export type LoggedModelRow = z.infer<typeof LoggedModelRow>
+export type LoggedModelRow = z.infer<typeof PlainRow> & { metrics: z.infer<typeof MetricRow>[] }
 
 const pairs = (table: string) =>
   `(SELECT json_group_array(json_object('key', key, 'value', value)) FROM (SELECT key, value FROM ${table} WHERE model = m.id ORDER BY key))`
 
-/** Of `logged_models m JOIN experiments e`. */
-export const modelColumns = `m.id, m.experiment, e.artifact_location, m.name, m.model_type, m.source_run, m.status,
+const modelColumns = `m.id, m.experiment, e.artifact_location, m.name, m.model_type, m.source_run, m.status,
   m.status_message, m.created_by, m.created_at, m.updated_at,
-  ${pairs('logged_model_params')} AS params, ${pairs('logged_model_tags')} AS tags,
-  (SELECT json_group_array(json_object('key', key, 'value', value, 'is_nan', is_nan, 'step', step,
-      'timestamp', timestamp, 'run', run, 'dataset_name', dataset_name, 'dataset_digest', dataset_digest))
-    FROM (SELECT *, row_number() OVER (PARTITION BY key, dataset_name, dataset_digest
+  ${pairs('logged_model_params')} AS params, ${pairs('logged_model_tags')} AS tags`
+
+/** Those that are there. `rest`: conditions, order and limit over `logged_models m JOIN experiments e`. */
+export async function loggedModelsWhere(
+  reader: Reader,
+  rest: string,
+  args: readonly Value[],
+): Promise<LoggedModelRow[]> {
+  const rows = await reader.all(
+    PlainRow,
+    `SELECT ${modelColumns} FROM logged_models m JOIN experiments e ON e.id = m.experiment
+      WHERE m.deleted_at IS NULL AND ${rest}`,
+    args,
+  )
+  // as columns, not inside JSON: SQLite writes a double there with 15 digits of the 17 it has
+  const metrics = await reader.all(
+    MetricRow,
+    `SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY model, key, dataset_name, dataset_digest
         ORDER BY step DESC, timestamp DESC, value DESC) AS place
-      FROM logged_model_metrics WHERE model = m.id ORDER BY key, dataset_name)
-    WHERE place = 1 LIMIT ${metricsShownMax}) AS metrics`
+      FROM logged_model_metrics WHERE model IN (SELECT value FROM json_each(?)))
+      WHERE place = 1 ORDER BY model, key, dataset_name`,
+    [JSON.stringify(rows.map(({ id }) => id))],
+  )
+  const byModel = Map.groupBy(metrics, ({ model }) => model)
+  return rows.map((row) => ({ ...row, metrics: (byModel.get(row.id) ?? []).slice(0, metricsShownMax) }))
+}
 
 /** Undefined where there is none, or it is deleted. */
-export function findLoggedModel(reader: Reader, id: string): Promise<LoggedModelRow | undefined> {
-  return reader.first(
-    LoggedModelRow,
-    `SELECT ${modelColumns} FROM logged_models m JOIN experiments e ON e.id = m.experiment
-      WHERE m.id = ? AND m.deleted_at IS NULL`,
-    [id],
-  )
+export async function findLoggedModel(reader: Reader, id: string): Promise<LoggedModelRow | undefined> {
+  return (await loggedModelsWhere(reader, 'm.id = ?', [id]))[0]
 }
 
 export type NewLoggedModel = {

@@ -37,8 +37,9 @@ export const isArtifactUpload = (method: string, path: string): boolean =>
   method === 'PUT' && path.startsWith(`${artifacts}/`)
 
 export function addArtifactRoutes(app: MlflowApp, hub: Hub): void {
-  addProxyRoutes(app, hub)
+  // before the files, whose pattern fits it too
   addListRoutes(app, hub)
+  addProxyRoutes(app, hub)
   addRefusals(app)
 }
 

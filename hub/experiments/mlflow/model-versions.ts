@@ -5,7 +5,7 @@ import { mayTouchModel, modelsGranted, scoped } from '../../governance/access.ts
 import type { Hub } from '../../hub.ts'
 import { deleteVersion } from '../../registry/deletion.ts'
 import { editVersion, moveToStage } from '../../registry/edit.ts'
-import { askerOf, type MayMove } from '../../registry/edit-routes.ts'
+import { askerOf } from '../../registry/edit-routes.ts'
 import { Description } from '../../registry/metadata.ts'
 import type { Registrar } from '../../registry/registrar.ts'
 import { TagKey, TagValue } from '../../registry/tags.ts'
@@ -32,9 +32,9 @@ import { pageSize, text } from './request.ts'
 
 const Named = z.object({ name: Name, version: VersionNumber })
 
-export function addModelVersionRoutes(app: MlflowApp, hub: Hub, registrar: Registrar, mayMove: MayMove): void {
+export function addModelVersionRoutes(app: MlflowApp, hub: Hub, registrar: Registrar): void {
   addCreation(app, hub, registrar)
-  addEdits(app, hub, mayMove)
+  addEdits(app, hub)
   addReads(app, hub)
 }
 
@@ -69,7 +69,7 @@ function addCreation(app: MlflowApp, hub: Hub, registrar: Registrar): void {
   )
 }
 
-function addEdits(app: MlflowApp, hub: Hub, mayMove: MayMove): void {
+function addEdits(app: MlflowApp, hub: Hub): void {
   const { database, clock } = hub
   mlflowRoute(
     app,
@@ -139,7 +139,6 @@ function addEdits(app: MlflowApp, hub: Hub, mayMove: MayMove): void {
       await needVersion(hub, name, version)
       mayTouchModel(c, name)
       const stage = stageOf(wanted)
-      await mayMove(name, version, stage)
       await moveToStage(database, name, version, stage, clock(), askerOf(c))
       if (archive_existing_versions && (stage === 'staging' || stage === 'production')) {
         const others = await versionsWhere(database, 'v.model = ? AND v.stage = ? AND v.version <> ?', [

@@ -3,7 +3,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { HubEnv } from '../../governance/access.ts'
 import type { Hub } from '../../hub.ts'
-import type { MayMove } from '../../registry/edit-routes.ts'
 import type { Registrar } from '../../registry/registrar.ts'
 import { endpointNotFound, type MlflowApp } from './answer.ts'
 import { addArtifactRoutes } from './artifacts.ts'
@@ -17,8 +16,7 @@ import { addRunRoutes } from './run-routes.ts'
 import { addServerRoutes } from './server.ts'
 import { addTraceRoutes } from './traces.ts'
 
-/** `mayMove` throws where a version may not be put into a stage by hand. */
-export function mlflowRoutes(hub: Hub, registrar: Registrar, mayMove: MayMove = () => Promise.resolve()): MlflowApp {
+export function mlflowRoutes(hub: Hub, registrar: Registrar): MlflowApp {
   const app: MlflowApp = new OpenAPIHono<HubEnv>()
   addServerRoutes(app)
   addExperimentRoutes(app, hub)
@@ -28,7 +26,7 @@ export function mlflowRoutes(hub: Hub, registrar: Registrar, mayMove: MayMove = 
   addArtifactRoutes(app, hub)
   addLoggedModelRoutes(app, hub)
   addRegisteredModelRoutes(app, hub)
-  addModelVersionRoutes(app, hub, registrar, mayMove)
+  addModelVersionRoutes(app, hub, registrar)
   addTraceRoutes(app)
   endpointNotFound(app)
   return app
