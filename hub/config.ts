@@ -73,6 +73,8 @@ export const settings = {
       .optional(),
     may: 'an http:// or https:// address without user and password',
     what: 'where OpenLineage events are sent (nowhere)',
+    // what is refused may be a password, what is taken may have one in its query
+    secret: true,
   },
   ROOST_OPENLINEAGE_TOKEN: {
     schema: z.string().min(1).max(4096).optional(),

@@ -1,6 +1,7 @@
 // The capabilities of the hub, started in the order in which they need each other.
 
 import type { Routes } from './app.ts'
+import { datasetRoutes } from './datasets/routes.ts'
 import { createEvaluations } from './evaluation/evaluations.ts'
 import { evaluationRoutes } from './evaluation/routes.ts'
 import { mlflowRoutes } from './experiments/mlflow/routes.ts'
@@ -8,6 +9,9 @@ import { startFleet } from './fleet/fleet.ts'
 import { progressStatements } from './fleet/progress.ts'
 import { fleetRoutes } from './fleet/routes.ts'
 import type { Hub } from './hub.ts'
+import { deliverForever } from './lineage/openlineage/delivery.ts'
+import { openLineageRoutes, tellerOf } from './lineage/openlineage/routes.ts'
+import { lineageRoutes } from './lineage/routes.ts'
 import { storedEvaluation } from './promotion/evaluations.ts'
 import { createPromotion } from './promotion/promotion.ts'
 import { promotionRequestRoutes } from './promotion/request-routes.ts'
@@ -40,14 +44,19 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
   const registrar = createRegistrar(hub, score, promotion.consider)
   const evaluations = createEvaluations(hub, score, promotion.consider)
   const rollouts = createRollouts(hub, fleet)
-  const working = [runRollouts(hub, rollouts), expireForever(hub), evaluations.work()]
+  const { url, token } = hub.config.openLineage
+  const telling = url === undefined ? [] : [deliverForever(hub, { url, token }, tellerOf(hub.config))]
+  const working = [...telling, runRollouts(hub, rollouts), expireForever(hub), evaluations.work()]
   opened.defer(() => Promise.all(working).then(() => undefined))
   return {
     routes: [
       registryRoutes(hub, registrar),
+      datasetRoutes(hub),
       fleetRoutes(hub, fleet),
       telemetryRoutes(hub),
       rolloutRoutes(hub, rollouts),
+      lineageRoutes(hub),
+      openLineageRoutes(hub),
       evaluationRoutes(hub, score, evaluations),
       promotionRoutes(hub, promotion),
       promotionRequestRoutes(hub, promotion),

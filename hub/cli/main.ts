@@ -7,6 +7,7 @@ import hub from '../package.json' with { type: 'json' }
 import { addAuditCommands } from './audit.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
+import { addLineageCommand } from './lineage.ts'
 import { addModelCommands } from './models.ts'
 import { addRolloutCommands } from './rollouts.ts'
 import { addTokenCommands } from './tokens.ts'
@@ -24,6 +25,7 @@ addAuditCommands(program)
 addFleetCommands(program)
 addRolloutCommands(program)
 addWatchingCommands(program)
+addLineageCommand(program)
 
 try {
   await program.parseAsync()
