@@ -45,8 +45,9 @@ export const beyondRole = (role: Role, scopes: readonly string[]): string | unde
 export function areaOf(path: string): string {
   const [first = '', second = '', third = ''] = path.split('/').slice(1)
   if (first === 'v1') return second
-  // /api/2.0/mlflow, /api/2.0/mlflow-artifacts, and the same below /ajax-api
-  return (first === 'api' || first === 'ajax-api') && third.startsWith('mlflow') ? 'mlflow' : first
+  // MLflow's: /api/2.0/mlflow, /api/2.0/mlflow-artifacts, the same below /ajax-api, and two without any of it
+  const isMlflows = (first === 'api' || first === 'ajax-api') && third.startsWith('mlflow')
+  return isMlflows || first === 'get-artifact' || first === 'model-versions' ? 'mlflow' : first
 }
 
 /** The model that a path is about, where it names one: /v1/models/vibration/… */
