@@ -13,6 +13,7 @@ import { watchRequests } from './http-metrics.ts'
 import type { Hub } from './hub.ts'
 import { invalidRequest, Problem, problemResponse, problems } from './problem.ts'
 import { DatabaseError } from './storage/database.ts'
+import { isStreamedBody } from './streamed-bodies.ts'
 
 /** Largest body that is not an upload. */
 export const bodyBytesMax = 1_048_576
@@ -36,7 +37,7 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
     c.res.headers.set('x-request-id', c.get('requestId'))
   })
   app.use(watchRequests(hub.metrics))
-  app.use(limitBody(bodyBytesMax, isArtifactUpload))
+  app.use(limitBody(bodyBytesMax, (method, path) => isArtifactUpload(method, path) || isStreamedBody(method, path)))
 
   addOwnRoutes(app, hub)
   for (const routes of [governanceRoutes(hub), ...slices]) app.route('/', routes)

@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { z } from 'zod'
 import hub from '../package.json' with { type: 'json' }
 import { addAuditCommands } from './audit.ts'
+import { addDatasetCommands } from './datasets.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
 import { addLineageCommand } from './lineage.ts'
@@ -20,6 +21,7 @@ program
   .option('--new-admin-token', 'print a new admin token, for one who lost theirs')
   .action((options: { newAdminToken?: boolean }) => runHub(options))
 addModelCommands(program)
+addDatasetCommands(program)
 addTokenCommands(program)
 addAuditCommands(program)
 addFleetCommands(program)

@@ -1,13 +1,13 @@
 // `roost model …` and `roost sign`: register a version, look at versions, sign a manifest elsewhere and bring it back.
 
-import { constants, openAsBlob } from 'node:fs'
-import { access, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { encodeEnvelope, payloadTypes, signEnvelope } from '@roost/shared/trust/envelope.ts'
 import { decodePrivateKey } from '@roost/shared/trust/keys.ts'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { ModelDocument, VersionDocument } from '../registry/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { fileAsBlob } from './file-blob.ts'
 import { readJsonFile } from './json-file.ts'
 import { wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
@@ -98,14 +98,6 @@ export function addModelCommands(program: Command): void {
       await writeFile(options.out, encodeEnvelope(signEnvelope(payloadTypes.manifest, await readFile(manifest), [key])))
       process.stdout.write(`wrote ${options.out}, signed by ${key.keyid}\n`)
     })
-}
-
-/** Streamed from disk when it is sent.
- *  @throws Error naming the file where it cannot be read: openAsBlob itself names none */
-async function fileAsBlob(path: string, options?: { type: string }): Promise<Blob> {
-  await access(path, constants.R_OK)
-  if (!(await stat(path)).isFile()) throw new Error(`${path} is not a file`)
-  return openAsBlob(path, options)
 }
 
 /** The multipart body, its files streamed from disk. */

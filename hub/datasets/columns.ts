@@ -1,14 +1,13 @@
 // The columns of a snapshot, whole: for whoever runs a model over them. Read in a process of its own, in blocks of rows.
 
+import assert from 'node:assert'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
-import { type ColumnType, numberOf, textOf } from './cells.ts'
-import { type Growing, growing } from './growing.ts'
 import { charactersMax, valuesMax } from './limits.ts'
+import type { Block } from './reader/messages.ts'
+import { problemOf, readInProcess } from './reader-process.ts'
 import type { SchemaColumn } from './schema.ts'
-import { findSnapshot } from './snapshots.ts'
-import { openTable, type Table } from './table.ts'
-import { tooLarge } from './table-error.ts'
+import { needSnapshot } from './snapshots.ts'
 
 /** Truth values are 0 and 1, times milliseconds since 1970; NaN and null are missing. */
 export type Column = { kind: 'number'; values: Float64Array } | { kind: 'text'; values: (string | null)[] }
@@ -21,11 +20,22 @@ export async function readColumns(
   digest: string,
   wanted?: readonly string[],
 ): Promise<Columns> {
-  const snapshot = await findSnapshot(hub.database, digest)
-  if (snapshot === undefined) throw new Problem(404, 'not-found', 'Not found', `there is no snapshot ${digest}`)
+  const snapshot = await needSnapshot(hub.database, digest)
   const columns = chooseColumns(snapshot.columns, wanted)
-  const table = await openTable(hub.blobs.pathOf(snapshot.digest), snapshot.format)
-  return collectColumns(table, columns)
+  if (snapshot.rows * columns.length > valuesMax) {
+    throw problemOf(
+      'dataset-too-large',
+      `${snapshot.rows} rows of ${columns.length} columns; ${valuesMax} values are read at once, take fewer columns`,
+    )
+  }
+  const sinks = columns.map(({ type }) => (type === 'text' ? textSink() : numberSink(snapshot.rows)))
+  const request = { kind: 'read' as const, path: hub.blobs.pathOf(snapshot.digest), format: snapshot.format }
+  const asked = columns.map(({ name, type }) => ({ name, type }))
+  const { rows } = await readInProcess({ ...request, columns: asked }, 'read', (block) => {
+    for (const [i, values] of block.columns.entries()) sinks[i]?.take(values)
+  })
+  assert.equal(rows, snapshot.rows, 'a blob does not change')
+  return { rows, columns: new Map(columns.map(({ name }, i) => [name, (sinks[i] ?? numberSink(0)).column])) }
 }
 
 /** @throws Problem unknown-column */
@@ -46,53 +56,41 @@ export function chooseColumns(columns: readonly SchemaColumn[], wanted?: readonl
   return columns.filter(({ name }) => wanted.includes(name))
 }
 
-/** Reads them off a table, bounded.
- *  @throws TableError */
-export async function collectColumns(
-  table: Table,
-  wanted: readonly { name: string; type: ColumnType }[],
-): Promise<Columns> {
-  const sinks = wanted.map(({ name, type }) => ({ name, type, place: -1, numbers: growing(), texts: internedTexts() }))
-  let rows = 0
-  for await (const cells of table.rows) {
-    rows += 1
-    if (rows * sinks.length > valuesMax) {
-      throw tooLarge(`${sinks.length} columns of it are more than ${valuesMax} values; take fewer columns or rows`)
-    }
-    for (const sink of sinks) {
-      // JSON lines may bring a column late: before, it is missing
-      if (sink.place < 0) sink.place = table.names.indexOf(sink.name)
-      const cell = cells[sink.place]
-      if (sink.type === 'text') sink.texts.push(textOf(cell))
-      else sink.numbers.push(numberOf(cell, sink.type))
-    }
+type Sink = { column: Column; take(values: Block): void }
+
+function numberSink(rows: number): Sink {
+  const values = new Float64Array(rows)
+  let filled = 0
+  return {
+    column: { kind: 'number', values },
+    take: (block) => {
+      assert(block instanceof Float64Array)
+      values.set(block, filled)
+      filled += block.length
+    },
   }
-  return { rows, columns: new Map(sinks.map((sink) => [sink.name, finished(sink)])) }
-}
-
-type Texts = { push(text: string | null): void; values: (string | null)[] }
-
-function finished({ type, numbers, texts }: { type: ColumnType; numbers: Growing; texts: Texts }): Column {
-  return type === 'text' ? { kind: 'text', values: texts.values } : { kind: 'number', values: numbers.values() }
 }
 
 /** Equal texts are kept once. */
-function internedTexts(): Texts {
+function textSink(): Sink {
   const known = new Map<string, string>()
   const values: (string | null)[] = []
   let characters = 0
+  const keep = (text: string): string => {
+    const kept = known.get(text)
+    if (kept !== undefined) return kept
+    characters += text.length
+    if (characters > charactersMax) {
+      throw problemOf('dataset-too-large', `a column of texts is longer than ${charactersMax} characters`)
+    }
+    known.set(text, text)
+    return text
+  }
   return {
-    values,
-    push: (text) => {
-      if (text === null) return void values.push(null)
-      let kept = known.get(text)
-      if (kept === undefined) {
-        characters += text.length
-        if (characters > charactersMax) throw tooLarge(`a column of texts is longer than ${charactersMax} characters`)
-        known.set(text, text)
-        kept = text
-      }
-      values.push(kept)
+    column: { kind: 'text', values },
+    take: (block) => {
+      assert(!(block instanceof Float64Array))
+      for (const text of block) values.push(text === null ? null : keep(text))
     },
   }
 }

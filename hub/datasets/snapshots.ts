@@ -1,7 +1,8 @@
 // Datasets and snapshots in the database: finding them. What changes them is in changes.ts.
 
-import { Digest, Name } from '@roost/shared/protocol/names.ts'
+import { Digest } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
+import { notFound } from '../problem.ts'
 import { jsonColumn, type Reader } from '../storage/database.ts'
 import { ColumnSummary } from './summary.ts'
 import { formats } from './table.ts'
@@ -35,11 +36,12 @@ export type Snapshot = z.output<typeof SnapshotRow>
 const columns = `dataset, version, digest, format, size_bytes, row_count, columns, description, tags, revision,
   created_by, created_at`
 
-/** A reference that can name a snapshot: its digest, or `name/version`. */
-export const SnapshotReference = z.union([
-  Digest,
-  z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}\/[1-9]\d{0,8}$/, 'a snapshot is called by its digest or as name/version'),
-])
+const NumberedSnapshot = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\/[1-9]\d{0,8}$/, 'call a snapshot by its digest, or as name/version')
+
+/** How a request names a snapshot: its digest, or `name/version`. */
+export const SnapshotReference = z.union([Digest, NumberedSnapshot])
 
 /** The snapshot of that digest (where several datasets have it, the one that came first) or of that `name/version`. */
 export async function findSnapshot(reader: Reader, reference: string): Promise<Snapshot | undefined> {
@@ -52,10 +54,20 @@ export async function findSnapshot(reader: Reader, reference: string): Promise<S
   }
   if (!SnapshotReference.safeParse(reference).success) return undefined
   const [dataset = '', version = ''] = reference.split('/')
-  if (!Name.safeParse(dataset).success) return undefined
+  return findNumbered(reader, dataset, Number(version))
+}
+
+/** @throws Problem not-found */
+export async function needSnapshot(reader: Reader, reference: string): Promise<Snapshot> {
+  const snapshot = await findSnapshot(reader, reference)
+  if (snapshot === undefined) throw notFound('snapshot', reference)
+  return snapshot
+}
+
+export function findNumbered(reader: Reader, dataset: string, version: number): Promise<Snapshot | undefined> {
   return reader.first(SnapshotRow, `SELECT ${columns} FROM dataset_snapshots WHERE dataset = ? AND version = ?`, [
     dataset,
-    Number(version),
+    version,
   ])
 }
 

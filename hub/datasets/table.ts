@@ -17,8 +17,9 @@ export type Table = {
   place(): string
 }
 
-/** @throws TableError, here or while its rows are read */
-export function openTable(path: string, format: Format): Promise<Table> {
-  if (format === 'parquet') return parquetTable(path)
+/** @param wanted only these columns are needed: a format that can leaves out the others
+ *  @throws TableError, here or while its rows are read */
+export function openTable(path: string, format: Format, wanted?: readonly string[]): Promise<Table> {
+  if (format === 'parquet') return parquetTable(path, wanted)
   return Promise.resolve(format === 'csv' ? csvTable(path) : jsonLinesTable(path))
 }

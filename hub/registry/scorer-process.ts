@@ -3,13 +3,13 @@
 // written, no core dumped, CPU time limited (so that it ends even when the hub was killed while the model hangs), and
 // SIGKILL when it does not answer in time or is not needed any more.
 
-import { type ChildProcess, execFile, fork } from 'node:child_process'
-import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join, sep } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { limitProcess, packageFolders } from '../process-limits.ts'
 import { ScorerReply, type ScorerRequest, vectorsMax } from './scorer/messages.ts'
 import { ScoreError } from './scoring.ts'
 
@@ -51,7 +51,7 @@ export async function startScorer({ memoryBytes, cpuMs, startMs, modelPath }: Sc
   const scorer = attach(child, folder)
   try {
     await scorer.reply('up', { timeoutMs: startMs, late: `the process did not start within ${startMs} ms` })
-    await limit(child.pid, memoryBytes, cpuMs)
+    await limitProcess(child.pid, ownBytes + memoryBytes, cpuMs)
     return scorer
   } catch (error) {
     await scorer[Symbol.asyncDispose]()
@@ -64,29 +64,9 @@ const scorerPath = fileURLToPath(new URL('./scorer/main.ts', import.meta.url))
 /** What the scorer imports: its own folder, the shared code, the packages; not the hub's data, wherever it lies. */
 async function codeFolders(): Promise<string[]> {
   const { resolve } = createRequire(import.meta.url)
-  const packages = ['onnxruntime-node', 'zod'].map((name) => nodeModulesOf(resolve(name)))
+  const packages = packageFolders(import.meta.url, ['onnxruntime-node', 'zod'])
   const shared = await realpath(dirname(resolve('@roost/shared/package.json')))
-  return [dirname(scorerPath), fileURLToPath(new URL('../package.json', import.meta.url)), shared, ...new Set(packages)]
-}
-
-function nodeModulesOf(path: string): string {
-  const folder = `${sep}node_modules${sep}`
-  return path.slice(0, path.lastIndexOf(folder) + folder.length)
-}
-
-/** @throws Error where this system cannot do it: a model is never run without limits */
-async function limit(pid: number | undefined, memoryBytes: number, cpuMs: number): Promise<void> {
-  try {
-    const [, bareKibibytes] = /^VmData:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
-    if (bareKibibytes === undefined) throw new Error('no VmData')
-    const dataBytes = Number(bareKibibytes) * 1024 + ownBytes + memoryBytes
-    const limits = [`--data=${dataBytes}`, `--cpu=${Math.ceil(cpuMs / 1000)}`, '--fsize=0', '--core=0']
-    await promisify(execFile)('prlimit', [`--pid=${pid}`, ...limits])
-  } catch (cause) {
-    throw new Error('models are only run where their process can be limited: Linux with prlimit (util-linux)', {
-      cause,
-    })
-  }
+  return [dirname(scorerPath), fileURLToPath(new URL('../package.json', import.meta.url)), shared, ...packages]
 }
 
 function attach(child: ChildProcess, folder: string): Scorer {

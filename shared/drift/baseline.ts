@@ -76,7 +76,7 @@ export function buildBaseline(sample: Sample): Baseline {
 }
 
 /** Categories where the values are few and whole; else bins. Whole, because 0.1 is another number in float32. */
-function chooseScale(values: Float64Array): ColumnScale {
+export function chooseScale(values: Float64Array): ColumnScale {
   const distinct = new Set<number>()
   for (const value of values) {
     if (Number.isNaN(value)) continue
