@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from 'zod'
-import type { Reader } from '../storage/database.ts'
+import { jsonColumn, type Reader } from '../storage/database.ts'
 import type { Point } from './log.ts'
 import { RunRow, runColumns } from './runs.ts'
 import { RealColumn } from './sql.ts'
@@ -47,7 +47,7 @@ const MetricRow = z.object({
   timestamp: z.number(),
   step: z.number(),
 })
-const TextRow = z.object({ run, key: z.string(), value: z.string() })
+const TextsRow = z.object({ run, texts: jsonColumn(z.array(z.tuple([z.string(), z.string()]))) })
 const DatasetRow = z.object({
   run,
   name: z.string(),
@@ -75,8 +75,8 @@ async function readSome(reader: Reader, numbers: readonly number[]): Promise<Run
   const metrics = by(
     await reader.all(MetricRow, keyed('run_latest_metrics', 'v.value, v.is_nan, v.timestamp, v.step'), args),
   )
-  const params = by(await reader.all(TextRow, keyed('run_params', 'v.value'), args))
-  const tags = by(await reader.all(TextRow, keyed('run_tags', 'v.value'), args))
+  const params = await readTexts(reader, 'run_params', args)
+  const tags = await readTexts(reader, 'run_tags', args)
   const datasets = by(
     await reader.all(
       DatasetRow,
@@ -105,6 +105,21 @@ async function readSome(reader: Reader, numbers: readonly number[]): Promise<Run
       outputModels: outputs.get(number) ?? [],
     }
   })
+}
+
+/** All of a run in one row: a row costs more than what is in it. (Numbers would not survive SQLite's JSON to the bit.) */
+async function readTexts(
+  reader: Reader,
+  table: 'run_params' | 'run_tags',
+  args: readonly string[],
+): Promise<Map<number, { key: string; value: string }[]>> {
+  const rows = await reader.all(
+    TextsRow,
+    `SELECT v.run, json_group_array(json_array(k.key, v.value)) AS texts
+      FROM ${table} v JOIN run_keys k ON k.id = v.key WHERE v.run IN (SELECT value FROM json_each(?)) GROUP BY v.run`,
+    args,
+  )
+  return new Map(rows.map(({ run, texts }) => [run, texts.map(([key, value]) => ({ key, value }))]))
 }
 
 const by = <R extends { run: number }>(rows: R[]): Map<number, R[]> => Map.groupBy(rows, (row) => row.run)

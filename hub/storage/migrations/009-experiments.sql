@@ -190,3 +190,21 @@ CREATE TABLE artifacts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX artifacts_by_blob ON artifacts (sha256);
+
+-- What the planner should expect: rows, then rows for one value of each column of the index, for 100,000 runs. Without
+-- it SQLite takes a condition on a metric or a parameter for rare and begins at the wrong end. (ANALYZE of one table
+-- makes the table of statistics; of sqlite_schema it reads them again.)
+ANALYZE run_keys;
+DELETE FROM sqlite_stat1 WHERE tbl = 'run_keys';
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+  ('run_keys', 'sqlite_autoindex_run_keys_1', '20 1'),
+  ('runs', 'runs_by_start', '100000 100000 1 1'),
+  ('runs', 'sqlite_autoindex_runs_1', '100000 1'),
+  ('run_params', 'run_params_by_value', '1000000 100000 200'),
+  ('run_params', 'run_params', '1000000 10 1'),
+  ('run_tags', 'run_tags_by_value', '1000000 100000 200'),
+  ('run_tags', 'run_tags', '1000000 10 1'),
+  ('metric_points', 'metric_points', '10000000 100 10 1 1 1 1'),
+  ('run_latest_metrics', 'run_latest_metrics_by_value', '1000000 100000 100000 2'),
+  ('run_latest_metrics', 'run_latest_metrics', '1000000 10 1');
+ANALYZE sqlite_schema;
