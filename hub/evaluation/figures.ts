@@ -1,7 +1,7 @@
 // All figures of one model's answers, in one place: what is computed for which task, and under which name.
 // `prepare` does once what every resample of the bootstrap would do again.
 
-import { expectedCalibrationError, reliabilityBins } from './metrics/calibration.ts'
+import { assignBins, expectedCalibrationError, reliabilityBins } from './metrics/calibration.ts'
 import { accuracy, averageScores, type Confusion, classScores, confusionOf } from './metrics/confusion.ts'
 import { demographicParityDifference, equalisedOddsDifference, groupRates } from './metrics/fairness.ts'
 import { ascendingOrder, weightedQuantile } from './metrics/latency.ts'
@@ -95,11 +95,12 @@ function probabilityFigures(answers: ClassAnswers): FiguresOn {
   if (probabilities === undefined) return () => ({})
   const losses = logLosses(probabilities, labels)
   const briers = brierTerms(probabilities, labels)
-  const event = calibratedEvent(answers, probabilities)
+  const { probability, happened } = calibratedEvent(answers, probabilities)
+  const bins = assignBins(probability)
   return (weights) => ({
     log_loss: meanOf(losses.length, weights, (row) => losses[row] ?? 0),
     brier: meanOf(briers.length, weights, (row) => briers[row] ?? 0),
-    expected_calibration_error: expectedCalibrationError(reliabilityBins(event.probability, event.happened, weights)),
+    expected_calibration_error: expectedCalibrationError(reliabilityBins(probability, happened, weights, bins)),
   })
 }
 

@@ -42,17 +42,18 @@ export function findEvaluation(reader: Reader, id: string): Promise<EvaluationRo
   return reader.first(EvaluationRow, `SELECT ${columns}, result FROM evaluations WHERE id = ?`, [id])
 }
 
-/** The newest of a version that succeeded. */
+/** The newest of a version that succeeded, over one of these snapshots (digests), or over any where none is named. */
 export async function latestEvaluation(
   reader: Reader,
   model: string,
   version: number,
+  datasets: readonly string[] = [],
 ): Promise<StoredEvaluation | undefined> {
   const row = await reader.first(
     EvaluationRow,
     `SELECT ${columns}, result FROM evaluations WHERE model = ? AND version = ? AND state = 'succeeded'
-      ORDER BY id DESC LIMIT 1`,
-    [model, version],
+      AND (? = '[]' OR dataset IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT 1`,
+    [model, version, JSON.stringify(datasets), JSON.stringify(datasets)],
   )
   return row === undefined || row.result === null ? undefined : { ...row, result: row.result }
 }

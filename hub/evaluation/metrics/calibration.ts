@@ -18,12 +18,17 @@ export type ReliabilityBin = {
   frequency: number | null
 }
 
+/** The bin of each probability. */
+export const assignBins = (probability: Float64Array): Uint8Array => Uint8Array.from(probability, binOf)
+
 /** @param probability of an event for each row
- *  @param happened whether it did */
+ *  @param happened whether it did
+ *  @param bins from `assignBins`, where many resamples share them */
 export function reliabilityBins(
   probability: Float64Array,
   happened: (row: number) => boolean,
   weights?: Weights,
+  bins = assignBins(probability),
 ): ReliabilityBin[] {
   const rows = new Float64Array(calibrationBins)
   const probabilities = new Float64Array(calibrationBins)
@@ -32,7 +37,7 @@ export function reliabilityBins(
     const weight = weights === undefined ? 1 : (weights[row] ?? 0)
     if (weight === 0) continue
     const p = probability[row] ?? 0
-    const bin = binOf(p)
+    const bin = bins[row] ?? 0
     rows[bin] = (rows[bin] ?? 0) + weight
     probabilities[bin] = (probabilities[bin] ?? 0) + weight * p
     if (happened(row)) events[bin] = (events[bin] ?? 0) + weight
