@@ -5,6 +5,7 @@ import { datasetRoutes } from './datasets/routes.ts'
 import { createEvaluations } from './evaluation/evaluations.ts'
 import { evaluationRoutes } from './evaluation/routes.ts'
 import { mlflowRoutes } from './experiments/mlflow/routes.ts'
+import { runRoutes } from './experiments/routes.ts'
 import { startFleet } from './fleet/fleet.ts'
 import { progressStatements } from './fleet/progress.ts'
 import { fleetRoutes } from './fleet/routes.ts'
@@ -60,6 +61,7 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       evaluationRoutes(hub, score, evaluations),
       promotionRoutes(hub, promotion),
       promotionRequestRoutes(hub, promotion),
+      runRoutes(hub),
       mlflowRoutes(hub, registrar),
     ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },

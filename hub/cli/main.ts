@@ -6,11 +6,13 @@ import { z } from 'zod'
 import hub from '../package.json' with { type: 'json' }
 import { addAuditCommands } from './audit.ts'
 import { addDatasetCommands } from './datasets.ts'
+import { addEvaluateCommand } from './evaluate.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
 import { addLineageCommand } from './lineage.ts'
 import { addModelCommands } from './models.ts'
 import { addRolloutCommands } from './rollouts.ts'
+import { addRunCommands } from './runs.ts'
 import { addTokenCommands } from './tokens.ts'
 import { addWatchingCommands } from './watching.ts'
 
@@ -22,10 +24,12 @@ program
   .action((options: { newAdminToken?: boolean }) => runHub(options))
 addModelCommands(program)
 addDatasetCommands(program)
+addEvaluateCommand(program)
 addTokenCommands(program)
 addAuditCommands(program)
 addFleetCommands(program)
 addRolloutCommands(program)
+addRunCommands(program)
 addWatchingCommands(program)
 addLineageCommand(program)
 
