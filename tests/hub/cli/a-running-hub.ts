@@ -4,11 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import type { Routes } from '../../../hub/app.ts'
 import { readConfig } from '../../../hub/config.ts'
+import type { Hub } from '../../../hub/hub.ts'
 import { startHub } from '../../../hub/start.ts'
 import type { Database } from '../../../hub/storage/database.ts'
 
-export type RunningHub = AsyncDisposable & { url: string; token: string; folder: string; database: Database }
+export type RunningHub = AsyncDisposable & {
+  url: string
+  token: string
+  folder: string
+  database: Database
+  hub: Hub
+  app: Routes
+}
 
 export async function aRunningHub(): Promise<RunningHub> {
   const folder = mkdtempSync(join(tmpdir(), 'roost-cli-'))
@@ -22,6 +31,8 @@ export async function aRunningHub(): Promise<RunningHub> {
     token: started.adminToken ?? '',
     folder,
     database: started.hub.database,
+    hub: started.hub,
+    app: started.app,
     [Symbol.asyncDispose]: async () => {
       await started.close()
       rmSync(folder, { recursive: true, force: true })
