@@ -8,7 +8,7 @@ import { decisionStatement, rolloutsByState, statementsOf } from '../rollouts/st
 import type { Reader } from '../storage/database.ts'
 import { close, closeStale } from './asking.ts'
 import { putHold } from './holds.ts'
-import { movesOf, moveVersion, requestBehind, takeBack } from './moves.ts'
+import { movesOf, moveVersion, requestBehind, returnAlias, takeBack } from './moves.ts'
 import { authorsOf, revokedAmong, samePerson } from './persons.ts'
 import { stageAfterRevocation } from './pipeline.ts'
 import type { Promotion } from './promotion.ts'
@@ -191,6 +191,7 @@ async function takenBack(
   return joined(
     { statements: [hold], changes: [] },
     moving,
+    await returnAlias(tx, { model, version, actor }, nowMs),
     open,
     await pausedRollouts(tx, model, version, why, actor, nowMs),
   )

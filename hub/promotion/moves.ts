@@ -92,37 +92,43 @@ export async function moveVersion(tx: Reader, move: Move, policy: PromotionPolic
 }
 
 /** Takes the version back to `to`. Where it was in production and leaves nobody there, those it displaced return,
- *  except where somebody has moved them since or their own approval was revoked; so does the alias. */
+ *  except where somebody has moved them since or their own approval was revoked. */
 export async function takeBack(tx: Reader, move: Move, nowMs: number): Promise<Written> {
-  const { model, version, from_stage, actor } = move
+  const { model, version, from_stage } = move
   const written = nothing()
   add(written, model, move, nowMs)
-  if (from_stage !== 'production') return written
-  const moves = await movesOf(tx, model, version)
-  const undo = moves.find(({ to_stage, kind }) => to_stage === 'production' && kind !== 'restored')?.undo
-  if (undo === undefined) return written
   const others = (await inProduction(tx, model)).filter((other) => other !== version)
-  if (others.length === 0) {
-    for (const { version: other, to } of undo.displaced) {
-      const row = await findVersion(tx, model, other)
-      if (row === undefined || row.stage !== to || (await revokedHold(tx, model, other)) !== undefined) continue
-      const reason = `version ${version}, which took its place, was taken back`
-      add(
-        written,
-        model,
-        { ...move, version: other, from_stage: to, to_stage: 'production', kind: 'restored', reason },
-        nowMs,
-      )
-    }
+  if (from_stage !== 'production' || others.length > 0) return written
+  for (const { version: other, to } of (await undoOf(tx, model, version))?.displaced ?? []) {
+    const row = await findVersion(tx, model, other)
+    if (row === undefined || row.stage !== to || (await revokedHold(tx, model, other)) !== undefined) continue
+    const reason = `version ${version}, which took its place, was taken back`
+    const back: Move = { ...move, version: other, from_stage: to, to_stage: 'production', kind: 'restored', reason }
+    add(written, model, back, nowMs)
   }
-  const { alias } = undo
-  if (alias === null || (await resolveAlias(tx, model, alias.name)) !== version) return written
-  const before = await stillGood(tx, model, alias.before, version)
-  written.statements.push(
-    before === null ? removeAlias(model, alias.name) : setAlias(model, alias.name, before, actor, nowMs),
-  )
-  written.changes.push(aliasChange(model, alias.name, actor, version, before))
   return written
+}
+
+/** The alias that the version got in production points again where it did before, or is removed; not where somebody has
+ *  pointed it elsewhere since. */
+export async function returnAlias(
+  tx: Reader,
+  { model, version, actor }: Pick<Move, 'model' | 'version' | 'actor'>,
+  nowMs: number,
+): Promise<Written> {
+  const alias = (await undoOf(tx, model, version))?.alias ?? null
+  if (alias === null || (await resolveAlias(tx, model, alias.name)) !== version) return nothing()
+  const before = await stillGood(tx, model, alias.before, version)
+  return {
+    statements: [before === null ? removeAlias(model, alias.name) : setAlias(model, alias.name, before, actor, nowMs)],
+    changes: [aliasChange(model, alias.name, actor, version, before)],
+  }
+}
+
+/** What undoes the version's last move into production. */
+async function undoOf(tx: Reader, model: string, version: number): Promise<Undo | undefined> {
+  const moves = await movesOf(tx, model, version)
+  return moves.find(({ to_stage, kind }) => to_stage === 'production' && kind !== 'restored')?.undo
 }
 
 /** The version an alias may point at again. */
