@@ -16,7 +16,7 @@ export function addTraceRoutes(app: MlflowApp): void {
     path: '/v1/traces',
     summary: 'MLflow: spans (OTLP over HTTP); they are not kept',
     ...scoped('ci'),
-    request: { body: { content: { 'application/x-protobuf': { schema: { type: 'string', format: 'binary' } } } } },
+    request: { body: { content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } } },
     responses: { 200: { description: 'Taken' } },
   })
   app.openAPIRegistry.registerPath(spans)
