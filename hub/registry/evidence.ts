@@ -15,7 +15,15 @@ import { type Score, ScoreError } from './scoring.ts'
 import type { BaselineSummary } from './store.ts'
 import { assertFits, type Column, type TrainingRows } from './training-rows.ts'
 
-export type Evidence = { golden: Golden | undefined; baseline: Baseline | undefined; summary: BaselineSummary }
+export type Evidence = {
+  golden: Golden | undefined
+  baseline: Baseline | undefined
+  summary: BaselineSummary
+  /** Of the first inferences, in their order. */
+  tookMs: number[]
+}
+/** Enough for a median. */
+const timesMax = 1_000
 
 export type Model = {
   path: string
@@ -37,19 +45,26 @@ export async function gatherEvidence(
   const upload = given ?? (rows?.inputs && drawGolden(rows.inputs, rows.rows))
   const vectors = upload?.vectors.map(({ inputs }) => inputs) ?? []
   const goldenOutputs: Tensors[] = []
+  const tookMs: number[] = []
   const outputs = watch(model.outputs, 'output')
   assertFits((rows?.rows ?? 0) * outputs.columns.length)
-  for await (const scored of scoreAll(model, [...vectors], rows, score)) {
+  for await (const scored of scoreAll(model, [...vectors], rows, score, tookMs)) {
     if (goldenOutputs.length < vectors.length) goldenOutputs.push(scored)
     else outputs.look(scored)
   }
   const golden = upload && completeGolden(upload, goldenOutputs)
   const columns = rows === undefined ? goldenColumns(model, golden) : rowColumns(rows, outputs.columns)
   const baseline = columns.length === 0 ? undefined : buildBaseline({ ...timing(rows), columns, window: model.window })
-  return { golden, baseline, summary: summarise(baseline, rows) }
+  return { golden, baseline, summary: summarise(baseline, rows), tookMs }
 }
 
-async function* scoreAll(model: Model, golden: readonly Tensors[], rows: TrainingRows | undefined, score: Score) {
+async function* scoreAll(
+  model: Model,
+  golden: readonly Tensors[],
+  rows: TrainingRows | undefined,
+  score: Score,
+  tookMs: number[],
+) {
   const { path, inputs, outputs, limits } = model
   function* vectors() {
     yield* golden
@@ -57,7 +72,10 @@ async function* scoreAll(model: Model, golden: readonly Tensors[], rows: Trainin
     for (let row = 0; row < rows.rows; row++) yield rowTensors(rows.inputs, row)
   }
   try {
-    yield* score({ path, inputs, outputs, limits, vectors: vectors() })
+    const onTimes = (times: readonly number[]) => {
+      tookMs.push(...times.slice(0, timesMax - tookMs.length))
+    }
+    yield* score({ path, inputs, outputs, limits, vectors: vectors(), onTimes })
   } catch (error) {
     if (!(error instanceof ScoreError)) throw error
     if (error.code === 'busy') throw new Problem(503, 'busy', 'Try again later', error.message, { cause: error })

@@ -5,7 +5,9 @@ import { OnnxError } from './onnx-error.ts'
 import type { DeclaredValue } from './onnx-types.ts'
 
 /** `captured`: what the node's subgraphs take from outside themselves, as far as it is known there. */
-export type FlowNode = { inputs: number[]; outputs: number[]; captured: Set<number> }
+export type FlowNode = { inputs: number[]; outputs: number[]; captured: ReadonlySet<number> }
+/** Of the many nodes without subgraphs: one set for each would be most of what a large graph takes. */
+export const noneCaptured: ReadonlySet<number> = new Set()
 
 export type Dataflow = {
   idOf(name: string): number
@@ -36,15 +38,12 @@ export function emptyDataflow(): Dataflow {
  *  @throws OnnxError not-onnx, cyclic-graph */
 export function executionOrder(flow: Dataflow, given: ReadonlySet<string>): number[] {
   const makers = makersOf(flow, given)
+  const isInOrder = flow.nodes.every((node, i) => takenBy(node).every((id) => (makers.get(id) ?? -1) < i))
+  if (isInOrder) return flow.nodes.map((_, i) => i)
   const waitsFor = flow.nodes.map((node) => {
-    const makersBefore = new Set<number>()
-    for (const id of takenBy(node)) {
-      const maker = makers.get(id)
-      if (maker !== undefined) makersBefore.add(maker)
-    }
-    return makersBefore
+    const before = takenBy(node).flatMap((id) => makers.get(id) ?? [])
+    return new Set(before)
   })
-  if (waitsFor.every((before, i) => [...before].every((maker) => maker < i))) return flow.nodes.map((_, i) => i)
   return sorted(flow, waitsFor)
 }
 
@@ -71,7 +70,7 @@ function makersOf(flow: Dataflow, given: ReadonlySet<string>): Map<number, numbe
   return makers
 }
 
-const takenBy = ({ inputs, captured }: FlowNode): number[] => [...inputs, ...captured]
+const takenBy = ({ inputs, captured }: FlowNode): number[] => (captured.size === 0 ? inputs : [...inputs, ...captured])
 
 /** Kahn's algorithm.
  *  @throws OnnxError cyclic-graph */

@@ -2,7 +2,7 @@
 // A tensor can stand in many places (initializers, attributes, subgraphs, functions, training graphs); all are visited,
 // because one that keeps its data in another file would make onnxruntime read that file.
 
-import { type Dataflow, emptyDataflow, type FlowNode } from './onnx-dataflow.ts'
+import { type Dataflow, emptyDataflow, type FlowNode, noneCaptured } from './onnx-dataflow.ts'
 import { OnnxError } from './onnx-error.ts'
 import {
   attributeFields,
@@ -117,16 +117,27 @@ export async function readDomain(wire: Wire, part: Field): Promise<string> {
 /** A node of the main graph, with the values it takes and makes. */
 async function walkFlowNode(wire: Wire, field: Field, calls: Calls, tally: Tally): Promise<FlowNode> {
   const { idOf } = tally.flow
-  const node: FlowNode = { inputs: [], outputs: [], captured: new Set() }
-  const own = new Set<number>()
-  const inside: Scope = { takes: (name) => node.captured.add(idOf(name)), makes: (name) => own.add(idOf(name)) }
+  const node: FlowNode = { inputs: [], outputs: [], captured: noneCaptured }
+  let captured: Set<number> | undefined
+  let own: Set<number> | undefined
+  const inside: Scope = {
+    takes: (name) => {
+      captured ??= new Set()
+      captured.add(idOf(name))
+    },
+    makes: (name) => {
+      own ??= new Set()
+      own.add(idOf(name))
+    },
+  }
   const outside: Scope = {
     takes: (name) => node.inputs.push(idOf(name)),
     makes: (name) => node.outputs.push(idOf(name)),
   }
   await walkNode(wire, field, calls, tally, outside, inside)
-  for (const id of own) node.captured.delete(id)
-  return node
+  if (captured === undefined) return node
+  for (const id of own ?? []) captured.delete(id)
+  return { ...node, captured }
 }
 
 /** Hears of the values that a node takes and makes; one without a name is none. */

@@ -17,11 +17,13 @@ import { type CompiledFeatures, compileFeatures, FeatureError } from '@roost/sha
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
 import type { StagedBlob } from '../storage/blobs.ts'
+import { judgeProfiles } from './compatibility.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import { parseGolden } from './golden.ts'
 import { assertNoRepeat, assertNotDeleted, insertVariant, insertVersion } from './insert.ts'
 import { type Inspection, inspectModel } from './inspection.ts'
 import { limitsFor, type Metadata, parseMetadata } from './metadata.ts'
+import { readProfiles } from './profiles.ts'
 import { readRows } from './sample.ts'
 import type { Score } from './scoring.ts'
 import { rowsByColumns, rowsByFeatures } from './training-rows.ts'
@@ -55,10 +57,19 @@ export async function register(
   await assertNotDeleted(hub.database, model)
   await assertNoRepeat(hub.database, model, content)
   const inspection = await inspectModel(source.model)
-  const { manifest: draft, baseline } = await draftManifest(hub, score, source, metadata, inspection)
+  const { manifest: draft, baseline, tookMs } = await draftManifest(hub, score, source, metadata, inspection)
+  const measured = {
+    inspection,
+    limits: draft.limits,
+    meantFor: draft.profiles,
+    modelBytes: source.model.sizeBytes,
+    bundleBytes: draft.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    tookMs,
+  }
+  const compatibility = judgeProfiles(measured, await readProfiles())
   await source.model.keep()
   const created_at = hub.clock()
-  const made = { created_by: createdBy, created_at, content, inspection, baseline }
+  const made = { created_by: createdBy, created_at, content, inspection, baseline, compatibility }
   const variant = requestId === undefined ? made : { ...made, requestId }
   const makeManifest = (version: number, counter: number) => {
     const manifest: Manifest = { ...draft, model, version, counter, created: new Date(created_at).toISOString() }
@@ -87,7 +98,11 @@ function assertOnlyOfVariant(metadata: Metadata): void {
   throw new Problem(422, 'not-of-a-variant', 'Not of a variant', detail, { field: `metadata.${field}` })
 }
 
-type Draft = { manifest: Omit<Manifest, 'model' | 'version' | 'counter' | 'created'>; baseline: Evidence['summary'] }
+type Draft = {
+  manifest: Omit<Manifest, 'model' | 'version' | 'counter' | 'created'>
+  baseline: Evidence['summary']
+  tookMs: number[]
+}
 
 async function draftManifest(
   hub: Hub,
@@ -133,7 +148,7 @@ async function draftManifest(
     window,
     ...(task === undefined ? {} : { task }),
   }
-  return { manifest, baseline: evidence.summary }
+  return { manifest, baseline: evidence.summary, tookMs: evidence.tookMs }
 }
 
 const jsonBytes = (part: unknown): Uint8Array => Buffer.from(JSON.stringify(part))

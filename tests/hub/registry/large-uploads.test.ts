@@ -79,6 +79,44 @@ test('500 MB pass through a hub that grows by less than a fifth of that', async 
   expect([blob.status, await blob.text()]).toEqual([206, 'aaaaaaaaaa'])
 })
 
+const field = (number: number, payload: Uint8Array): Uint8Array =>
+  Buffer.concat([Uint8Array.from([...varint(8 * number + 2), ...varint(payload.length)]), payload])
+
+/** A file that starts as ONNX does (IR 8, opset 17) and whose graph is `parts`, as many times as fit into 20 MB. */
+function aBomb(part: (i: number) => Uint8Array): Uint8Array {
+  const parts: Uint8Array[] = []
+  for (let i = 0, left = 20_000_000; left > 0; left -= parts.at(-1)?.length ?? 0) parts.push(part(i))
+  return Buffer.concat([
+    Uint8Array.from([0x08, 8]),
+    field(8, Uint8Array.from([0x10, 17])),
+    field(7, Buffer.concat(parts)),
+  ])
+}
+
+test('files made to fill the memory of whoever reads them are refused, and do not', async () => {
+  const name = (i: number) => Buffer.from(`value-${i}-`.padEnd(1000, 'x'))
+  const dimensions = field(1, new Uint8Array(20_000_000).fill(1))
+  const bombs: Record<string, Uint8Array> = {
+    'values of long names': aBomb((i) => field(1, Buffer.concat([field(2, name(i)), field(4, Buffer.from('Relu'))]))),
+    'one node that takes everything': aBomb(() => field(1, Buffer.alloc(3_000_000, field(1, Buffer.from('x'))))),
+    'nodes without end': aBomb(() => Buffer.alloc(100_000, field(1, new Uint8Array(0)))),
+    'described values without end': aBomb(() => Buffer.alloc(100_000, field(13, new Uint8Array(0)))),
+    'inputs without end': aBomb(() => Buffer.alloc(100_000, field(11, new Uint8Array(0)))),
+    'weights without end': aBomb(() => Buffer.alloc(100_000, field(5, Uint8Array.from([0x08, 0])))),
+    'a weight of 20 million dimensions': aBomb(() => field(5, dimensions)),
+  }
+  await using hub = await aHubProcess({ folder })
+  expect((await send(hub, asPart(aLargeModel(mebibyte)))).status).toBe(201)
+  const before = await peakMemory(hub.pid)
+  for (const [what, bytes] of Object.entries(bombs)) {
+    const response = await send(hub, asPart([bytes]))
+    expect([what, response.status, await response.json()]).toMatchObject([what, 422, { code: 'too-complex' }])
+  }
+  const grown = (await peakMemory(hub.pid)) - before
+  console.log(`the hub grew by ${Math.round(grown / mebibyte)} MiB over ${Object.keys(bombs).length} bombs`)
+  expect(grown).toBeLessThan(300 * mebibyte)
+})
+
 test('an upload over the limit is cut there and its sender is told, though it would send for ever', async () => {
   await using hub = await aHubProcess({ folder, environment: { ROOST_UPLOAD_BYTES_MAX: String(mebibyte) } })
   let sent = 0
