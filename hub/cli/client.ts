@@ -4,7 +4,13 @@ import { z } from 'zod'
 
 export type Client = {
   get<T>(path: string, schema: z.ZodType<T>): Promise<T>
-  send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: unknown, schema: z.ZodType<T>): Promise<T>
+  send<T>(
+    method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    body: unknown,
+    schema: z.ZodType<T>,
+    headers?: Record<string, string>,
+  ): Promise<T>
   bytes(path: string): Promise<Uint8Array>
   /** For answers that may be of any length. */
   stream(path: string): Promise<ReadableStream<Uint8Array>>
@@ -26,8 +32,13 @@ const Problem = z.object({ title: z.string(), detail: z.string().optional(), fie
 /** @param url where the hub listens, e.g. http://127.0.0.1:7070
  *  @throws RequestError for every answer that is not a success, and where no hub answers */
 export function createClient(url: string, token: string): Client {
-  const request = async (method: string, path: string, body: unknown): Promise<Response> => {
-    const headers: Record<string, string> = { authorization: `Bearer ${token}` }
+  const request = async (
+    method: string,
+    path: string,
+    body: unknown,
+    more: Record<string, string> = {},
+  ): Promise<Response> => {
+    const headers: Record<string, string> = { ...more, authorization: `Bearer ${token}` }
     if (body !== undefined && !isRaw(body)) headers['content-type'] = 'application/json'
     if (method === 'POST') headers['idempotency-key'] = crypto.randomUUID()
     let response: Response
@@ -51,7 +62,7 @@ export function createClient(url: string, token: string): Client {
 
   return {
     get: async (path, schema) => parsed(await request('GET', path, undefined), schema),
-    send: async (method, path, body, schema) => parsed(await request(method, path, body), schema),
+    send: async (method, path, body, schema, headers) => parsed(await request(method, path, body, headers), schema),
     bytes: async (path) => (await request('GET', path, undefined)).bytes(),
     stream: async (path) => (await request('GET', path, undefined)).body ?? new ReadableStream(),
   }

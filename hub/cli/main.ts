@@ -11,6 +11,7 @@ import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
 import { addLineageCommand } from './lineage.ts'
 import { addModelCommands } from './models.ts'
+import { addPromotionCommands } from './promote.ts'
 import { addRolloutCommands } from './rollouts.ts'
 import { addRunCommands } from './runs.ts'
 import { addTokenCommands } from './tokens.ts'
@@ -29,6 +30,7 @@ addTokenCommands(program)
 addAuditCommands(program)
 addFleetCommands(program)
 addRolloutCommands(program)
+addPromotionCommands(program)
 addRunCommands(program)
 addWatchingCommands(program)
 addLineageCommand(program)
