@@ -1,4 +1,4 @@
-// npm run bench -- [name…] [--json]: runs the named benchmarks, or all, and prints a table or JSON lines.
+// npm run bench -- [name…] [--json] [--runs <count>]: runs the named benchmarks, or all, and prints a table or JSON lines.
 // Each measures its own physical limit in the same run and states the ratio to it; see docs/benchmarks.md.
 
 import { spawnSync } from 'node:child_process'
@@ -10,12 +10,24 @@ import { ingest } from './ingest.ts'
 import { recorder } from './recorder.ts'
 import { registry } from './registry.ts'
 import type { BenchResult } from './result.ts'
+import { runsByDefault, runsSearch } from './runs-search.ts'
 
-const benches: Record<string, () => Promise<BenchResult[]>> = { inference, ingest, recorder, footprint, registry }
+const benches: Record<string, () => Promise<BenchResult[]>> = {
+  inference,
+  ingest,
+  recorder,
+  footprint,
+  registry,
+  'runs-search': () => runsSearch(runCount()),
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    // how many runs bench runs-search looks through
+    runs: { type: 'string', default: String(runsByDefault) },
+  },
 })
 const unknown = positionals.filter((name) => !(name in benches))
 if (unknown.length > 0) {
@@ -41,7 +53,7 @@ async function runHere(name: string): Promise<void> {
 
 /** In a process of its own: what one leaves behind as garbage would be counted off the memory of the next. */
 function runAlone(name: string): void {
-  const args = [import.meta.filename, name, ...(values.json ? ['--json'] : [])]
+  const args = [import.meta.filename, name, '--runs', values.runs, ...(values.json ? ['--json'] : [])]
   const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' })
   if (status !== 0) process.exitCode = 1
 }
@@ -49,4 +61,10 @@ function runAlone(name: string): void {
 function asRow({ bench, metric, value, unit, limit, ratio, goal, holds }: BenchResult) {
   const short = (number: number | null) => (number === null ? '' : Number(number.toPrecision(4)))
   return { bench, metric, value: short(value), unit, limit: short(limit), ratio: short(ratio), goal, holds }
+}
+
+function runCount(): number {
+  const count = Number(values.runs)
+  if (Number.isSafeInteger(count) && count > 0) return count
+  throw new Error(`--runs takes a whole number, not ${values.runs}`)
 }

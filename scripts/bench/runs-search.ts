@@ -1,0 +1,106 @@
+// Bench `runs-search`: searches over 100,000 runs with ten million metric points, through a real hub process, as MLflow's
+// clients ask. The limit in the same run: one look at one metric of every run, by SQL alone on the same file.
+
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { createClient } from '@libsql/client'
+import { z } from 'zod'
+import { createCrew } from '../demo/crew.ts'
+import { startHub } from '../demo/hub-process.ts'
+import { type BenchResult, benchResult } from './result.ts'
+import { median, quantile } from './statistics.ts'
+import { fillRuns, pointsPerRun } from './tracked-runs.ts'
+
+export const runsByDefault = 100_000
+const searchesEach = 15
+/** What a person waits for without losing the thread (Nielsen's second), halved for a network in between. */
+const p95MsMax = 500
+
+type Search = { filter?: string; order_by?: string[]; max_results: number }
+/** From what every page of a user interface asks to what an analyst asks once a week. */
+const searches: Record<string, Search> = {
+  'newest 100': { max_results: 100 },
+  'newest 1,000': { max_results: 1_000 },
+  'one metric, one run in a hundred': { filter: 'metrics.accuracy > 0.98', max_results: 100 },
+  'metric and parameter': { filter: "metrics.accuracy > 0.5 AND params.lr = '0.1'", max_results: 100 },
+  'two metrics, best first': {
+    filter: 'metrics.accuracy > 0.9 AND metrics.loss < 0.1',
+    order_by: ['metrics.accuracy DESC'],
+    max_results: 100,
+  },
+  'best of all by a metric': { order_by: ['metrics."val/loss" ASC'], max_results: 100 },
+  'tag by pattern': { filter: "tags.team LIKE 'team-4%'", max_results: 100 },
+  'part of a name': { filter: "run_name ILIKE '%9999%'", max_results: 100 },
+  'nothing fits': { filter: "params.lr = 'none' AND metrics.loss < 0.5", max_results: 100 },
+}
+
+export async function runsSearch(count: number): Promise<BenchResult[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'roost-bench-runs-'))
+  const { signal } = new AbortController()
+  const crew = createCrew(folder, signal, (error) => console.error(error.message))
+  try {
+    await mkdir(join(folder, 'hub'))
+    const database = join(folder, 'hub', 'hub.db')
+    await fillRuns(database, count)
+    const hub = await startHub(crew, join(folder, 'hub'), signal)
+    const limit = await everyRunOnce(database)
+    const size = `${count.toLocaleString('en')} runs, ${(count * pointsPerRun).toLocaleString('en')} points`
+    const times: number[] = []
+    const results: BenchResult[] = []
+    for (const [name, search] of Object.entries(searches)) {
+      const each = await timed(hub, search)
+      times.push(...each)
+      const measured = { bench: 'runs-search', metric: `${name}, median`, value: median(each), unit: 'ms', limit }
+      results.push(benchResult(measured))
+    }
+    const all = { bench: 'runs-search', unit: 'ms', limit }
+    return [
+      ...results,
+      benchResult({ ...all, metric: `all searches, median : ${size}`, value: median(times) }),
+      benchResult(
+        { ...all, metric: `all searches, 95th percentile : ${size}`, value: quantile(times, 0.95) },
+        { of: 'value', bound: '<=', number: p95MsMax },
+      ),
+    ]
+  } finally {
+    await crew.dismiss()
+    await rm(folder, { recursive: true })
+  }
+}
+
+const Page = z.object({ runs: z.array(z.unknown()).default([]), next_page_token: z.string().optional() })
+
+/** Milliseconds of each search; every other one goes on to the second page. */
+async function timed({ url, adminToken }: { url: string; adminToken: string }, search: Search): Promise<number[]> {
+  const times: number[] = []
+  let pageToken: string | undefined
+  for (let i = 0; i < searchesEach; i++) {
+    const started = performance.now()
+    const response = await fetch(`${url}/api/2.0/mlflow/runs/search`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ experiment_ids: ['0'], ...search, page_token: pageToken }),
+    })
+    const body: unknown = await response.json()
+    times.push(performance.now() - started)
+    if (response.status !== 200) throw new Error(`the search was refused: ${JSON.stringify(body)}`)
+    pageToken = pageToken === undefined ? Page.parse(body).next_page_token : undefined
+  }
+  return times
+}
+
+async function everyRunOnce(path: string): Promise<number> {
+  const client = createClient({ url: pathToFileURL(path).href, concurrency: 1 })
+  const times: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const started = performance.now()
+    await client.execute(
+      'SELECT sum(m.value) FROM runs r JOIN run_latest_metrics m ON m.run = r.number AND m.key = 1 WHERE r.experiment = 0',
+    )
+    times.push(performance.now() - started)
+  }
+  client.close()
+  return median(times)
+}
