@@ -13,6 +13,7 @@ import type { Hub } from './hub.ts'
 import { deliverForever } from './lineage/openlineage/delivery.ts'
 import { openLineageRoutes, tellerOf } from './lineage/openlineage/routes.ts'
 import { lineageRoutes } from './lineage/routes.ts'
+import { modelCardRoutes } from './model-card/routes.ts'
 import { storedEvaluation } from './promotion/evaluations.ts'
 import { createPromotion } from './promotion/promotion.ts'
 import { promotionRequestRoutes } from './promotion/request-routes.ts'
@@ -25,6 +26,8 @@ import { rolloutRoutes } from './rollouts/routes.ts'
 import { createIngest } from './telemetry/ingest.ts'
 import { expireForever } from './telemetry/retention.ts'
 import { telemetryRoutes } from './telemetry/routes.ts'
+import { uploadRoutes } from './uploads/routes.ts'
+import { createUploads } from './uploads/uploads.ts'
 
 export type Slices = { routes: Routes[]; ports: Readonly<Record<string, number | undefined>> }
 
@@ -42,22 +45,25 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
   opened.defer(() => fleet.close())
   const score = createScorer()
   const promotion = createPromotion(hub, storedEvaluation)
-  const registrar = createRegistrar(hub, score, promotion.consider)
+  const uploads = createUploads(hub)
+  const registrar = createRegistrar(hub, score, promotion.consider, (actor, id) => uploads.take({ actor }, id))
   const evaluations = createEvaluations(hub, score, promotion.consider)
   const rollouts = createRollouts(hub, fleet)
   const { url, token } = hub.config.openLineage
   const telling = url === undefined ? [] : [deliverForever(hub, { url, token }, tellerOf(hub.config))]
-  const working = [...telling, runRollouts(hub, rollouts), expireForever(hub), evaluations.work()]
+  const working = [...telling, runRollouts(hub, rollouts), expireForever(hub), uploads.work(), evaluations.work()]
   opened.defer(() => Promise.all(working).then(() => undefined))
   return {
     routes: [
       registryRoutes(hub, registrar),
-      datasetRoutes(hub),
+      datasetRoutes(hub, (actor, id) => uploads.take({ actor }, id)),
+      uploadRoutes(hub, uploads),
       fleetRoutes(hub, fleet),
       telemetryRoutes(hub),
       rolloutRoutes(hub, rollouts),
       lineageRoutes(hub),
       openLineageRoutes(hub),
+      modelCardRoutes(hub),
       evaluationRoutes(hub, score, evaluations),
       promotionRoutes(hub, promotion),
       promotionRequestRoutes(hub, promotion),

@@ -3,45 +3,47 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { encodeEnvelope, payloadTypes, signEnvelope } from '@roost/shared/trust/envelope.ts'
 import { decodePrivateKey } from '@roost/shared/trust/keys.ts'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { z } from 'zod'
+import { cardFormats } from '../model-card/formats.ts'
 import { ModelDocument, VersionDocument } from '../registry/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { fileAsBlob } from './file-blob.ts'
 import { readJsonFile } from './json-file.ts'
-import { wholeNumber } from './option-values.ts'
+import { addModelEdits, filtered, filterQuery, type ListFilter, pathOf, stageOption } from './model-edits.ts'
+import { versionReference, wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
+import { resumableBytesMin, uploadFile } from './upload.ts'
 
 export const Models = z.object({ models: z.array(ModelDocument), next: z.string().nullable() })
 const Versions = z.object({ versions: z.array(VersionDocument), next: z.string().nullable() })
-type PushOptions = ConnectionOptions & { metadata?: string; sample?: string; golden?: string; sign: boolean }
+type PushOptions = ConnectionOptions & { metadata?: string; sample?: string; golden?: string; sign: boolean; variantOf?: number }
+type CardOptions = ConnectionOptions & { format: (typeof cardFormats)[number]; out?: string }
 
 export function addModelCommands(program: Command): void {
-  const model = program.command('model').description('models and their versions')
+  const model = program.command('model').alias('models').description('models and their versions')
 
   connected(model.command('push <name> <file>'))
     .description('register an ONNX file as the next version')
     .option('--metadata <file>', 'JSON: description, metrics, features, task, window, limits, profiles')
     .option('--sample <file>', 'CSV or JSON lines of training rows, for the drift baseline')
     .option('--golden <file>', 'JSON: inputs (and outputs) that every device must reproduce')
+    .option('--variant-of <version>', 'as a further variant of this version, for the profiles of the metadata', wholeNumber)
     .option('--no-sign', 'leave it to be signed elsewhere, also where the hub holds a release key')
     .action(async (name: string, file: string, options: PushOptions) => {
-      const { client, output } = connect(options)
-      const version = await client.send(
-        'POST',
-        `/v1/models/${name}/versions`,
-        await formOf(file, options),
-        VersionDocument,
-      )
+      const { client, output, hub } = connect(options)
+      const model = await fileAsBlob(file)
+      const form = await formOf(options, model.size < resumableBytesMin ? model : await uploadFile(hub, model))
+      const version = await client.send('POST', pushPath(name, options), form, VersionDocument)
       output.print(version, versionLines(version))
     })
 
-  connected(model.command('list'))
+  filtered(connected(model.command('list')))
     .description('all models')
-    .action(async (options: ConnectionOptions) => {
+    .action(async (options: ConnectionOptions & ListFilter) => {
       const { client, output } = connect(options)
-      const listed = await readPages(client, '/v1/models', Models, ({ models }) => models)
+      const listed = await readPages(client, `/v1/models${filterQuery(options)}`, Models, ({ models }) => models)
       const rows = listed.items.map((row) => [row.name, row.latestVersion, time(Date.parse(row.createdAt))])
       output.print({ models: listed.items }, [
         ...table(['model', 'latest', 'since'], rows),
@@ -49,30 +51,56 @@ export function addModelCommands(program: Command): void {
       ])
     })
 
-  connected(model.command('show <name>'))
-    .argument('[version]', 'its number', wholeNumber)
+  filtered(connected(model.command('show <name>')))
+    .argument('[version]', 'its number or @alias', versionReference)
     .description('the versions of a model, or one of them')
-    .action(async (name: string, version: number | undefined, options: ConnectionOptions) => {
+    .addOption(stageOption())
+    .action(async (name: string, version: string | undefined, options: ConnectionOptions & ListFilter) => {
       const { client, output } = connect(options)
       if (version !== undefined) {
-        const found = await client.get(`/v1/models/${name}/versions/${version}`, VersionDocument)
+        const found = await client.get(pathOf(name, version), VersionDocument)
         return output.print(found, versionLines(found))
       }
-      const listed = await readPages(client, `/v1/models/${name}/versions`, Versions, ({ versions }) => versions)
-      const rows = listed.items.map((row) => [row.version, row.state, row.description, time(Date.parse(row.createdAt))])
+      const path = `/v1/models/${name}/versions${filterQuery(options)}`
+      const listed = await readPages(client, path, Versions, ({ versions }) => versions)
+      const rows = listed.items.map((row) => [
+        row.version,
+        row.state,
+        row.stage,
+        row.aliases.map((alias) => `@${alias}`).join(' '),
+        row.description,
+        time(Date.parse(row.createdAt)),
+      ])
       output.print({ versions: listed.items }, [
-        ...table(['version', 'state', 'description', 'registered'], rows),
+        ...table(['version', 'state', 'stage', 'aliases', 'description', 'registered'], rows),
         ...andMore(listed, `GET /v1/models/${name}/versions has all`),
       ])
+    })
+
+  connected(model.command('card <name>'))
+    .argument('<version>', 'its number', wholeNumber)
+    .description('its model card: what it is, of what it was made, how good it is, who let it out')
+    .addOption(new Option('--format <form>', 'Markdown, JSON or CycloneDX').choices(cardFormats).default('markdown'))
+    .option('--out <file>', 'where to; printed where it is not said')
+    .action(async (name: string, version: number, options: CardOptions) => {
+      const { client, output } = connect(options)
+      const card = await client.bytes(`/v1/models/${name}/versions/${version}/card?format=${options.format}`)
+      if (options.out === undefined) process.stdout.write(card)
+      else {
+        await writeFile(options.out, card)
+        output.print({ file: options.out }, [`wrote ${options.out}`])
+      }
     })
 
   connected(model.command('manifest <name>'))
     .argument('<version>', 'its number', wholeNumber)
     .description('write the exact bytes of a manifest, to be signed elsewhere')
     .requiredOption('--out <file>', 'where to')
-    .action(async (name: string, version: number, options: ConnectionOptions & { out: string }) => {
+    .option('--variant <name>', 'which one; the first of the version where it is not said')
+    .action(async (name: string, version: number, options: ConnectionOptions & { out: string; variant?: string }) => {
       const { client, output } = connect(options)
-      await writeFile(options.out, await client.bytes(`/v1/models/${name}/versions/${version}/manifest`))
+      const query = options.variant === undefined ? '' : `?variant=${encodeURIComponent(options.variant)}`
+      await writeFile(options.out, await client.bytes(`${pathOf(name, version)}/manifest${query}`))
       output.print({ file: options.out }, [`wrote ${options.out}`])
     })
 
@@ -88,6 +116,8 @@ export function addModelCommands(program: Command): void {
       output.print(released, versionLines(released))
     })
 
+  addModelEdits(model)
+
   program
     .command('sign <manifest>')
     .description('sign a manifest with a release key; talks to no hub')
@@ -100,13 +130,14 @@ export function addModelCommands(program: Command): void {
     })
 }
 
-/** The multipart body, its files streamed from disk. */
-async function formOf(file: string, options: PushOptions): Promise<FormData> {
+/** The multipart body, its files streamed from disk. `model`: the file, or the id of the upload that holds it. */
+async function formOf(options: PushOptions, model: Blob | string): Promise<FormData> {
   const form = new FormData()
-  form.set('metadata', new Blob([JSON.stringify(await metadataOf(options))], { type: 'application/json' }))
+  const metadata = { ...(await metadataOf(options)), ...(typeof model === 'string' ? { upload: model } : {}) }
+  form.set('metadata', new Blob([JSON.stringify(metadata)], { type: 'application/json' }))
   if (options.golden !== undefined) form.set('golden', await fileAsBlob(options.golden))
   if (options.sample !== undefined) form.set('sample', await fileAsBlob(options.sample))
-  form.set('model', await fileAsBlob(file))
+  if (typeof model !== 'string') form.set('model', model)
   return form
 }
 
@@ -117,17 +148,39 @@ async function metadataOf(options: PushOptions): Promise<Record<string, unknown>
   return options.sign ? metadata.data : { ...metadata.data, sign: false }
 }
 
-function versionLines(version: z.infer<typeof VersionDocument>): string[] {
-  const { baseline } = version
+const pushPath = (name: string, { variantOf }: PushOptions): string =>
+  variantOf === undefined ? `/v1/models/${name}/versions` : `${pathOf(name, variantOf)}/variants`
+
+type Version = z.infer<typeof VersionDocument>
+
+function versionLines(version: Version): string[] {
+  const { description, stage, aliases, tags, framework } = version
+  const words = [version.state.replace('_', ' '), stage, ...aliases.map((alias) => `@${alias}`), description]
   return [
-    `${version.model} ${version.version}: ${version.state.replace('_', ' ')}${version.description === '' ? '' : `, ${version.description}`}`,
-    `manifest ${version.manifest}`,
-    ...version.files.map(
-      ({ role, sizeBytes, sha256 }) => `  ${role.padEnd(8)} ${String(sizeBytes).padStart(9)} bytes  ${sha256}`,
-    ),
+    `${version.model} ${version.version}: ${words.filter((word) => word !== '').join(', ')}`,
+    ...(framework === null ? [] : [`made with ${framework}`]),
+    ...Object.entries(tags).map(([key, value]) => `  ${key}=${value}`),
+    ...Object.entries(version.metrics).map(([name, value]) => `  ${name} = ${value}`),
+    ...version.variants.flatMap(variantLines),
+  ]
+}
+
+function variantLines({ variant, state, manifest, files, profiles, baseline, compatibility }: Version['variants'][number]) {
+  const latency = compatibility.hubLatencyMs
+  return [
+    `variant ${variant} for ${profiles.length === 0 ? 'any profile' : profiles.join(', ')}: ${state.replace('_', ' ')}`,
+    `manifest ${manifest}`,
+    ...files.map(({ role, sizeBytes, sha256 }) => `  ${role.padEnd(8)} ${String(sizeBytes).padStart(9)} bytes  ${sha256}`),
     baseline.noVerdict === null
       ? `drift: judged against ${baseline.windows} baseline windows of ${baseline.columns} columns`
       : `drift: no verdict, ${baseline.noVerdict}`,
-    ...Object.entries(version.metrics).map(([name, value]) => `  ${name} = ${value}`),
+    ...(latency === null ? [] : [`an inference took ${latency.toFixed(2)} ms at the hub; estimated for devices:`]),
+    ...compatibility.profiles.map(({ profile, verdict, reasons, memoryBytes, latencyMs }) => {
+      const estimates = [
+        ...(memoryBytes === null ? [] : [`${(memoryBytes / 1_048_576).toFixed(1)} MiB`]),
+        ...(latencyMs === null ? [] : [`${latencyMs.toFixed(2)} ms`]),
+      ]
+      return `  ${profile.padEnd(16)} ${[verdict.replace('-', ' '), ...estimates, ...reasons].join(', ')}`
+    }),
   ]
 }

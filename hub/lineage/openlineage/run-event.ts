@@ -1,6 +1,6 @@
 // RunEvents of OpenLineage 2-0-2 (https://openlineage.io/spec/2-0-2/OpenLineage.json), made out of plain facts. Pure.
 
-import { createHash } from 'node:crypto'
+import { nameUuid, uuidText } from '../../name-uuid.ts'
 
 export const eventTypes = ['START', 'COMPLETE', 'ABORT', 'FAIL'] as const
 export type EventType = (typeof eventTypes)[number]
@@ -131,21 +131,10 @@ const timeText = (times: readonly (number | undefined)[]): string => {
   return new Date(ms).toISOString()
 }
 
-/** A run's own id, where it is one: MLflow's are UUIDs without hyphens. Else a UUID of the name (RFC 9562, version 5). */
+/** A run's own id, where it is one: MLflow's are UUIDs without hyphens. Else a UUID of the name. */
 export function runIdOf(namespace: string, job: Job, subject: string): string {
-  const hex =
-    job === 'run' && /^[0-9a-f]{32}$/.test(subject) ? subject : nameUuid(`${namespace}/${jobNames[job]}/${subject}`)
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
-}
-
-/** RFC 9562's namespace for URLs: names of jobs here are paths. */
-const urlNamespace = Buffer.from('6ba7b8119dad11d180b400c04fd430c8', 'hex')
-
-function nameUuid(name: string): string {
-  const bytes = createHash('sha1').update(urlNamespace).update(name).digest().subarray(0, 16)
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return bytes.toString('hex')
+  const isUuid = job === 'run' && /^[0-9a-f]{32}$/.test(subject)
+  return isUuid ? uuidText(subject) : nameUuid(`${namespace}/${jobNames[job]}/${subject}`)
 }
 
 /** The schema of Roost's own facets: GET /v1/lineage/facets.json. */

@@ -1,0 +1,4 @@
+// The forms of a model card.
+
+export const cardFormats = ['markdown', 'json', 'cyclonedx'] as const
+export type CardFormat = (typeof cardFormats)[number]
