@@ -58,12 +58,14 @@ export function drawGolden(inputs: readonly InputRows[], rows: number): GoldenUp
   return { vectors: drawn.map((row) => ({ inputs: rowTensors(inputs, row) })), tolerance: toleranceByDefault }
 }
 
-/** One row as the tensors of an inference. */
+/** One row as the tensors of an inference. What is not finite is a text: JSON, in which the scorer gets it, has no NaN. */
 export function rowTensors(inputs: readonly InputRows[], row: number): Tensors {
   return Object.fromEntries(
     inputs.map(({ name, datatype, shape, width, data }) => {
-      const numbers = [...data.subarray(row * width, (row + 1) * width)]
-      return [name, { datatype, shape, data: datatype === 'BOOL' ? numbers.map((value) => value !== 0) : numbers }]
+      const elements = Array.from(data.subarray(row * width, (row + 1) * width), (value) =>
+        datatype === 'BOOL' ? value !== 0 : Number.isFinite(value) ? value : String(value),
+      )
+      return [name, { datatype, shape, data: elements }]
     }),
   )
 }
