@@ -186,8 +186,8 @@ export function line(text: string): string {
     .replaceAll(/[\\`*_[\]<>|~&$@]/g, '\\$&')
     .replaceAll(/(?<=\bwww)\./gi, '\\.')
     .replaceAll('://', '\\://')
-    .replace(/^[#+=\-:]/, '\\$&')
-    .replace(/^(\d{1,9})([.)])/, '$1\\$2')
+    .replace(/^(?:[#+=:]|-(?!\d))/, '\\$&')
+    .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
 }
 
 /** Marks that change the direction of what follows: text would read otherwise than it is. */

@@ -19,7 +19,26 @@ export const snapshot = (dataset: string, version: number, digest: string): Stat
   },
 ]
 
-const aColumn = (name: string) => ({ name, type: 'number', nullable: false, missing: 0 })
+const aColumn = (name: string) => ({
+  name,
+  type: 'number',
+  nullable: false,
+  statistics: {
+    count: 4,
+    missing: 0,
+    distinct: 4,
+    distinctExact: true,
+    min: 0,
+    max: 1,
+    mean: 0.5,
+    standardDeviation: 0.4,
+    quantiles: [],
+    quantileRankError: 0,
+    top: [],
+    topError: 0,
+  },
+  scale: null,
+})
 
 export const run = (id: string, inputs: readonly { name: string; digest: string }[] = []): Statement[] => [
   {
