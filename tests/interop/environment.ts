@@ -40,15 +40,9 @@ export async function anEnvironment(requirements: string): Promise<Environment> 
     await rm(folder, { recursive: true, force: true })
     await mkdir(root, { recursive: true })
     await need(await run('python3', ['-m', 'venv', folder], {}, installMsMax))
-    const install = [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      '--requirement',
-      path(requirements),
-    ]
+    // compiled when first imported: most of a package never is
+    const quickly = ['--quiet', '--disable-pip-version-check', '--no-compile']
+    const install = ['-m', 'pip', 'install', ...quickly, '--requirement', path(requirements)]
     await need(await run(bin('python'), install, {}, installMsMax))
     await writeFile(join(folder, 'installed'), '')
   }
