@@ -26,3 +26,9 @@ export function label(text: string, before: Record<string, string> = {}): Record
 
 /** `--scope ci --scope viewer` are both. */
 export const repeated = (text: string, before: string[] = []): string[] => [...before, text]
+
+/** A version's number, or an alias: `7`, `@champion`. */
+export function versionReference(text: string): string {
+  if (!/^([1-9]\d{0,8}|@.+)$/.test(text)) throw new InvalidArgumentError('give a number, or @ and an alias')
+  return text
+}
