@@ -12,7 +12,8 @@ import { rowsInto } from '../../hub/experiments/log.ts'
 import { openDatabase } from '../../hub/storage/database.ts'
 import { createCrew } from '../demo/crew.ts'
 import { startHub } from '../demo/hub-process.ts'
-import { type BenchResult, benchResult } from './result.ts'
+import { startMlflowServer } from './mlflow-server.ts'
+import { type BenchResult, benchResult, type Goal } from './result.ts'
 import { median } from './statistics.ts'
 
 const rounds = 3
@@ -24,32 +25,43 @@ export async function metricsLogged(): Promise<BenchResult[]> {
   const folder = await mkdtemp(join(tmpdir(), 'roost-bench-metrics-'))
   const { signal } = new AbortController()
   const crew = createCrew(folder, signal, (error) => console.error(error.message))
-  try {
-    const hub = await startHub(crew, join(folder, 'hub'), signal)
-    const measured: Record<'alone' | 'together' | 'rows' | 'statements', number[]> = {
-      alone: [],
-      together: [],
-      rows: [],
-      statements: [],
-    }
-    for (let round = 0; round < rounds; round++) {
-      measured.rows.push(await bareInserts(join(folder, `rows-${round}`), 1))
-      measured.statements.push(await bareInserts(join(folder, `statements-${round}`), 100))
-      measured.alone.push(await logAll(hub, 1))
-      measured.together.push(await logAll(hub, 4))
-    }
-    const goal = { of: 'ratio', bound: '>=', number: 0.5 } as const
-    const result = (metric: string, values: number[], limit: number[], wanted?: typeof goal) =>
-      benchResult({ bench: 'registry', metric, value: median(values), unit: 'metrics/s', limit: median(limit) }, wanted)
-    return [
-      result('log-batch, one client : one-row inserts', measured.alone, measured.rows, goal),
-      result('log-batch, four clients : one-row inserts', measured.together, measured.rows, goal),
-      result('log-batch, four clients : 100-row inserts', measured.together, measured.statements),
-    ]
-  } finally {
-    await crew.dismiss()
-    await rm(folder, { recursive: true })
+  await using closing = new AsyncDisposableStack()
+  closing.defer(() => rm(folder, { recursive: true, force: true }))
+  closing.defer(() => crew.dismiss())
+  const hub = await startHub(crew, join(folder, 'hub'), signal)
+  const mlflow = await startMlflowServer(folder)
+  closing.defer(() => mlflow?.close())
+  const measured: Record<'alone' | 'together' | 'rows' | 'statements' | 'mlflow', number[]> = {
+    alone: [],
+    together: [],
+    rows: [],
+    statements: [],
+    mlflow: [],
   }
+  for (let round = 0; round < rounds; round++) {
+    measured.rows.push(await bareInserts(join(folder, `rows-${round}`), 1))
+    measured.statements.push(await bareInserts(join(folder, `statements-${round}`), 100))
+    measured.alone.push(await logAll(hub, 1))
+    measured.together.push(await logAll(hub, 4))
+    if (mlflow !== undefined) measured.mlflow.push(await logAll({ url: mlflow.url, adminToken: '' }, 4))
+  }
+  const goal: Goal = { of: 'ratio', bound: '>=', number: 0.5 }
+  const result = (metric: string, values: number[], limit: number[], wanted?: Goal) =>
+    benchResult({ bench: 'registry', metric, value: median(values), unit: 'metrics/s', limit: median(limit) }, wanted)
+  return [
+    result('log-batch, one client : one-row inserts', measured.alone, measured.rows, goal),
+    result('log-batch, four clients : one-row inserts', measured.together, measured.rows, goal),
+    result('log-batch, four clients : 100-row inserts', measured.together, measured.statements),
+    ...(mlflow === undefined
+      ? []
+      : [
+          result("log-batch, four clients : MLflow's own server", measured.together, measured.mlflow, {
+            of: 'ratio',
+            bound: '>=',
+            number: 5,
+          }),
+        ]),
+  ]
 }
 
 type Point = { key: string; value: number; timestamp: number; step: number }
