@@ -1,37 +1,40 @@
 // `roost evaluate` against a whole hub: what a person reads, what a pipeline gets, and how it says that it went wrong.
 
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { receiveSnapshot } from '../../../hub/datasets/arrival.ts'
 import { Evaluation } from '../../../hub/evaluation/documents.ts'
 import { setAlias } from '../../../hub/registry/aliases.ts'
 import { aLogisticModel, model } from '../evaluation/a-contest.ts'
 import { aForm, post } from '../registry/an-upload.ts'
-import { aRunningHub } from './a-running-hub.ts'
+import { aRunningHub, type RunningHub } from './a-running-hub.ts'
 import { roost } from './roost.ts'
 
+const common = ['evaluate', model, '2', '--dataset', 'bench/1', '--label', 'fault']
+
 describe('roost evaluate', () => {
-  test('prints figures with intervals beside the champion, or JSON, and fails where the evaluation does', async () => {
-    await using hub = await aRunningHub()
-    const lines = Array.from(
-      { length: 60 },
-      (_, i) => `${(i % 7) - 3},${i % 2},${(i % 7) - 3 + (i % 5 === 0 ? 3 : 0) > 0 ? 1 : 0},${i % 2 === 0 ? 'n' : 's'}`,
-    )
-    const csv = ['x[0],x[1],fault,site', ...lines].join('\n')
-    const by = { actor: 'test' }
-    await receiveSnapshot(
-      hub.hub,
-      { dataset: 'bench', format: 'csv', description: '', by },
-      ReadableStream.from([Buffer.from(csv)]),
-    )
+  let hub: RunningHub
+
+  beforeAll(async () => {
+    hub = await aRunningHub()
+    const lines = Array.from({ length: 60 }, (_, i) => {
+      const level = (i % 7) - 3
+      return `${level},${i % 2},${level + (i % 5 === 0 ? 3 : 0) > 0 ? 1 : 0},${i % 2 === 0 ? 'n' : 's'}`
+    })
+    const csv = Buffer.from(['x[0],x[1],fault,site', ...lines].join('\n'))
+    const arrival = { dataset: 'bench', format: 'csv' as const, description: '', by: { actor: 'test' } }
+    await receiveSnapshot(hub.hub, arrival, ReadableStream.from([csv]))
     for (const weights of [
       [0.2, 2],
       [2, 0],
     ]) {
-      expect((await post(hub.app, hub.token, aForm({ model: aLogisticModel(weights) }), model)).status).toBe(201)
+      const response = await post(hub.app, hub.token, aForm({ model: aLogisticModel(weights) }), model)
+      expect(response.status).toBe(201)
     }
     await hub.database.write([setAlias(model, 'champion', 1, 'test', 1)])
+  })
+  afterAll(() => hub[Symbol.asyncDispose]())
 
-    const common = ['evaluate', model, '2', '--dataset', 'bench/1', '--label', 'fault']
+  test('prints figures with intervals beside the champion, slices, and what is lost when an input is shuffled', async () => {
     const told = await roost(hub, ...common, '--task', 'binary', '--slice', 'site', '--fairness', 'site', '--wait')
     expect(told).toMatchObject({ code: 0, stderr: '' })
     expect(told.stdout).toMatch(/vibration 2 on 60 rows of [0-9a-f]{12}\n/)
@@ -39,24 +42,23 @@ describe('roost evaluate', () => {
     expect(told.stdout).toMatch(/^accuracy +0\.\d{4} +\[0\.\d{4}, [01]\.\d{4}\] +0\.\d{4} +0\.\d{4} +\[/m)
     expect(told.stdout).toMatch(/^site = n +30 +0\.\d{4}/m)
     expect(told.stdout).toMatch(/^x\[0\] +0\.\d{4} +0\.\d{4}$/m)
+  })
 
-    const json = await roost(
-      hub,
-      ...common,
-      '--task',
-      'binary',
-      '--champion',
-      'none',
-      '--no-importance',
-      '--wait',
-      '--json',
-    )
-    expect(json).toMatchObject({ code: 0, stderr: '' })
-    expect(Evaluation.parse(JSON.parse(json.stdout))).toMatchObject({
+  test('with --json prints what the hub found, for a program', async () => {
+    const alone = ['--task', 'binary', '--champion', 'none', '--no-importance']
+    const told = await roost(hub, ...common, ...alone, '--wait', '--json')
+    expect(told).toMatchObject({ code: 0, stderr: '' })
+    expect(Evaluation.parse(JSON.parse(told.stdout))).toMatchObject({
       state: 'succeeded',
-      result: { champion: null, importance: null },
+      result: { champion: null, noChampion: 'none was wanted', importance: null },
     })
+    const asked = await roost(hub, ...common, ...alone)
+    expect(asked.stdout).toMatch(
+      /^e-\S+ queued; look at it with GET \/v1\/models\/vibration\/versions\/2\/evaluations\/e-/,
+    )
+  })
 
+  test('fails where the evaluation does, and says what is wrong with a request', async () => {
     const failed = await roost(hub, ...common, '--task', 'multiclass', '--reads', 'label', '--wait')
     expect(failed.code).toBe(1)
     expect(failed.stdout).toMatch(/failed: say in `task.classes`/)
