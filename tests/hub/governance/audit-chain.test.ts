@@ -105,6 +105,24 @@ test('a row with another content or hash is the first fault', () => {
   )
 })
 
+test('one bit of any byte of any column counts, however long the column is', () => {
+  const long = fc.record({ ...bodyOfLong(), before: fc.uint8Array({ minLength: 1, maxLength: 300 }) })
+  const name = fc.constantFrom('at', 'actor', 'action', 'subject', 'before', 'after', 'requestId')
+  fc.assert(
+    fc.property(long, name, fc.nat(), fc.nat(7), (one, column, position, bit) => {
+      const row = { seq: number(1), ...one }
+      const flipped = row[column].map((byte, i) => (i === position % row[column].length ? byte ^ (1 << bit) : byte))
+      expect(linkHash(chainStart.hash, { ...row, [column]: flipped })).not.toEqual(linkHash(chainStart.hash, row))
+    }),
+    parameters,
+  )
+})
+
+function bodyOfLong() {
+  const some = fc.uint8Array({ minLength: 1, maxLength: 40 })
+  return { at: some, actor: some, action: some, subject: some, after: some, requestId: some }
+}
+
 test('a row that is not there is missed, unless it was the last', () => {
   fc.assert(
     fc.property(rowsAndPlace, ([rows, place]) => {
