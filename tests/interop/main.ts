@@ -1,6 +1,7 @@
 // `npm run test:interop`: clients that nobody here wrote, against real hubs. MLflow's own client, of both generations,
 // trains, logs, registers and loads; a version it registered is rolled out to a real agent, which must predict as the
-// training script did; schemathesis asks every route of the OpenAPI document for what it makes up.
+// training script did; schemathesis asks every route of the OpenAPI document for what it makes up; OpenLineage's own
+// classes take the events of all that.
 // Needs python3 with venv; packages come from PyPI. Where that does not answer, it says so and ends with 0.
 
 import { readFile } from 'node:fs/promises'
@@ -14,14 +15,12 @@ import { aFleet, type Fleet, ready } from '../end-to-end/a-fleet.ts'
 import { until } from '../end-to-end/waiting.ts'
 import { anEnvironment, type Environment, type Finished, isInstalled, pypiAnswers, run } from './environment.ts'
 
-const requirements = ['mlflow3.txt', 'mlflow2.txt', 'schemathesis.txt']
+const requirements = ['mlflow3.txt', 'mlflow2.txt', 'schemathesis.txt', 'openlineage.txt']
 const scripts = fileURLToPath(new URL('python/', import.meta.url))
 const scriptMsMax = 300_000
 /** Of fuzzing; what is cut is said by schemathesis. */
 const fuzzSeconds = 60
 const seed = 20_260
-
-process.exitCode = await main()
 
 async function main(): Promise<number> {
   const installed = await Promise.all(requirements.map(isInstalled))
@@ -33,10 +32,11 @@ async function main(): Promise<number> {
     }
   }
   const started = performance.now()
-  const [mlflow3, mlflow2, schemathesis] = await Promise.all([
+  const [mlflow3, mlflow2, schemathesis, openlineage] = await Promise.all([
     anEnvironment('mlflow3.txt'),
     anEnvironment('mlflow2.txt'),
     anEnvironment('schemathesis.txt'),
+    anEnvironment('openlineage.txt'),
   ])
   say(`environments ready after ${seconds(performance.now() - started)}`)
   await using fleet = await aFleet()
@@ -46,6 +46,7 @@ async function main(): Promise<number> {
     part('schemathesis', () => fuzz(schemathesis)),
   ])
   results.push(await part('rollout of what MLflow registered', () => rollOut(fleet, join(fleet.folder, '3.json'))))
+  results.push(await part('OpenLineage', () => tellLineage(fleet, openlineage)))
   const failed = results.filter((result) => !result).length
   say(`took ${seconds(performance.now() - started)}`)
   say(`${results.length - failed} passed, ${failed} failed`)
@@ -80,6 +81,12 @@ async function train(fleet: Fleet, { bin }: Environment, results: string): Promi
   }
   const script = [join(scripts, 'training.py'), join(fleet.folder, results)]
   return lastLine(await run(bin('python'), script, environment, scriptMsMax))
+}
+
+/** Whatever has happened on the hub until now, as events that OpenLineage's own classes take. */
+async function tellLineage(fleet: Fleet, { bin }: Environment): Promise<string> {
+  const environment = { ROOST_URL: fleet.hub().url, ROOST_TOKEN: fleet.adminToken, TMPDIR: fleet.folder }
+  return lastLine(await run(bin('python'), [join(scripts, 'lineage.py')], environment, scriptMsMax))
 }
 
 /** No answer may be 500 or hang, whatever is asked. On a hub of its own: it also deletes. */
@@ -144,7 +151,12 @@ function lastLine({ code, output }: Finished): string {
   return output.trimEnd().split('\n').at(-1) ?? ''
 }
 
-const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`
+}
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
+
+process.exitCode = await main()

@@ -39,8 +39,9 @@ export const pageSize = (fallback: number, most: number) =>
  *  @throws MlflowError INVALID_PARAMETER_VALUE, naming what is missing or wrong */
 export async function readFields<S extends z.ZodType>(schema: S, c: Context): Promise<z.output<S>> {
   const given = c.req.method === 'GET' ? queryFields(c.req.queries(), schema) : await bodyFields(c)
-  const result = schema.safeParse({ ...given, ...c.req.param() })
-  if (!result.success) throw refusal(result.error)
+  const fields = { ...given, ...c.req.param() }
+  const result = schema.safeParse(fields)
+  if (!result.success) throw refusal(result.error, fields)
   return result.data
 }
 
@@ -87,12 +88,19 @@ export function parseLooseJson(body: string): unknown {
 const notJson = (cause: unknown): MlflowError => new MlflowError('BAD_REQUEST', 'the body is not JSON', { cause })
 
 /** People and programs match these sentences. */
-function refusal({ issues }: z.ZodError): MlflowError {
+function refusal({ issues }: z.ZodError, fields: unknown): MlflowError {
   const [issue] = issues
   const path = issue?.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('') ?? ''
   const name = path.replace(/^\./, '')
-  if (issue?.code === 'invalid_type' && issue.message.endsWith('received undefined')) {
+  if (issue !== undefined && valueAt(fields, issue.path) === undefined) {
     return invalidParameter(`Missing value for required parameter '${name}'.`)
   }
   return invalidParameter(`Invalid value for parameter '${name}' supplied: ${issue?.message ?? 'it does not fit'}`)
+}
+
+function valueAt(fields: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined),
+    fields,
+  )
 }
