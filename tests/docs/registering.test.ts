@@ -40,6 +40,7 @@ test('every problem that the registry answers with, with its status', () => {
   const onnx = {
     'not-onnx': 422,
     truncated: 422,
+    'cyclic-graph': 422,
     'external-data': 422,
     'custom-domain': 422,
     'too-complex': 422,
