@@ -14,11 +14,16 @@ import { addModelEdits, filtered, filterQuery, type ListFilter, pathOf, stageOpt
 import { versionReference, wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
-import { resumableBytesMin, uploadFile } from './upload.ts'
 
 export const Models = z.object({ models: z.array(ModelDocument), next: z.string().nullable() })
 const Versions = z.object({ versions: z.array(VersionDocument), next: z.string().nullable() })
-type PushOptions = ConnectionOptions & { metadata?: string; sample?: string; golden?: string; sign: boolean; variantOf?: number }
+type PushOptions = ConnectionOptions & {
+  metadata?: string
+  sample?: string
+  golden?: string
+  sign: boolean
+  variantOf?: number
+}
 type CardOptions = ConnectionOptions & { format: (typeof cardFormats)[number]; out?: string }
 
 export function addModelCommands(program: Command): void {
@@ -29,12 +34,15 @@ export function addModelCommands(program: Command): void {
     .option('--metadata <file>', 'JSON: description, metrics, features, task, window, limits, profiles')
     .option('--sample <file>', 'CSV or JSON lines of training rows, for the drift baseline')
     .option('--golden <file>', 'JSON: inputs (and outputs) that every device must reproduce')
-    .option('--variant-of <version>', 'as a further variant of this version, for the profiles of the metadata', wholeNumber)
+    .option(
+      '--variant-of <version>',
+      'as a further variant of this version, for the profiles of the metadata',
+      wholeNumber,
+    )
     .option('--no-sign', 'leave it to be signed elsewhere, also where the hub holds a release key')
     .action(async (name: string, file: string, options: PushOptions) => {
-      const { client, output, hub } = connect(options)
-      const model = await fileAsBlob(file)
-      const form = await formOf(options, model.size < resumableBytesMin ? model : await uploadFile(hub, model))
+      const { client, output } = connect(options)
+      const form = await formOf(options, await fileAsBlob(file))
       const version = await client.send('POST', pushPath(name, options), form, VersionDocument)
       output.print(version, versionLines(version))
     })
@@ -130,14 +138,13 @@ export function addModelCommands(program: Command): void {
     })
 }
 
-/** The multipart body, its files streamed from disk. `model`: the file, or the id of the upload that holds it. */
-async function formOf(options: PushOptions, model: Blob | string): Promise<FormData> {
+/** The multipart body, its files streamed from disk. */
+async function formOf(options: PushOptions, model: Blob): Promise<FormData> {
   const form = new FormData()
-  const metadata = { ...(await metadataOf(options)), ...(typeof model === 'string' ? { upload: model } : {}) }
-  form.set('metadata', new Blob([JSON.stringify(metadata)], { type: 'application/json' }))
+  form.set('metadata', new Blob([JSON.stringify(await metadataOf(options))], { type: 'application/json' }))
   if (options.golden !== undefined) form.set('golden', await fileAsBlob(options.golden))
   if (options.sample !== undefined) form.set('sample', await fileAsBlob(options.sample))
-  if (typeof model !== 'string') form.set('model', model)
+  form.set('model', model)
   return form
 }
 
@@ -165,12 +172,22 @@ function versionLines(version: Version): string[] {
   ]
 }
 
-function variantLines({ variant, state, manifest, files, profiles, baseline, compatibility }: Version['variants'][number]) {
+function variantLines({
+  variant,
+  state,
+  manifest,
+  files,
+  profiles,
+  baseline,
+  compatibility,
+}: Version['variants'][number]) {
   const latency = compatibility.hubLatencyMs
   return [
     `variant ${variant} for ${profiles.length === 0 ? 'any profile' : profiles.join(', ')}: ${state.replace('_', ' ')}`,
     `manifest ${manifest}`,
-    ...files.map(({ role, sizeBytes, sha256 }) => `  ${role.padEnd(8)} ${String(sizeBytes).padStart(9)} bytes  ${sha256}`),
+    ...files.map(
+      ({ role, sizeBytes, sha256 }) => `  ${role.padEnd(8)} ${String(sizeBytes).padStart(9)} bytes  ${sha256}`,
+    ),
     baseline.noVerdict === null
       ? `drift: judged against ${baseline.windows} baseline windows of ${baseline.columns} columns`
       : `drift: no verdict, ${baseline.noVerdict}`,
