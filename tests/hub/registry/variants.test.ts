@@ -2,7 +2,11 @@
 
 import { verifyManifest } from '@roost/shared/bundle/manifest.ts'
 import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { findDevice } from '../../../hub/fleet/devices.ts'
+import { wishByHand } from '../../../hub/fleet/operate.ts'
 import { releasedVersion } from '../../../hub/registry/store.ts'
+import { prepareRollout } from '../../../hub/rollouts/start.ts'
 import { aScaleModel } from '../../builders/onnx.ts'
 import { aHub } from '../a-hub.ts'
 import { aFleet, aFleetHub, anEnrolledDevice } from '../fleet/a-fleet.ts'
@@ -100,4 +104,39 @@ test('one variant that awaits its signature holds back only the devices that nee
     variants: [{ state: 'released' }, { state: 'awaiting_signature', signedAt: null }],
   })
   expect((await releasedVersion(hub.database, 'scale', 1, 'generic-x64'))?.manifest.variant).toBe('fp32')
+})
+
+test('a wish by hand and a rollout give each device the variant of its profile', async () => {
+  const hub = await aFleetHub()
+  const fleet = await aFleet(hub)
+  const { register, addVariant } = await aRegistry(hub)
+  await register()
+  await addVariant(1, small)
+  const profiles = { gateway: 'gateway-small', server: 'generic-x64' }
+  const wanted = new Map<string, string | undefined>()
+  for (const [id, profile] of Object.entries(profiles)) {
+    await anEnrolledDevice(hub, id, { profile })
+    wanted.set(id, (await releasedVersion(hub.database, 'scale', 1, profile))?.digest)
+  }
+  expect(new Set(wanted.values()).size).toBe(2)
+
+  await hub.database.write([
+    {
+      sql: `INSERT INTO device_groups (name, query, description, created_by, created_at, changed_at)
+        VALUES ('everywhere', 'all', '', 'test', 0, 0)`,
+    },
+  ])
+  const rollout = { model: 'scale', version: 1, group: 'everywhere', supersede: false }
+  const { rows } = await prepareRollout(hub, hub.database, rollout, 'test', fleet)
+  expect(new Map(rows.members.map(({ device, target }) => [device, target]))).toEqual(wanted)
+
+  for (const id of Object.keys(profiles)) {
+    const device = await findDevice(hub.database, id)
+    if (device === undefined) throw new Error(`no ${id}`)
+    const change = { actor: 'test', action: 'device.desire', subject: `device:${id}` }
+    await wishByHand(hub, fleet, device, 'scale', { model: 'scale', version: 1 }, change)
+  }
+  const Desired = z.object({ device: z.string(), manifest: z.string() })
+  const desired = await hub.database.all(Desired, 'SELECT device, manifest FROM desired')
+  expect(new Map(desired.map(({ device, manifest }) => [device, manifest]))).toEqual(wanted)
 })
