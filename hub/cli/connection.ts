@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { type Client, createClient } from './client.ts'
 import { createOutput, type Output } from './output.ts'
 
-export type Connection = { client: Client; output: Output }
+export type Connection = { client: Client; output: Output; hub: { url: string; token: string } }
 
 export const defaultUrl = 'http://127.0.0.1:7070'
 
@@ -24,6 +24,7 @@ export function connect(options: { url?: string; token?: string; json?: boolean 
   const url = options.url ?? process.env.ROOST_URL ?? defaultUrl
   return {
     client: createClient(url, token),
+    hub: { url, token },
     output: createOutput(options.json === true, (text) => process.stdout.write(text)),
   }
 }

@@ -12,6 +12,7 @@ import { fileAsBlob } from './file-blob.ts'
 import { wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
+import { resumableBytesMin, uploadFile } from './upload.ts'
 
 const Datasets = z.object({ datasets: z.array(DatasetDocument), next: z.string().nullable() })
 const Snapshots = z.object({ snapshots: z.array(SnapshotSummary), next: z.string().nullable() })
@@ -31,9 +32,12 @@ export function addDatasetCommands(program: Command): void {
     .option('--format <format>', `${formats.join(', ')} (from the file's name)`)
     .option('--description <text>', 'what it is')
     .action(async (name: string, file: string, options: PushOptions) => {
-      const { client, output } = connect(options)
-      const query = new URLSearchParams({ description: options.description ?? '' })
-      const body = await fileAsBlob(file, { type: mediaTypes[formatOf(file, options.format)] })
+      const { client, output, hub } = connect(options)
+      const format = formatOf(file, options.format)
+      const query = new URLSearchParams({ description: options.description ?? '', format })
+      const whole = await fileAsBlob(file, { type: mediaTypes[format] })
+      const body = whole.size < resumableBytesMin ? whole : undefined
+      if (body === undefined) query.set('upload', await uploadFile(hub, whole))
       const snapshot = await client.send('POST', `/v1/datasets/${name}/snapshots?${query}`, body, SnapshotDocument)
       output.print(snapshot, snapshotLines(snapshot))
     })

@@ -14,6 +14,7 @@ import { addModelEdits, filtered, filterQuery, type ListFilter, pathOf, stageOpt
 import { versionReference, wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
+import { resumableBytesMin, uploadFile } from './upload.ts'
 
 export const Models = z.object({ models: z.array(ModelDocument), next: z.string().nullable() })
 const Versions = z.object({ versions: z.array(VersionDocument), next: z.string().nullable() })
@@ -41,8 +42,9 @@ export function addModelCommands(program: Command): void {
     )
     .option('--no-sign', 'leave it to be signed elsewhere, also where the hub holds a release key')
     .action(async (name: string, file: string, options: PushOptions) => {
-      const { client, output } = connect(options)
-      const form = await formOf(options, await fileAsBlob(file))
+      const { client, output, hub } = connect(options)
+      const model = await fileAsBlob(file)
+      const form = await formOf(options, model.size < resumableBytesMin ? model : await uploadFile(hub, model))
       const version = await client.send('POST', pushPath(name, options), form, VersionDocument)
       output.print(version, versionLines(version))
     })
@@ -138,13 +140,14 @@ export function addModelCommands(program: Command): void {
     })
 }
 
-/** The multipart body, its files streamed from disk. */
-async function formOf(options: PushOptions, model: Blob): Promise<FormData> {
+/** The multipart body, its files streamed from disk. `model`: the file, or the id of the upload that holds it. */
+async function formOf(options: PushOptions, model: Blob | string): Promise<FormData> {
   const form = new FormData()
-  form.set('metadata', new Blob([JSON.stringify(await metadataOf(options))], { type: 'application/json' }))
+  const metadata = { ...(await metadataOf(options)), ...(typeof model === 'string' ? { upload: model } : {}) }
+  form.set('metadata', new Blob([JSON.stringify(metadata)], { type: 'application/json' }))
   if (options.golden !== undefined) form.set('golden', await fileAsBlob(options.golden))
   if (options.sample !== undefined) form.set('sample', await fileAsBlob(options.sample))
-  form.set('model', model)
+  if (typeof model !== 'string') form.set('model', model)
   return form
 }
 

@@ -57,6 +57,22 @@ export async function receiveSnapshot(
   }
 }
 
+/** Takes in a snapshot that is a blob already.
+ *  @throws Problem as takeSnapshot */
+export async function adoptSnapshot(
+  hub: Hub,
+  arrival: Arrival,
+  sha256: string,
+): Promise<{ snapshot: Snapshot; isNew: boolean }> {
+  const sizeBytes = await hub.blobs.sizeBytes(sha256)
+  return takeSnapshot(hub, arrival, {
+    sha256,
+    sizeBytes,
+    path: hub.blobs.pathOf(sha256),
+    keep: () => Promise.resolve(),
+  })
+}
+
 /** Takes in a snapshot whose bytes are here.
  *  @throws Problem invalid-dataset, dataset-too-large, overloaded */
 export async function takeSnapshot(

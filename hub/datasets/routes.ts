@@ -8,7 +8,7 @@ import { actorOf, type HubEnv, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
-import { receiveSnapshot } from './arrival.ts'
+import { adoptSnapshot, receiveSnapshot } from './arrival.ts'
 import { deleteDataset, deleteSnapshot, descriptionMax, Edit, editDataset, editSnapshot } from './changes.ts'
 import { ColumnComparison, compareSnapshots, SchemaChanges } from './compare.ts'
 import {
@@ -57,6 +57,11 @@ const push = createRoute({
     query: z.object({
       /** In place of the Content-Type. */
       format: z.enum(formats).optional(),
+      /** The resumable upload that holds the file, in place of a body; with `format`. */
+      upload: z
+        .string()
+        .regex(/^[0-9a-f]{32}$/, 'the id of an upload')
+        .optional(),
       description: z.string().max(descriptionMax).default(''),
     }),
     body: { content: Object.fromEntries(Object.values(mediaTypes).map((type) => [type, { schema: binary }])) },
@@ -168,7 +173,14 @@ const removeOne = createRoute({
   responses: { 204: { description: 'Deleted' }, ...problems() },
 })
 
-export function datasetRoutes(hub: Hub): OpenAPIHono<HubEnv> {
+/** The blob that a resumable upload of this actor has become.
+ *  @throws Problem not-found, unfinished-upload */
+export type TakeUpload = (actor: string, id: string) => Promise<string>
+
+export function datasetRoutes(
+  hub: Hub,
+  takeUpload: TakeUpload = (_, id) => Promise.reject(notFound('upload', id)),
+): OpenAPIHono<HubEnv> {
   const { database, clock } = hub
   const need = async (name: string) => {
     const row = await findDataset(database, name)
@@ -183,10 +195,12 @@ export function datasetRoutes(hub: Hub): OpenAPIHono<HubEnv> {
   return new OpenAPIHono<HubEnv>()
     .openapi(push, async (c) => {
       const { name } = c.req.valid('param')
-      const { format, description } = c.req.valid('query')
+      const { format, upload, description } = c.req.valid('query')
       const type = c.req.header('content-type')
       const arrival = { dataset: name, format: format ?? formatOf(type), description, by: byOf(c) }
-      const { snapshot, isNew } = await receiveSnapshot(hub, arrival, c.req.raw.body)
+      const { snapshot, isNew } = await (upload === undefined
+        ? receiveSnapshot(hub, arrival, c.req.raw.body)
+        : adoptSnapshot(hub, arrival, await takeUpload(arrival.by.actor, upload)))
       c.header('location', `/v1/datasets/${name}/snapshots/${snapshot.version}`)
       c.header('etag', etagOf(snapshot))
       return c.json(showSnapshot(snapshot), isNew ? 201 : 200)

@@ -28,11 +28,16 @@ export type Registrar = {
   registerBlob(registration: BlobRegistration): Promise<{ version: number }>
 }
 
+/** The blob that a resumable upload of this actor has become.
+ *  @throws Problem not-found, unfinished-upload */
+export type TakeUpload = (actor: string, id: string) => Promise<string>
+
 /** `onRegistered` hears of each version, and of each further variant, after it is there. */
 export function createRegistrar(
   hub: Hub,
   score: Score,
   onRegistered: (model: string, version: number) => Promise<void> | void = () => undefined,
+  takeUpload: TakeUpload = (_, id) => Promise.reject(notFound('upload', id)),
 ): Registrar {
   const turns = createTurns()
   const told = async (model: string, registered: Promise<{ version: number }>): Promise<{ version: number }> => {
@@ -43,10 +48,15 @@ export function createRegistrar(
   return {
     register: ({ request, ...registration }) =>
       turns.enter(async (oneAtATime) => {
-        await using upload = await receiveUpload(request, hub.blobs, hub.config.uploadBytesMax)
+        await using received = await receiveUpload(request, hub.blobs, hub.config.uploadBytesMax)
+        const { upload, sample, metadata, golden } = received
+        const bytesMax = hub.config.uploadBytesMax
+        const model =
+          received.model ??
+          (await asStaged(hub, 'model', await takeUpload(registration.createdBy, upload ?? ''), bytesMax))
         return await told(
           registration.model,
-          oneAtATime(() => register(hub, score, upload, registration)),
+          oneAtATime(() => register(hub, score, { model, sample, metadata, golden }, registration)),
         )
       }),
     registerBlob: ({ sha256, sample, metadata, golden, ...registration }) =>

@@ -4,7 +4,8 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
-import { Problem } from '../problem.ts'
+import { z } from 'zod'
+import { invalidRequest, Problem } from '../problem.ts'
 import { BlobError, type BlobStore, type StagedBlob } from '../storage/blobs.ts'
 
 export const sampleBytesMax = 64 * 1_048_576
@@ -15,7 +16,9 @@ const framingBytesMax = 65_536
 
 /** `metadata` and `golden`: JSON, not validated yet. */
 export type Upload = AsyncDisposable & {
-  model: StagedBlob
+  /** Undefined where it came another way: `upload` is the id of a resumable upload that holds it. */
+  model: StagedBlob | undefined
+  upload: string | undefined
   metadata: unknown
   sample: StagedBlob | undefined
   golden: unknown
@@ -50,11 +53,19 @@ export async function receiveUpload(request: Request, blobs: BlobStore, modelByt
   try {
     await readParts(request, read)
     const model = files.get('model')
-    if (model === undefined)
-      throw new Problem(422, 'missing-part', 'A part is missing', 'send the ONNX file as `model`', { field: 'model' })
+    const { upload, metadata } = splitUpload(texts.get('metadata') ?? {})
+    if (model === undefined && upload === undefined) {
+      const detail = 'send the ONNX file as `model`, or name the upload that holds it as `metadata.upload`'
+      throw new Problem(422, 'missing-part', 'A part is missing', detail, { field: 'model' })
+    }
+    if (model !== undefined && upload !== undefined) {
+      const detail = 'the model came as `model` and as `metadata.upload`: send one of them'
+      throw new Problem(422, 'repeated-part', 'A part came twice', detail, { field: 'metadata.upload' })
+    }
     return {
       model,
-      metadata: texts.get('metadata') ?? {},
+      upload,
+      metadata,
       sample: files.get('sample'),
       golden: texts.get('golden'),
       [Symbol.asyncDispose]: () => staged.disposeAsync(),
@@ -63,6 +74,24 @@ export async function receiveUpload(request: Request, blobs: BlobStore, modelByt
     await staged.disposeAsync()
     throw error
   }
+}
+
+const WithUpload = z.looseObject({ upload: z.string().regex(/^[0-9a-f]{32}$/, 'the id of an upload') })
+
+/** The id of the resumable upload, and the metadata without it.
+ *  @throws Problem invalid-request where it is no id */
+function splitUpload(metadata: unknown): { upload: string | undefined; metadata: unknown } {
+  if (typeof metadata !== 'object' || metadata === null || !('upload' in metadata)) {
+    return { upload: undefined, metadata }
+  }
+  const named = WithUpload.safeParse(metadata)
+  if (!named.success) {
+    throw invalidRequest({
+      issues: named.error.issues.map((issue) => ({ ...issue, path: ['metadata', ...issue.path] })),
+    })
+  }
+  const { upload, ...rest } = named.data
+  return { upload, metadata: rest }
 }
 
 /** Gives each part to its reader as it comes; the first reader that fails ends it all. */

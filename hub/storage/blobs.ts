@@ -1,6 +1,7 @@
 // Blobs on disk: bytes named by their sha256. Streamed in and hashed while written (whole, and every 64 KiB chunk);
 // temporary file, fsync, rename, fsync of the folder, so that a blob that is there is whole.
 
+import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ChunkHasher, type HashedBlob } from '@roost/shared/bundle/chunks.ts'
@@ -35,6 +36,11 @@ export type BlobStore = {
   /** Stages and keeps.
    *  @throws as `stage` */
   put(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limits: { bytesMax: number }): Promise<HashedBlob>
+  /** The sha256 of a file that is no blob yet. */
+  digestOf(path: string): Promise<string>
+  /** Makes a blob of a file on the same disk, fsynced and of that digest, by moving it.
+   *  @throws the errors of rename(2): ENOENT where it was moved before */
+  adopt(path: string, sha256: string): Promise<void>
   /** @throws BlobError not-found */
   sizeBytes(sha256: string): Promise<number>
   has(sha256: string): Promise<boolean>
@@ -96,6 +102,14 @@ export async function openBlobs(folder: string, random: Random): Promise<BlobSto
       const { sha256, sizeBytes, chunks } = staged
       return { sha256, sizeBytes, chunks }
     },
+    digestOf: async (path) => {
+      const hash = createHash('sha256')
+      await using file = await open(path, 'r')
+      for await (const piece of file.createReadStream({ autoClose: false, highWaterMark: 1_048_576 }))
+        hash.update(piece)
+      return hash.digest('hex')
+    },
+    adopt: (path, sha256) => keep(path, Digest.parse(sha256)),
     sizeBytes: async (sha256) => {
       await using file = await openFile(sha256)
       return (await file.stat()).size
