@@ -117,7 +117,7 @@ describe('the source of a version', () => {
     expect(readSource(source, runId, modelId)).toEqual(expected)
   })
 
-  test.each([
+  const elsewhere: [string, string | undefined, string | undefined][] = [
     [`runs:/${run}/model`, undefined, undefined],
     [`runs:/${run}/model`, run.replace('0', '1'), undefined],
     [`models:/${model}`, undefined, `m-${run.replace('0', '1')}`],
@@ -129,10 +129,11 @@ describe('the source of a version', () => {
     ['file:///etc/passwd', run, undefined],
     ['s3://bucket/model', run, undefined],
     ['http://localhost/model', run, undefined],
-    ...tricks
-      .filter((trick) => trick !== '' && !trick.endsWith('/'))
-      .map((trick) => [`runs:/${run}/${trick}`, run, undefined] as const),
-  ])('%j is refused', (source, runId, modelId) => {
+  ]
+  // a path of nothing is the run's folder, and a slash behind it changes nothing
+  const hidden = tricks.filter((trick) => trick !== '' && !trick.endsWith('/'))
+  for (const trick of hidden) elsewhere.push([`runs:/${run}/${trick}`, run, undefined])
+  test.each(elsewhere)('%j is refused', (source, runId, modelId) => {
     expect(() => readSource(source, runId, modelId)).toThrow(/Invalid model version source/)
   })
 })

@@ -28,7 +28,7 @@ const ask = (method: string, path: string, body?: Uint8Array | string, headers =
   fetch(`${server.url}${path}`, {
     method,
     headers: { authorization: `Bearer ${server.running.adminToken}`, ...headers },
-    ...(body === undefined ? {} : { body: body as BodyInit }),
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : new Uint8Array(body) }),
   })
 const put = (path: string, body: Uint8Array | string) => ask('PUT', `${proxy}/${path}`, body)
 const list = async (path: string) => Files.parse(await (await ask('GET', `${proxy}?path=${path}`)).json()).files

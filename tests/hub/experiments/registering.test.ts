@@ -38,10 +38,13 @@ const ask = (method: string, path: string, body?: Uint8Array | string | object, 
   fetch(`${server.url}/api/2.0/${path}`, {
     method,
     headers: { authorization: `Bearer ${token}` },
-    ...(body === undefined
-      ? {}
-      : { body: (typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)) as BodyInit }),
+    ...(body === undefined ? {} : { body: bodyOf(body) }),
   })
+
+const bodyOf = (body: Uint8Array | string | object) => {
+  if (typeof body === 'string') return body
+  return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body)
+}
 
 /** Logs a model as client 3.x does, and gives its id. */
 async function log(factor: number, files: Record<string, Uint8Array | string> = {}) {

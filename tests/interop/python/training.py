@@ -180,13 +180,14 @@ def look_at_refusals(run_id):
 
 
 def look_at_deletion():
-    client.create_registered_model("short-lived", tags={"k": "v"}, description="soon gone")
-    found = client.search_registered_models("tags.k = 'v'")
-    check("models are found by tag", [m.name for m in found] == ["short-lived"], found)
-    client.update_registered_model("short-lived", "later")
-    check("models are described", client.get_registered_model("short-lived").description == "later")
-    client.delete_registered_model("short-lived")
-    refused("a deleted model is gone", "RESOURCE_DOES_NOT_EXIST", lambda: client.get_registered_model("short-lived"))
+    short = f"{NAME}-short-lived"
+    client.create_registered_model(short, tags={"owner": NAME}, description="soon gone")
+    found = client.search_registered_models(f"tags.owner = '{NAME}'")
+    check("models are found by tag", [m.name for m in found] == [short], found)
+    client.update_registered_model(short, "later")
+    check("models are described", client.get_registered_model(short).description == "later")
+    client.delete_registered_model(short)
+    refused("a deleted model is gone", "RESOURCE_DOES_NOT_EXIST", lambda: client.get_registered_model(short))
     experiment = client.create_experiment(f"{NAME}-attic")
     client.delete_experiment(experiment)
     refused("a deleted name stays taken", "RESOURCE_ALREADY_EXISTS", lambda: client.create_experiment(f"{NAME}-attic"))
