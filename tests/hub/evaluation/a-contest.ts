@@ -66,7 +66,7 @@ export async function aContest(options: { score?: Score; folder?: string; works?
     for (;;) {
       const found = Evaluation.parse(await (await request('GET', `${pathOf(version)}/${id}`)).json())
       if (found.state !== 'queued' && found.state !== 'running') return found
-      await sleep(10)
+      await sleep(50)
     }
   }
   return {

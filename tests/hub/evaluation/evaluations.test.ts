@@ -143,15 +143,15 @@ describe('a binary classifier', () => {
   })
 
   test('that sees one class only has no ROC AUC, and says why', async () => {
-    await using contest = await aContest()
+    await using contest = await aContest({ score: halves })
     await contest.snapshot(['x[0],x[1],fault', ...Array.from({ length: 40 }, (_, i) => `${i},0,0`)].join('\n'))
-    const version = await contest.register(aLogisticModel([1, 0]))
+    const version = await contest.register(aScaleModel())
     const result = resultOf(
       await contest.evaluate(version, { dataset: 'bench/1', label: 'fault', task, importance: false }),
     )
     expect(result.unmeasured).toEqual({ roc_auc: expect.stringContaining('class') })
     expect(result.figures.recall).toEqual({ value: 0, low: 0, high: 0 })
-    expect(result.figures.log_loss?.value).toBeGreaterThan(1)
+    expect(result.figures.log_loss?.value).toBeCloseTo(Math.LN2, 12)
     expect(result.importance).toBeNull()
   })
 
@@ -275,6 +275,16 @@ describe('what is wrong with a request is said before anything runs', () => {
     expect((await contest.request('GET', pathOf(99))).status).toBe(404)
     expect((await contest.request('GET', `${pathOf(version)}/e-0-00000000`)).status).toBe(404)
     expect((await contest.request('POST', `${pathOf(version)}/e-0-00000000/cancel`)).status).toBe(404)
+  })
+
+  test('the OpenAPI document shows what may be asked', async () => {
+    const { contest } = await shared
+    const document = z
+      .object({ components: z.object({ schemas: z.record(z.string(), z.unknown()) }) })
+      .parse(await (await contest.request('GET', '/v1/openapi.json')).json())
+    expect(Object.keys(document.components.schemas)).toEqual(
+      expect.arrayContaining(['NewEvaluation', 'EvaluationTask', 'Evaluation', 'EvaluationResult', 'Explanation']),
+    )
   })
 
   test('nothing of it was stored', async () => {
