@@ -3,7 +3,7 @@
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, type Http2Bindings, type HttpBindings } from '@hono/node-server'
 import type { Routes } from './app.ts'
 import type { Hub } from './hub.ts'
 
@@ -16,7 +16,12 @@ export type HttpServer = { port: number; close(): Promise<void> }
 
 /** @throws the error of listen(2): a port in use, an address that is not ours */
 export async function startHttpServer(hub: Hub, app: Routes): Promise<HttpServer> {
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  const answer = async (request: Request, env: HttpBindings | Http2Bindings) => {
+    const response = await app.fetch(request, env)
+    if (isCutShort(env.incoming)) response.headers.set('connection', 'close')
+    return response
+  }
+  const listener = getRequestListener(answer, { overrideGlobalObjects: false })
   const options = { requestTimeout: requestMsMax }
   const serve: (...args: Parameters<typeof listener>) => void = (incoming, outgoing) => {
     listener(incoming, outgoing).catch((error: unknown) => {
@@ -37,6 +42,11 @@ export async function startHttpServer(hub: Hub, app: Routes): Promise<HttpServer
   server.on('error', (error) => hub.log.error({ err: error }, 'HTTP listener failed to accept'))
   return { port: portOf(server.address()), close: () => stop(server) }
 }
+
+/** Answered before its body had come, an upload that is refused as a rule: the connection ends with the answer, and a
+ *  client that is not told would send its next request into it. */
+const isCutShort = ({ complete, headers }: HttpBindings['incoming'] | Http2Bindings['incoming']): boolean =>
+  !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
 
 async function stop(server: Server): Promise<void> {
   const ended = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -1,7 +1,7 @@
 // Bodies over a real socket, in every way HTTP lets them be sent: what is short passes, what is long is cut at the limit.
 
 import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
+import { Agent, request as httpRequest } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
 import { bodyBytesMax, createApp } from '../../hub/app.ts'
 import { startHttpServer } from '../../hub/http-server.ts'
@@ -37,7 +37,7 @@ async function aServer() {
     request.destroy()
     return { status: Number(response.statusCode), text }
   }
-  return { send }
+  return { send, port: server.port }
 }
 
 const aToken = (name: string) => JSON.stringify({ name, role: 'viewer' })
@@ -70,4 +70,27 @@ test('one byte over the limit is refused, declared or not; the longest is read',
   expect((await send('POST', '/v1/tokens', [longest])).status).toBe(201)
   expect((await send('POST', '/v1/tokens', [over], { 'content-length': over.length })).status).toBe(413)
   expect((await send('POST', '/v1/tokens', [over])).status).toBe(413)
+})
+
+test('who keeps connections can go on after a body that was refused on its way', async () => {
+  const { port } = await aServer()
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  onTestFinished(() => agent.destroy())
+  const send = async (method: string, path: string, body?: Uint8Array) => {
+    const headers = {
+      'content-type': 'application/json',
+      ...(body === undefined ? {} : { 'content-length': body.length }),
+    }
+    const request = httpRequest({ port, path, method, agent, headers })
+    const answered = once(request, 'response')
+    request.end(body)
+    const [response] = await answered
+    for await (const _ of response);
+    return [response.statusCode, response.headers.connection]
+  }
+  for (let n = 0; n < 20; n++) {
+    expect(await send('POST', '/v1/tokens', Buffer.alloc(bodyBytesMax + 1, 'x'))).toEqual([413, 'close'])
+    expect(await send('GET', '/healthz')).toEqual([200, 'keep-alive'])
+    expect(await send('POST', '/v1/tokens', Buffer.from('{}'))).toEqual([401, expect.any(String)])
+  }
 })
