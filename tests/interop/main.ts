@@ -91,13 +91,16 @@ async function tellLineage(fleet: Fleet, { bin }: Environment): Promise<string> 
 
 /** No answer may be 500 or hang, whatever is asked. On a hub of its own: it also deletes. */
 async function fuzz({ bin }: Environment): Promise<string> {
-  await using hub = await aHubProcess()
+  // made-up queries exceed the 16 KiB of headers after which Node itself answers 431 and hangs up
+  await using hub = await aHubProcess({ environment: { NODE_OPTIONS: '--max-http-header-size=1048576' } })
   const args = [
     ...['run', `${hub.url}/v1/openapi.json`, '--header', `Authorization: Bearer ${hub.adminToken ?? ''}`],
     ...['--checks', 'not_a_server_error', '--phases', 'fuzzing', '--max-examples', '3', '--seed', String(seed)],
     ...['--max-time', String(fuzzSeconds), '--request-timeout', '30', '--suppress-health-check', 'all'],
     // it learns names from answers, and would take away the token it works with
     ...['--exclude-path', '/v1/tokens/{id}'],
+    // its media type (tus) is one that schemathesis cannot write
+    ...['--exclude-path', '/v1/uploads/{id}'],
     ...['--generation-database', 'none', '--warnings', 'off', '--no-color'],
   ]
   const finished = await run(bin('schemathesis'), args, { TMPDIR: hub.folder }, scriptMsMax)
