@@ -17,14 +17,19 @@ export type Environment = { bin: (command: string) => string }
 const root = join(tmpdir(), 'roost-interop')
 /** All packages of an environment, on a slow mirror. */
 const installMsMax = 600_000
-const askMsMax = 30_000
+const askMsMax = 60_000
 
-/** Whether packages can be had. What is wrong stands in the answer. */
+/** Whether packages can be had: there is a Python that makes environments, and PyPI answers it. What is wrong stands in
+ *  the answer. */
 export async function pypiAnswers(): Promise<{ answers: boolean; output: string }> {
-  const asked = ['-m', 'pip', 'download', '--no-deps', '--no-cache-dir', '--retries', '0', '--timeout', '15']
   const folder = join(root, 'asked')
   await rm(folder, { recursive: true, force: true })
-  const { code, output } = await run('python3', [...asked, '--dest', folder, 'typing-extensions==4.15.0'], {}, askMsMax)
+  await mkdir(root, { recursive: true })
+  const made = await run('python3', ['-m', 'venv', folder], {}, askMsMax)
+  if (made.code !== 0) return { answers: false, output: made.output }
+  const ask = ['-m', 'pip', 'download', '--no-deps', '--no-cache-dir', '--retries', '0', '--timeout', '15']
+  const asked = [...ask, '--dest', folder, 'typing-extensions==4.15.0']
+  const { code, output } = await run(join(folder, 'bin', 'python'), asked, {}, askMsMax)
   return { answers: code === 0, output }
 }
 
@@ -63,7 +68,7 @@ function need({ code, output }: Finished): void {
   if (code !== 0) throw new Error(`it ended with ${code}:\n${output}`)
 }
 
-/** Runs a program to its end, or ends it after `msMax`; both outputs together. */
+/** Runs a program to its end, or ends it after `msMax`; both outputs together. One that is not there has said so. */
 export function run(
   command: string,
   args: readonly string[],
@@ -71,7 +76,7 @@ export function run(
   msMax: number,
 ): Promise<Finished> {
   const started = performance.now()
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const child = spawn(command, args, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
     const pieces: string[] = []
     for (const stream of [child.stdout, child.stderr]) {
@@ -81,7 +86,7 @@ export function run(
       pieces.push(`\nended after ${msMax} ms\n`)
       child.kill('SIGKILL')
     }, msMax)
-    child.on('error', reject)
+    child.on('error', (error) => pieces.push(String(error)))
     child.on('close', (code) => {
       clearTimeout(timer)
       resolve({ code, output: pieces.join(''), ms: Math.round(performance.now() - started) })

@@ -27,7 +27,9 @@ async function main(): Promise<number> {
   if (installed.includes(false)) {
     const { answers, output } = await pypiAnswers()
     if (!answers) {
-      say(`PyPI does not answer: MLflow's clients and schemathesis were NOT tried against the hub.\n${output}`)
+      say(
+        `PyPI does not answer, or there is no Python for it: MLflow's clients and schemathesis were NOT tried.\n${output}`,
+      )
       return 0
     }
   }
