@@ -102,6 +102,10 @@ export function refusing<T>(work: () => T): T {
 /** The problem document of an EvaluationError; anything else as it is. */
 export function asProblem(error: unknown): unknown {
   if (!(error instanceof EvaluationError)) return error
+  if (error.code === 'busy') {
+    const headers = { 'retry-after': '30' }
+    return new Problem(503, 'overloaded', 'Try again later', error.message, { headers, cause: error })
+  }
   const status = error.code === 'dataset-too-large' ? 413 : 422
   return new Problem(status, error.code, 'The evaluation cannot be done', error.message, { cause: error })
 }

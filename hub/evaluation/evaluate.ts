@@ -240,7 +240,9 @@ async function answersOfChampion(
     const mapping = { columns: mappingFor(champion, request.columns) }
     return { task, answered: await answerAll(score, champion, task, columns, truth, mapping, signal) }
   } catch (error) {
-    if (error instanceof EvaluationError) return { reason: `the champion cannot be compared: ${error.message}` }
+    // busy is the hub, and says nothing of the champion
+    if (error instanceof EvaluationError && error.code !== 'busy')
+      return { reason: `the champion cannot be compared: ${error.message}` }
     throw error
   }
 }

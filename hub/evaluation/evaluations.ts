@@ -11,6 +11,7 @@ import type { Score } from '../registry/scoring.ts'
 import { checkContest, openContest } from './contest.ts'
 import { type Contest, evaluate } from './evaluate.ts'
 import { EvaluationError } from './evaluation-error.ts'
+import { patientScore } from './patient-score.ts'
 import type { NewEvaluation } from './request.ts'
 import type { EvaluationResult } from './result.ts'
 import {
@@ -213,5 +214,5 @@ async function evaluateRow(hub: Hub, score: Score, row: EvaluationRow, signal: A
   const { model, version, request, champion_version: champion, no_champion: noChampion } = row
   const contest = { ...(await openContest(hub, model, version, { ...request, champion })), noChampion }
   assert.equal(contest.candidate.digest, row.manifest)
-  return evaluate(hub, score, contest, row.dataset, request, signal)
+  return evaluate(hub, patientScore(score, signal), contest, row.dataset, request, signal)
 }
