@@ -23,6 +23,7 @@ import { registryRoutes } from './registry/routes.ts'
 import { createScorer } from './registry/score.ts'
 import { createRollouts, runRollouts } from './rollouts/engine.ts'
 import { rolloutRoutes } from './rollouts/routes.ts'
+import { removeUnusedForever } from './storage/unused-blobs.ts'
 import { createIngest } from './telemetry/ingest.ts'
 import { expireForever } from './telemetry/retention.ts'
 import { telemetryRoutes } from './telemetry/routes.ts'
@@ -51,7 +52,14 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
   const rollouts = createRollouts(hub, fleet)
   const { url, token } = hub.config.openLineage
   const telling = url === undefined ? [] : [deliverForever(hub, { url, token }, tellerOf(hub.config))]
-  const working = [...telling, runRollouts(hub, rollouts), expireForever(hub), uploads.work(), evaluations.work()]
+  const working = [
+    ...telling,
+    runRollouts(hub, rollouts),
+    expireForever(hub),
+    removeUnusedForever(hub),
+    uploads.work(),
+    evaluations.work(),
+  ]
   opened.defer(() => Promise.all(working).then(() => undefined))
   return {
     routes: [

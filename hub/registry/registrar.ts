@@ -77,7 +77,7 @@ export function createRegistrar(
   }
 }
 
-/** A blob as if it had just been staged; there is nothing to keep and nothing to remove.
+/** A blob as if it had just been staged; there is nothing to remove, and it is to stay.
  *  @throws Problem not-found, too-large */
 async function asStaged(
   { blobs }: Pick<Hub, 'blobs'>,
@@ -97,7 +97,7 @@ async function asStaged(
     ...(await chunkHashes(blobs.open(sha256))),
     path: blobs.pathOf(sha256),
     read: (offset, length) => blobs.read(sha256, offset, length),
-    keep: () => Promise.resolve(),
+    keep: () => blobs.renew(sha256),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
 }

@@ -2,7 +2,8 @@
 // temporary file, fsync, rename, fsync of the folder, so that a blob that is there is whole.
 
 import { createHash } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { statSync, unlinkSync } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ChunkHasher, type HashedBlob } from '@roost/shared/bundle/chunks.ts'
 import { chunkBytes } from '@roost/shared/bundle/manifest.ts'
@@ -41,6 +42,13 @@ export type BlobStore = {
   /** Makes a blob of a file on the same disk, fsynced and of that digest, by moving it.
    *  @throws the errors of rename(2): ENOENT where it was moved before */
   adopt(path: string, sha256: string): Promise<void>
+  /** Makes it as young as one that has just come, for `removeOld`.
+   *  @throws BlobError not-found */
+  renew(sha256: string): Promise<void>
+  /** The blobs that came before `beforeMs`, in no order. */
+  old(beforeMs: number): AsyncGenerator<string, void, undefined>
+  /** Removes the blob unless it has come again since `beforeMs`, or just does. @returns whether it is gone */
+  removeOld(sha256: string, beforeMs: number): boolean
   /** @throws BlobError not-found */
   sizeBytes(sha256: string): Promise<number>
   has(sha256: string): Promise<boolean>
@@ -69,11 +77,20 @@ export async function openBlobs(folder: string, random: Random): Promise<BlobSto
     return file
   }
 
+  /** Being put into place. What is removed is looked at and unlinked in one go, so that nothing comes in between. */
+  const arriving = new Map<string, number>()
   const keep = async (temporary: string, sha256: string) => {
     const shelf = join(folder, sha256.slice(0, 2))
-    if ((await mkdir(shelf, { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(folder)
-    await rename(temporary, pathOf(sha256))
-    await syncFolder(shelf)
+    arriving.set(sha256, (arriving.get(sha256) ?? 0) + 1)
+    try {
+      if ((await mkdir(shelf, { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(folder)
+      await rename(temporary, pathOf(sha256))
+      await syncFolder(shelf)
+    } finally {
+      const others = (arriving.get(sha256) ?? 1) - 1
+      if (others > 0) arriving.set(sha256, others)
+      else arriving.delete(sha256)
+    }
   }
   const stage: BlobStore['stage'] = async (source, { bytesMax }) => {
     const path = join(incoming, Buffer.from(random(16)).toString('hex'))
@@ -109,7 +126,34 @@ export async function openBlobs(folder: string, random: Random): Promise<BlobSto
         hash.update(piece)
       return hash.digest('hex')
     },
-    adopt: (path, sha256) => keep(path, Digest.parse(sha256)),
+    adopt: async (path, sha256) => {
+      const now = new Date()
+      await utimes(path, now, now)
+      await keep(path, Digest.parse(sha256))
+    },
+    renew: async (sha256) => {
+      await using file = await openFile(sha256)
+      const now = new Date()
+      await file.utimes(now, now)
+    },
+    old: async function* (beforeMs) {
+      const shelves = (await readdir(folder)).filter((name) => /^[0-9a-f]{2}$/.test(name))
+      for (const shelf of shelves) {
+        for (const name of await readdir(join(folder, shelf))) {
+          if (!Digest.safeParse(name).success) continue
+          const found = await unlessMissing(stat(pathOf(name)), undefined)
+          if (found !== undefined && found.mtimeMs < beforeMs) yield name
+        }
+      }
+    },
+    removeOld: (sha256, beforeMs) => {
+      const path = pathOf(sha256)
+      if (arriving.has(sha256)) return false
+      const found = statSync(path, { throwIfNoEntry: false })
+      if (found === undefined || found.mtimeMs >= beforeMs) return false
+      unlinkSync(path)
+      return true
+    },
     sizeBytes: async (sha256) => {
       await using file = await openFile(sha256)
       return (await file.stat()).size
