@@ -47,3 +47,18 @@ export async function assertAliasFree(reader: Reader, model: string, alias: stri
   const detail = `the promotion policy of ${model} moves ${alias}, or compares with it: promote a version instead`
   throw new Problem(409, 'promotion-policy', 'Its promotion policy moves it', detail, { field: 'alias' })
 }
+
+/** Deletion takes aliases along, and without a champion the gates compare with nobody.
+ *  @throws Problem promotion-policy where the model has one and the version is in use by it */
+export async function assertDeletable(
+  reader: Reader,
+  { model, version, stage, aliases }: { model: string; version: number; stage: Stage; aliases: readonly string[] },
+): Promise<void> {
+  const { revision, policy } = await policyOf(reader, model)
+  if (revision === 0) return
+  const alias = aliases.find((name) => name === championAlias || name === policy.alias)
+  if (stage !== 'staging' && stage !== 'production' && alias === undefined) return
+  const why = alias === undefined ? `it is in ${stage}` : `it is ${alias}`
+  const detail = `${model} has a promotion policy, and of version ${version} it says that ${why}: promote another, or archive it, first`
+  throw new Problem(409, 'promotion-policy', 'Its promotion policy holds it', detail, { field: 'version' })
+}

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { auditStatements } from '../governance/audit.ts'
 import { notFound, Problem } from '../problem.ts'
+import { assertDeletable } from '../promotion/guards.ts'
 import type { Database, Reader } from '../storage/database.ts'
 import { type Asker, needModel, needVersion } from './edit.ts'
 import { findModel, findVersion } from './store.ts'
@@ -12,7 +13,7 @@ import { findModel, findVersion } from './store.ts'
 const namedMax = 20
 
 /** Hides a version; aliases that point at it go.
- *  @throws Problem not-found, in-use */
+ *  @throws Problem not-found, in-use, promotion-policy */
 export function deleteVersion(
   database: Database,
   model: string,
@@ -23,6 +24,7 @@ export function deleteVersion(
   return database.exclusively(async (tx) => {
     const row = await needVersion(tx, model, version)
     await assertUnused(tx, model, version)
+    await assertDeletable(tx, row)
     const before = { stage: row.stage, aliases: row.aliases }
     const change = { ...asker, action: 'version.delete', subject: `version:${model}/${version}`, before }
     await tx.write([

@@ -181,6 +181,26 @@ test('the champion moves only by promotion once there is a policy, and so do sta
   expect(stage).toMatchObject({ status: 409, body: { code: 'promotion-policy' } })
 })
 
+test('the champion is not got rid of by deleting its version', async () => {
+  await using pipeline = await aPipeline()
+  const ci = await pipeline.tokenOf('ci', 'ci')
+  await pipeline.putPolicy(gated(['accuracy >= champion'], { withoutChampion: 'pass' }))
+  const first = await pipeline.register(ci)
+  await pipeline.evaluate(first, { accuracy: 0.95 })
+  expect([await pipeline.stageOf(first), await pipeline.champion()]).toEqual(['production', first])
+  const remove = (version: number) => pipeline.ask(ci, 'DELETE', `/v1/models/scale/versions/${version}`)
+  expect(await remove(first)).toMatchObject({ status: 409, body: { code: 'promotion-policy' } })
+  expect(await pipeline.champion()).toBe(first)
+  // archived it is the champion still
+  expect((await move(pipeline, pipeline.admin, first, { to: 'archived' })).status).toBe(200)
+  expect(await remove(first)).toMatchObject({ status: 409, body: { code: 'promotion-policy' } })
+  const second = await pipeline.register(ci)
+  expect(await pipeline.stageOf(second)).toBe('staging')
+  expect((await remove(second)).status).toBe(409)
+  expect((await move(pipeline, pipeline.admin, second, { to: 'archived' })).status).toBe(200)
+  expect((await remove(second)).status).toBe(204)
+})
+
 test('a rollout starts from the stage that the policy names', async () => {
   await using pipeline = await aPipeline()
   const operator = await pipeline.tokenOf('operator', 'operator')
