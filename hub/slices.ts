@@ -59,6 +59,7 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
     removeUnusedForever(hub),
     uploads.work(),
     evaluations.work(),
+    promotion.catchUp(hub.stopping),
   ]
   opened.defer(() => Promise.all(working).then(() => undefined))
   return {

@@ -17,6 +17,7 @@ import { insertPolicy, type PolicyRow, policyOf, revisionsMax } from './policies
 import { type Goal, type PromotionPolicy, rankOf } from './policy.ts'
 import { type RequestRow, unclosedRequestsOf } from './requests.ts'
 import { type Bench, keeping, moveOf, type Standing, standingOf } from './standing.ts'
+import { unconsideredMax, unconsideredVersions } from './unconsidered.ts'
 import type { VerdictRow } from './verdicts.ts'
 import { type Asker, joined, nothingWritten, store, type Written } from './written.ts'
 
@@ -28,6 +29,8 @@ export type Promotion = {
   /** Looks at a version's gates and does what the policy does by itself; called after registration and evaluation.
    *  Never throws: what called it is done. */
   consider(model: string, version: number): Promise<void>
+  /** Considers the versions that the hub died before it had; for its start. Never throws. */
+  catchUp(stopping: AbortSignal): Promise<void>
   /** Judges the gates now, keeps the verdict, and considers.
    *  @throws Problem not-found */
   check(model: string, version: number, goal: Goal | undefined, asker: Asker): Promise<VerdictRow>
@@ -91,6 +94,17 @@ export function createPromotion(
     }
   }
 
+  const catchUp = async (stopping: AbortSignal): Promise<void> => {
+    try {
+      for (const { model, version } of await unconsideredVersions(database, unconsideredMax)) {
+        if (stopping.aborted) return
+        await consider(model, version)
+      }
+    } catch (error) {
+      log.error({ err: error }, 'versions whose gates were not looked at could not be found; check them on demand')
+    }
+  }
+
   const change = (wanted: Wanted, mayMove: boolean, asker: Asker): Promise<Outcome> =>
     database.exclusively(async (tx) => {
       const goal = wanted.to === 'staging' || wanted.to === 'production' ? wanted.to : undefined
@@ -123,6 +137,7 @@ export function createPromotion(
 
   return {
     consider,
+    catchUp,
     check: async (model, version, goal, asker) => {
       const verdict = await database.exclusively(async (tx) => {
         const standing = await standingOf(bench, tx, model, version, goal)

@@ -34,14 +34,15 @@ export type Pipeline = AsyncDisposable & {
   /** Registers the next version of `scale`. */
   register(who: Holder): Promise<number>
   putPolicy(policy: unknown, ifMatch?: string): Promise<Answer>
-  /** A finished evaluation; the promotion hears of it. */
+  /** A finished evaluation. */
   evaluate(version: number, figures?: Record<string, number>, options?: EvaluationOptions): Promise<string>
   stageOf(version: number): Promise<string>
   champion(): Promise<number | undefined>
   /** Ids of the open requests. */
   open(version?: number): Promise<string[]>
 }
-type EvaluationOptions = { dataset?: string; label?: string; halfWidth?: number }
+/** `heard`: whether the promotion hears of it. */
+type EvaluationOptions = { dataset?: string; label?: string; halfWidth?: number; heard?: boolean }
 
 const Made = z.object({ id: z.string(), token: z.string() })
 export const policyPath = '/v1/models/scale/promotion'
@@ -95,7 +96,7 @@ export async function aPipeline(): Promise<Pipeline> {
     evaluate: async (
       version,
       values = { accuracy: 0.95 },
-      { dataset = 'd'.repeat(64), label = 'y', halfWidth = 0 } = {},
+      { dataset = 'd'.repeat(64), label = 'y', halfWidth = 0, heard = true } = {},
     ) => {
       evaluations += 1
       const id = `e-${String(evaluations).padStart(6, '0')}`
@@ -132,7 +133,7 @@ export async function aPipeline(): Promise<Pipeline> {
           clock.nowMs,
         ),
       ])
-      await promotion.consider('scale', version)
+      if (heard) await promotion.consider('scale', version)
       return id
     },
     stageOf: async (version) => {
