@@ -94,7 +94,7 @@ describe('scorer', () => {
 
   test('loads the model also where there is nothing to run it on', async () => {
     expect(await scoreAll(build.aScaleModel(), [])).toEqual([])
-    const error = await refusal(scoreAll(build.aModel({ node: [build.node('Relu', ['unknown'], ['y'])] }), []))
+    const error = await refusal(scoreAll(build.aModel({ node: [build.node('And', ['x', 'x'], ['y'])] }), []))
     expect(error.code).toBe('does-not-load')
   })
 
