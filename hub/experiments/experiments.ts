@@ -1,4 +1,5 @@
-// Experiments: named folders of runs. A deleted one keeps its name, and its runs count as deleted until it is restored.
+// Experiments: named folders of runs. A deleted one keeps its name, and its runs count as deleted until it is restored;
+// then all of them are there, also those that had been deleted on their own: as MLflow's server does it.
 
 import { z } from 'zod'
 import type { Reader, Statement } from '../storage/database.ts'
@@ -52,11 +53,15 @@ export const renameExperiment = (id: number, name: string, nowMs: number): State
   args: [name, nowMs, id],
 })
 
-/** Deletes or restores. */
-export const setExperimentDeleted = (id: number, deleted: boolean, nowMs: number): Statement => ({
-  sql: 'UPDATE experiments SET deleted_at = ?, updated_at = ? WHERE id = ?',
-  args: [deleted ? nowMs : null, nowMs, id],
-})
+/** Its runs are deleted with it, by what is read of them. */
+export const deleteExperiment = (id: number, nowMs: number): Statement[] => [
+  { sql: 'UPDATE experiments SET deleted_at = ?1, updated_at = ?1 WHERE id = ?2', args: [nowMs, id] },
+]
+
+export const restoreExperiment = (id: number, nowMs: number): Statement[] => [
+  { sql: 'UPDATE experiments SET deleted_at = NULL, updated_at = ? WHERE id = ?', args: [nowMs, id] },
+  { sql: 'UPDATE runs SET deleted_at = NULL WHERE experiment = ? AND deleted_at IS NOT NULL', args: [id] },
+]
 
 export const setExperimentTag = (id: number, { key, value }: Tag): Statement => ({
   sql: `INSERT INTO experiment_tags (experiment, key, value) VALUES (?, ?, ?)

@@ -3,11 +3,12 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { HubEnv } from '../../governance/access.ts'
-import { auditStatements, changeBy, writeAudited } from '../../governance/audit.ts'
+import { auditStatements, changeBy } from '../../governance/audit.ts'
 import type { Hub } from '../../hub.ts'
-import type { Reader, Statement } from '../../storage/database.ts'
+import type { Reader } from '../../storage/database.ts'
 import { searchExperiments } from '../experiment-search.ts'
 import {
+  deleteExperiment,
   deleteExperimentTag,
   type ExperimentRow,
   experimentTags,
@@ -17,7 +18,7 @@ import {
   nextExperimentId,
   readExperiments,
   renameExperiment,
-  setExperimentDeleted,
+  restoreExperiment,
   setExperimentTag,
 } from '../experiments.ts'
 import { type MlflowApp, mlflowRoute } from './answer.ts'
@@ -170,7 +171,8 @@ export function addExperimentRoutes(app: MlflowApp, hub: Hub): void {
           }
           const now = clock()
           const change = changeBy(c, `experiment.${verb}`, `experiment:${row.id}`)
-          await tx.write([setExperimentDeleted(row.id, deletes, now), ...(await auditStatements(tx, now, [change]))])
+          const statements = deletes ? deleteExperiment(row.id, now) : restoreExperiment(row.id, now)
+          await tx.write([...statements, ...(await auditStatements(tx, now, [change]))])
           return {}
         }),
     )
@@ -185,7 +187,7 @@ export function addExperimentRoutes(app: MlflowApp, hub: Hub): void {
       scope: 'ci',
       fields: byId.extend(Tag.shape),
     },
-    (fields, c) => changeTag(c, fields, setExperimentTag(fields.experiment_id, fields)),
+    (fields, c) => changeTag(c, fields),
   )
   mlflowRoute(
     app,
@@ -196,26 +198,35 @@ export function addExperimentRoutes(app: MlflowApp, hub: Hub): void {
       scope: 'ci',
       fields: byId.extend({ key: text(250).min(1) }),
     },
-    async (fields, c) => {
-      const tags = (await experimentTags(database, [fields.experiment_id])).get(fields.experiment_id) ?? []
-      await needActive(database, fields.experiment_id)
-      if (!tags.some(({ key }) => key === fields.key)) {
-        throw doesNotExist(`No tag with name: ${fields.key} in experiment with id ${fields.experiment_id}`)
-      }
-      return changeTag(c, fields, deleteExperimentTag(fields.experiment_id, fields.key))
-    },
+    (fields, c) => changeTag(c, fields),
   )
 
-  async function changeTag(
+  /** Sets the tag, or takes it away where there is no value. */
+  function changeTag(
     c: Context<HubEnv>,
-    { experiment_id, key, value }: { experiment_id: number; key: string; value?: string },
-    statement: Statement,
+    { experiment_id: id, key, value }: { experiment_id: number; key: string; value?: string },
   ): Promise<Record<string, unknown>> {
-    await needActive(database, experiment_id)
-    const action = value === undefined ? 'experiment.untag' : 'experiment.tag'
-    const change = changeBy(c, action, `experiment:${experiment_id}`, { after: { key, value } })
-    await writeAudited(database, clock(), [change], [statement])
-    return {}
+    return database.exclusively(async (tx) => {
+      await needActive(tx, id)
+      const tags = (await experimentTags(tx, [id])).get(id) ?? []
+      const before = tags.find((tag) => tag.key === key)
+      if (value === undefined && before === undefined) {
+        throw doesNotExist(`No tag with name: ${key} in experiment with id ${id}`)
+      }
+      if (before === undefined && tags.length >= tagsMax) {
+        throw invalidParameter(`An experiment has at most ${tagsMax} tags`)
+      }
+      const action = value === undefined ? 'experiment.untag' : 'experiment.tag'
+      const change = changeBy(c, action, `experiment:${id}`, {
+        before,
+        after: value === undefined ? undefined : { key, value },
+      })
+      await tx.write([
+        value === undefined ? deleteExperimentTag(id, key) : setExperimentTag(id, { key, value }),
+        ...(await auditStatements(tx, clock(), [change])),
+      ])
+      return {}
+    })
   }
 
   async function shown(row: ExperimentRow): Promise<Record<string, unknown>> {

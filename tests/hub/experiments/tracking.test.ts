@@ -142,7 +142,8 @@ describe('experiments', () => {
     await server.post('experiments/restore', { experiment_id: id })
     expect((await server.readRun(run.info.run_id)).info.lifecycle_stage).toBe('active')
     // it had been deleted on its own
-    expect((await server.readRun(own.info.run_id)).info.lifecycle_stage).toBe('deleted')
+    expect((await server.readRun(own.info.run_id)).info.lifecycle_stage).toBe('active')
+    await server.post('runs/log-metric', { ...point, run_id: own.info.run_id })
   })
 
   test('are renamed, but not onto each other, and tagged', async () => {
@@ -156,6 +157,16 @@ describe('experiments', () => {
     expect((await experiment(id)).tags).toEqual([{ key: 'k', value: '2' }])
     await server.post('experiments/delete-experiment-tag', { experiment_id: id, key: 'k' })
     expect((await server.refused('experiments/delete-experiment-tag', { experiment_id: id, key: 'k' }))[0]).toBe(404)
+  })
+
+  test('have so many tags and no more', async () => {
+    const id = await create('tagged', { tags: Array.from({ length: 1_000 }, (_, i) => ({ key: `k${i}`, value: '' })) })
+    const tag = (key: string) => ({ experiment_id: id, key, value: 'v' })
+    expect((await server.refused('experiments/set-experiment-tag', tag('more')))[1]).toBe('INVALID_PARAMETER_VALUE')
+    await server.post('experiments/set-experiment-tag', tag('k7'))
+    await server.post('experiments/delete-experiment-tag', tag('k8'))
+    await server.post('experiments/set-experiment-tag', tag('more'))
+    expect((await experiment(id)).tags).toHaveLength(1_000)
   })
 
   test('are searched by name, tag and time, in order and in pages, by POST and GET', async () => {
