@@ -15,7 +15,8 @@ import { resolveTask } from './task.ts'
 
 type Source = Pick<Hub, 'database' | 'blobs'>
 
-/** @throws Problem not-found */
+/** The champion's variant is the one of the candidate's name, else its first.
+ *  @throws Problem not-found */
 export async function openContest(
   hub: Source,
   model: string,
@@ -30,7 +31,7 @@ export async function openContest(
     return { candidate, champion: undefined, noChampion: `no version of ${model} is its champion` }
   }
   if (number === version) return { candidate, champion: undefined, noChampion: 'this version is the champion' }
-  return { candidate, champion: await openVersion(hub, model, number, request.variant, true), noChampion: null }
+  return { candidate, champion: await openVersion(hub, model, number, candidate.variant, true), noChampion: null }
 }
 
 /** @param anyVariant takes the first where there is none of this name

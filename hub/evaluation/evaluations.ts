@@ -194,7 +194,7 @@ function newRow(
     state: 'queued',
     code: null,
     reason: null,
-    request,
+    request: { ...request, variant: candidate.variant },
     dataset,
     manifest: candidate.digest,
     champion_version: champion?.version ?? null,

@@ -10,6 +10,7 @@ import { readManifest, type VersionRow } from '../registry/store.ts'
 
 export type EvaluatedModel = {
   version: number
+  variant: string
   /** Of its manifest. */
   digest: string
   manifest: Manifest
@@ -24,7 +25,7 @@ export type EvaluatedModel = {
 export async function openModel(
   { blobs }: Pick<Hub, 'blobs'>,
   { version }: Pick<VersionRow, 'version'>,
-  variant: Pick<VersionRow, 'digest' | 'payload'>,
+  variant: Pick<VersionRow['variants'][number], 'variant' | 'digest' | 'payload'>,
 ): Promise<EvaluatedModel> {
   const manifest = readManifest(variant.payload)
   const fileOf = (role: Manifest['files'][number]['role']) => manifest.files.find((file) => file.role === role)
@@ -34,6 +35,7 @@ export async function openModel(
   const { inputs, outputs, limits } = manifest
   return {
     version,
+    variant: variant.variant,
     digest: variant.digest,
     manifest,
     path: blobs.pathOf(model.sha256),

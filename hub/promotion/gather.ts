@@ -1,18 +1,19 @@
-// Gathers what gates are judged over: the version itself, its champion, its latest evaluation that counts.
+// Gathers what gates are judged over: the version itself, its champion, the latest evaluation of each variant that counts.
 
 import { championAlias, resolveAlias } from '../registry/aliases.ts'
 import { findVersion, readManifest, type VersionRow } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
-import type { Evidence } from './judge.ts'
+import type { Evaluation, Evidence } from './judge.ts'
 import type { CountingEvaluations } from './policy.ts'
 
-/** The latest finished evaluation of a version that counts by the policy. */
+/** The latest finished evaluation of a variant (the digest of its manifest) that counts by the policy. */
 export type FindEvaluation = (
   reader: Reader,
   model: string,
   version: number,
+  manifest: string,
   counting: CountingEvaluations,
-) => Promise<Evidence['evaluation']>
+) => Promise<Evaluation | null>
 
 export async function gatherEvidence(
   reader: Reader,
@@ -23,12 +24,16 @@ export async function gatherEvidence(
   const { model, version } = row
   const champion = await resolveAlias(reader, model, championAlias)
   const championRow = champion === undefined ? undefined : await findVersion(reader, model, champion)
+  const variants: Evidence['variants'][number][] = []
+  for (const { variant, digest } of row.variants) {
+    variants.push({ variant, evaluation: await findEvaluation(reader, model, version, digest, counting) })
+  }
   return {
     version,
     ...ownOf(row),
     profiles: profilesOf(row),
     champion: championRow === undefined ? null : { version: championRow.version, ...ownOf(championRow) },
-    evaluation: await findEvaluation(reader, model, version, counting),
+    variants,
   }
 }
 

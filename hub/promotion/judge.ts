@@ -35,22 +35,25 @@ export type Evidence = Own & {
   profiles: Readonly<Record<string, { runs: boolean | null; reason: string }>>
   /** Where the alias champion points now. */
   champion: (Own & { version: number }) | null
-  /** The latest that is finished. */
-  evaluation: {
-    id: string
-    figures: Figures
-    /** The champion it compared with, on the same rows. */
-    champion: { version: number; figures: Figures } | null
-    /** Candidate minus champion, paired. */
-    difference: Figures
-    slices: readonly EvidenceSlice[]
-  } | null
+  /** Each with the latest evaluation that is finished. */
+  variants: readonly { variant: string; evaluation: Evaluation | null }[]
+}
+export type Evaluation = {
+  id: string
+  figures: Figures
+  /** The champion it compared with, on the same rows. */
+  champion: { version: number; figures: Figures } | null
+  /** Candidate minus champion, paired. */
+  difference: Figures
+  slices: readonly EvidenceSlice[]
 }
 
 const Number_ = z.number().nullable()
 export const RuleVerdict = z.object({
   rule: z.string(),
   answer: z.enum(answers),
+  /** Which the figures are of, where the version has several: the first that fails, else that is undecided, else the first. */
+  variant: z.string().nullable(),
   /** The version's own figure, and its interval where it has one. */
   value: Number_,
   low: Number_,
@@ -73,9 +76,29 @@ export function judgeGates(rules: readonly Rule[], evidence: Evidence, withoutCh
   return { answer: has('fail') ? 'fail' : has('undecided') ? 'undecided' : 'pass', rules: judged }
 }
 
-/** @param withoutChampion what a comparison with the champion is where there is none */
+/** A figure of an evaluation must be as wanted in every variant: each of them reaches devices.
+ *  @param withoutChampion what a comparison with the champion is where there is none */
 export function judgeRule(rule: Rule, evidence: Evidence, withoutChampion: Answer = 'undecided'): RuleVerdict {
   if (rule.kind === 'runs-on') return judgeProfile(rule, evidence)
+  const { variants } = evidence
+  if (rule.metric.source !== 'evaluation' || variants.length <= 1) {
+    return judgeComparison(rule, { ...evidence, evaluation: variants[0]?.evaluation ?? null }, withoutChampion)
+  }
+  const judged = variants.map(({ variant, evaluation }) => {
+    const verdict = judgeComparison(rule, { ...evidence, evaluation }, withoutChampion)
+    return { ...verdict, variant, sentence: `${variant}: ${verdict.sentence}` }
+  })
+  const worst = (['fail', 'undecided', 'pass'] as const)
+    .map((answer) => judged.find((verdict) => verdict.answer === answer))
+    .find((verdict) => verdict !== undefined)
+  if (worst === undefined) throw new Error('a version with several variants has one')
+  return { ...worst, sentence: judged.map(({ sentence }) => sentence).join('; ') }
+}
+
+/** What is known of one variant. */
+type VariantEvidence = Evidence & { evaluation: Evaluation | null }
+
+function judgeComparison(rule: Comparison, evidence: VariantEvidence, withoutChampion: Answer): RuleVerdict {
   const known = lookUp(rule, evidence)
   const base: RuleVerdict = { ...nothing, rule: printRule(rule) }
   if ('missing' in known) return { ...base, sentence: known.missing }
@@ -118,6 +141,7 @@ type Known = {
 
 const nothing = {
   answer: 'undecided',
+  variant: null,
   value: null,
   low: null,
   high: null,
@@ -134,7 +158,7 @@ function noChampion({ version }: Evidence, answer: Answer): string {
   return answer === 'undecided' ? sentence : `${sentence}; by the policy that is a ${answer}`
 }
 
-function lookUp(rule: Comparison, evidence: Evidence): Known | Missing {
+function lookUp(rule: Comparison, evidence: VariantEvidence): Known | Missing {
   const { metric } = rule
   if (metric.source === 'evaluation') return lookUpFigure(rule, evidence)
   const read = (of: Own) => (metric.source === 'version' ? of.measures[metric.name] : owned(of.metrics, metric.name))
@@ -157,7 +181,7 @@ function lookUp(rule: Comparison, evidence: Evidence): Known | Missing {
   }
 }
 
-function lookUpFigure(rule: Comparison, evidence: Evidence): Known | Missing {
+function lookUpFigure(rule: Comparison, evidence: VariantEvidence): Known | Missing {
   const { evaluation, champion, version } = evidence
   const { metric } = rule
   if (metric.source !== 'evaluation') throw new Error('only evaluations have figures')
@@ -172,7 +196,6 @@ function lookUpFigure(rule: Comparison, evidence: Evidence): Known | Missing {
   return { own, low: own.low, high: own.high, champion: championFigure(rule, of, figureName, champion, evidence) }
 }
 
-type Evaluation = NonNullable<Evidence['evaluation']>
 const whole = ({ figures, champion, difference }: Evaluation) => ({
   figures,
   champion: champion?.figures ?? null,
@@ -186,7 +209,7 @@ function championFigure(
   of: Pick<EvidenceSlice, 'figures' | 'champion' | 'difference'>,
   figureName: string,
   champion: Evidence['champion'],
-  { evaluation, version }: Evidence,
+  { evaluation, version }: VariantEvidence,
 ): Known['champion'] {
   if (champion === null) return null
   const own = figure(of.figures, figureName)

@@ -24,7 +24,7 @@ export type VerdictRow = z.infer<typeof VerdictRow>
 export type NewVerdict = Pick<VerdictRow, 'model' | 'version' | 'to_stage' | 'policy_revision'> & {
   /** Digests of the version's manifests. */
   manifests: readonly string[]
-  evidence: Pick<Evidence, 'evaluation' | 'champion'>
+  evidence: Pick<Evidence, 'variants' | 'champion'>
   verdict: GateVerdict
 }
 
@@ -36,9 +36,15 @@ export async function verdictRow(
   nowMs: number,
 ): Promise<VerdictRow> {
   const { model, version, to_stage, policy_revision, manifests, evidence, verdict } = made
-  const evaluation = evidence.evaluation?.id ?? null
+  const evaluations = evidence.variants.map((variant) => variant.evaluation?.id ?? null)
+  // ids rise with time
+  const evaluation =
+    evaluations
+      .filter((id) => id !== null)
+      .sort()
+      .at(-1) ?? null
   const champion = evidence.champion?.version ?? null
-  const content = { policy_revision, manifests: [...manifests].sort(), evaluation, champion, verdict }
+  const content = { policy_revision, manifests: [...manifests].sort(), evaluations, champion, verdict }
   const basis = createHash('sha256').update(JSON.stringify(content)).digest('hex')
   const known = await reader.first(
     VerdictRow,

@@ -19,7 +19,7 @@ CREATE TABLE promotion_verdicts (
   to_stage TEXT NOT NULL,
   answer TEXT NOT NULL CHECK (answer IN ('pass', 'fail', 'undecided')),
   policy_revision INTEGER NOT NULL,
-  -- NULL: the version had not been evaluated; there was no champion
+  -- the newest evaluation, of several variants; NULL: none had been evaluated; there was no champion
   evaluation TEXT,
   champion INTEGER,
   -- sha256 of policy revision, manifests, evaluation, champion and all numbers: what an approval is an approval of

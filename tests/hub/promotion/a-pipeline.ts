@@ -13,6 +13,7 @@ import { promotionRoutes } from '../../../hub/promotion/routes.ts'
 import { championAlias, resolveAlias } from '../../../hub/registry/aliases.ts'
 import { createRegistrar } from '../../../hub/registry/registrar.ts'
 import { registryRoutes } from '../../../hub/registry/routes.ts'
+import { findVersion } from '../../../hub/registry/store.ts'
 import { createRollouts } from '../../../hub/rollouts/engine.ts'
 import { rolloutRoutes } from '../../../hub/rollouts/routes.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
@@ -33,6 +34,8 @@ export type Pipeline = AsyncDisposable & {
   ask(who: Holder, method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   /** Registers the next version of `scale`. */
   register(who: Holder): Promise<number>
+  /** Adds a variant for a profile to a version. */
+  addVariant(version: number, variant: string, profile: string): Promise<number>
   putPolicy(policy: unknown, ifMatch?: string): Promise<Answer>
   /** A finished evaluation. */
   evaluate(version: number, figures?: Record<string, number>, options?: EvaluationOptions): Promise<string>
@@ -42,7 +45,13 @@ export type Pipeline = AsyncDisposable & {
   open(version?: number): Promise<string[]>
 }
 /** `heard`: whether the promotion hears of it. */
-type EvaluationOptions = { dataset?: string; label?: string; halfWidth?: number; heard?: boolean }
+type EvaluationOptions = {
+  variant?: string
+  dataset?: string
+  label?: string
+  halfWidth?: number
+  heard?: boolean
+}
 
 const Made = z.object({ id: z.string(), token: z.string() })
 export const policyPath = '/v1/models/scale/promotion'
@@ -92,15 +101,28 @@ export async function aPipeline(): Promise<Pipeline> {
       const response = await post(app, who.token, aForm({ metadata: { limits: { trialMs: different } } }))
       return z.object({ version: z.number() }).parse(await response.json()).version
     },
+    addVariant: async (version, variant, profile) => {
+      different += 1
+      const metadata = { variant, profiles: [profile], limits: { trialMs: different } }
+      const response = await app.request(versionPath(version, 'variants'), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${admin.token}` },
+        body: aForm({ metadata }),
+      })
+      return response.status
+    },
     putPolicy: async (policy, ifMatch = '*') => ask(admin, 'PUT', policyPath, policy, { 'if-match': ifMatch }),
     evaluate: async (
       version,
       values = { accuracy: 0.95 },
-      { dataset = 'd'.repeat(64), label = 'y', halfWidth = 0, heard = true } = {},
+      { dataset = 'd'.repeat(64), label = 'y', halfWidth = 0, heard = true, variant } = {},
     ) => {
       evaluations += 1
       const id = `e-${String(evaluations).padStart(6, '0')}`
       const against = await champion()
+      const variants = (await findVersion(hub.database, 'scale', version))?.variants ?? []
+      const manifest = variants.find((one) => variant === undefined || one.variant === variant)?.digest
+      if (manifest === undefined) throw new Error(`version ${version} has no variant ${variant}`)
       const figure = (value: number) => ({ value, low: value - halfWidth, high: value + halfWidth })
       const figures = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, figure(value)]))
       const compared = against === undefined ? null : { version: against, figures }
@@ -116,7 +138,7 @@ export async function aPipeline(): Promise<Pipeline> {
           reason: null,
           request: { dataset, label, columns: {}, seed: 1, slices: [], fairness: [], importance: false },
           dataset,
-          manifest: 'e'.repeat(64),
+          manifest,
           champion_version: against ?? null,
           champion_manifest: null,
           no_champion: against === undefined ? 'none' : null,

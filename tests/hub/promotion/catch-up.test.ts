@@ -78,3 +78,14 @@ test('so many versions and no more are looked at, the newest first', async () =>
   await forget(pipeline, 0)
   expect(await unconsidered(pipeline, 2)).toEqual([3, 2])
 })
+
+test('a variant that was added before the hub died is caught up with', async () => {
+  await using pipeline = await aPipeline()
+  await pipeline.putPolicy({ stages: { staging: { gates: ['accuracy >= 0.9'] } } })
+  const version = await pipeline.register(pipeline.admin)
+  pipeline.clock.nowMs += 1000
+  expect(await pipeline.addVariant(version, 'int8', 'gateway-small')).toBe(201)
+  expect(await unconsidered(pipeline)).toEqual([])
+  await pipeline.hub.database.write([{ sql: 'UPDATE promotion_verdicts SET last_at = last_at - 1000' }])
+  expect(await unconsidered(pipeline)).toEqual([version])
+})

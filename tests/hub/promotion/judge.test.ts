@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Evidence, type Interval, judgeGates, judgeRule } from '../../../hub/promotion/judge.ts'
+import { type Evaluation, type Evidence, type Interval, judgeGates, judgeRule } from '../../../hub/promotion/judge.ts'
 import { parseRule } from '../../../hub/promotion/parse-rule.ts'
 import type { Rule } from '../../../hub/promotion/rule.ts'
 
@@ -11,7 +11,7 @@ const rule = (text: string): Rule => {
 }
 const interval = (low: number, value: number, high: number): Interval => ({ low, value, high })
 
-const evaluation: NonNullable<Evidence['evaluation']> = {
+const evaluation: Evaluation = {
   id: 'e-1',
   figures: {
     accuracy: interval(0.9, 0.92, 0.94),
@@ -41,8 +41,12 @@ const evidence: Evidence = {
     other: { runs: null, reason: 'no latency was measured' },
   },
   champion: { version: 3, measures: { size: 4_000_000, parameters: 2000 }, metrics: { loss: 0.3 } },
-  evaluation,
+  variants: [{ variant: 'default', evaluation }],
 }
+const evaluatedAs = (one: Evaluation | null): Evidence => ({
+  ...evidence,
+  variants: [{ variant: 'default', evaluation: one }],
+})
 
 describe('a rule over evidence', () => {
   test.each([
@@ -105,9 +109,8 @@ describe('a comparison with the champion', () => {
   const compare = rule('accuracy >= champion - 0.01 with 95 % confidence')
   test('is undecided where there is none, unless the policy lets that pass', () => {
     const first: Evidence = {
-      ...evidence,
+      ...evaluatedAs({ ...evaluation, champion: null, difference: {} }),
       champion: null,
-      evaluation: { ...evaluation, champion: null, difference: {} },
     }
     expect(judgeRule(compare, first)).toMatchObject({
       answer: 'undecided',
@@ -130,7 +133,7 @@ describe('a comparison with the champion', () => {
       answer: 'undecided',
       sentence: 'the evaluation compared with version 3, but the champion is version 5: evaluate again',
     })
-    const none: Evidence = { ...evidence, evaluation: { ...evaluation, champion: null } }
+    const none = evaluatedAs({ ...evaluation, champion: null })
     expect(judgeRule(compare, none).sentence).toContain('compared with no champion')
   })
 
@@ -151,11 +154,44 @@ describe('gates', () => {
   })
 
   test('are undecided before there is an evaluation', () => {
-    const none: Evidence = { ...evidence, evaluation: null }
+    const none = evaluatedAs(null)
     expect(judgeGates([rule('accuracy >= 0')], none, 'pass')).toMatchObject({
       answer: 'undecided',
       rules: [{ sentence: 'version 7 has not been evaluated' }],
     })
+  })
+})
+
+describe('of several variants', () => {
+  const better: Evaluation = { ...evaluation, id: 'e-2', figures: { accuracy: interval(0.94, 0.95, 0.96) } }
+  const of = (...found: (Evaluation | null)[]): Evidence => ({
+    ...evidence,
+    variants: found.map((one, i) => ({ variant: ['fp32', 'int8', 'int4'][i] ?? '', evaluation: one })),
+  })
+
+  test('one that was not evaluated leaves a rule undecided, and is named', () => {
+    expect(judgeRule(rule('accuracy >= 0.9'), of(evaluation, null))).toMatchObject({
+      answer: 'undecided',
+      variant: 'int8',
+      value: null,
+      sentence: 'fp32: accuracy is 0.92, as wanted >= 0.9; int8: version 7 has not been evaluated',
+    })
+    expect(judgeRule(rule('accuracy >= 0.9'), of(null, null)).sentence).toContain('int8: version 7 has not been')
+  })
+
+  test('all must pass, and one that fails decides', () => {
+    const judge = (bound: number, ...found: (Evaluation | null)[]) => {
+      const { answer, variant, value } = judgeRule(rule(`accuracy >= ${bound}`), of(...found))
+      return { answer, variant, value }
+    }
+    expect(judge(0.9, better, evaluation)).toEqual({ answer: 'pass', variant: 'fp32', value: 0.95 })
+    expect(judge(0.93, better, evaluation)).toEqual({ answer: 'fail', variant: 'int8', value: 0.92 })
+    expect(judge(0.93, null, better, evaluation)).toEqual({ answer: 'fail', variant: 'int4', value: 0.92 })
+  })
+
+  test('what is no figure of an evaluation is asked of the version', () => {
+    expect(judgeRule(rule('size <= 5 MB'), of(evaluation, null))).toMatchObject({ answer: 'pass', variant: null })
+    expect(judgeRule(rule('accuracy >= 0.9'), of(evaluation))).toMatchObject({ answer: 'pass', variant: null })
   })
 })
 
@@ -168,7 +204,7 @@ const fuzz = { seed: 20261125, numRuns: 3_000 }
 
 describe('confidence', () => {
   const judged = (text: string, accuracy: Interval) =>
-    judgeRule(rule(text), { ...evidence, evaluation: { ...evaluation, figures: { accuracy } } }).answer
+    judgeRule(rule(text), evaluatedAs({ ...evaluation, figures: { accuracy } })).answer
 
   test('never turns a pass into a fail or the other way, and only narrows what is decided', () => {
     fc.assert(

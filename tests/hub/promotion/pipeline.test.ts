@@ -255,3 +255,28 @@ test('the first version is judged against no champion, the next against the firs
   expect(await pipeline.stageOf(second)).toBe('production')
   expect(await pipeline.stageOf(first)).toBe('archived')
 })
+
+test('gates look at the evaluation of every variant, and name the one that has none or fails', async () => {
+  await using pipeline = await aPipeline()
+  await pipeline.putPolicy({ stages: { staging: { gates: ['accuracy >= 0.9', 'size <= 1 MB'], automatic: true } } })
+  const version = await pipeline.register(pipeline.admin)
+  expect(await pipeline.addVariant(version, 'int8', 'gateway-small')).toBe(201)
+  const newest = async () => {
+    const { body } = await pipeline.ask(pipeline.admin, 'GET', versionPath(version, 'gates'))
+    return { verdict: body.verdicts, stage: await pipeline.stageOf(version) }
+  }
+  pipeline.clock.nowMs += 1000
+  await pipeline.evaluate(version)
+  expect(await newest()).toMatchObject({
+    stage: 'development',
+    verdict: [{ answer: 'undecided', rules: [{ variant: 'int8' }, { answer: 'pass', variant: null }] }, {}, {}],
+  })
+  pipeline.clock.nowMs += 1000
+  const bad = await pipeline.evaluate(version, { accuracy: 0.8 }, { variant: 'int8' })
+  expect(await newest()).toMatchObject({
+    stage: 'development',
+    verdict: [{ answer: 'fail', evaluation: bad, rules: [{ variant: 'int8', value: 0.8 }, {}] }, {}, {}, {}],
+  })
+  await pipeline.evaluate(version, { accuracy: 0.93 }, { variant: 'int8' })
+  expect(await pipeline.stageOf(version)).toBe('staging')
+})
