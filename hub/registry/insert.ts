@@ -28,7 +28,10 @@ export type NewVersion = NewVariant &
     source?: string | undefined
     tags?: Tags
     datasets?: readonly { digest: string; role: string }[]
+    beside?: Beside
   }
+/** What others keep of a version that is new: written with it, or not at all. */
+export type Beside = (tx: Reader, version: number) => Promise<readonly Statement[]>
 type Made = { manifest: Manifest; payload: Uint8Array; digest: Digest; envelope: Uint8Array | undefined }
 /** A manifest for the version and counter it got, and its envelope where it is signed at once. */
 export type MakeManifest = (version: number, counter: number) => Made
@@ -59,6 +62,7 @@ export async function insertVersion(
       },
       ...versionStatements(model, number, version),
       ...variantStatements(model, number, counter, version, made),
+      ...((await version.beside?.(tx, number)) ?? []),
       ...(await auditStatements(tx, version.created_at, [change])),
     ])
     return { version: number, digest: made.digest }

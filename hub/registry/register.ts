@@ -20,7 +20,7 @@ import type { StagedBlob } from '../storage/blobs.ts'
 import { judgeProfiles } from './compatibility.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import { parseGolden } from './golden.ts'
-import { assertNoRepeat, assertNotDeleted, insertVariant, insertVersion } from './insert.ts'
+import { assertNoRepeat, assertNotDeleted, type Beside, insertVariant, insertVersion } from './insert.ts'
 import { type Inspection, inspectModel } from './inspection.ts'
 import { limitsFor, type Metadata, parseMetadata } from './metadata.ts'
 import { readProfiles } from './profiles.ts'
@@ -41,6 +41,7 @@ export type Registration = {
   requestId: string | undefined
   /** The version this is a further variant of; undefined for a new version. */
   variantOf?: number
+  beside?: Beside
 }
 
 /** Looks into the model, runs it, writes and signs its manifest, stores the version.
@@ -49,7 +50,7 @@ export async function register(
   hub: Hub,
   score: Score,
   source: Source,
-  { model, createdBy, requestId, variantOf }: Registration,
+  { model, createdBy, requestId, variantOf, beside }: Registration,
 ): Promise<{ version: number }> {
   const metadata = parseMetadata(source.metadata)
   if (variantOf !== undefined) assertOnlyOfVariant(metadata)
@@ -81,7 +82,18 @@ export async function register(
   }
   if (variantOf !== undefined) return insertVariant(hub.database, model, variantOf, variant, makeManifest)
   const { description, metrics, commit, run, dataset, framework, source: from, tags, datasets } = metadata
-  const said = { description, metrics, commit, run, dataset, framework, source: from, tags, datasets }
+  const said = {
+    description,
+    metrics,
+    commit,
+    run,
+    dataset,
+    framework,
+    source: from,
+    tags,
+    datasets,
+    ...(beside && { beside }),
+  }
   return insertVersion(hub.database, model, { ...variant, ...said }, makeManifest)
 }
 

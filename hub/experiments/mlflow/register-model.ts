@@ -9,7 +9,7 @@ import { Problem } from '../../problem.ts'
 import { resolveAlias } from '../../registry/aliases.ts'
 import type { Registrar } from '../../registry/registrar.ts'
 import { findVersion, readManifest } from '../../registry/store.ts'
-import type { Statement } from '../../storage/database.ts'
+import type { Reader, Statement } from '../../storage/database.ts'
 import type { Owner } from '../artifacts/path.ts'
 import { type ArtifactRow, artifactsBelow, insertArtifact } from '../artifacts/store.ts'
 import { findLoggedModel, setModelTag } from '../logged-models.ts'
@@ -47,27 +47,29 @@ export async function registerModel(
     tags: version.tags,
   }
   const createdBy = actorOf(c.get('principal'))
-  const registration = { model: version.name, sha256: model.sha256, metadata, createdBy, requestId: c.get('requestId') }
-  const number = await orTheSame(registrar.registerBlob(registration))
-  const id = `${version.name}/${number}`
-  await hub.database.exclusively(async (tx) => {
-    const kept = await artifactsBelow(tx, { kind: 'version', id }, '')
-    const files = kept.length > 0 ? [] : model.files
-    await tx.write([...keepFiles(id, files, hub.clock()), ...(await registrations(hub, modelId, version.name, number))])
-  })
+  const { name } = version
+  const beside = async (tx: Reader, number: number) => [
+    ...keepFiles(`${name}/${number}`, model.files, hub.clock()),
+    ...(await noteVersion(tx, modelId, name, number)),
+  ]
+  const requestId = c.get('requestId')
+  const registration = { model: name, sha256: model.sha256, metadata, createdBy, requestId, beside }
+  const { version: number, isNew } = await orTheSame(registrar.registerBlob(registration))
+  // a version that is there keeps the files it has: others, with the same weights, are not what was registered
+  if (!isNew) await hub.database.exclusively(async (tx) => tx.write(await noteVersion(tx, modelId, name, number)))
   return number
 }
 
 /** Registered already is registered.
  *  @throws Problem */
-async function orTheSame(registering: Promise<{ version: number }>): Promise<number> {
+async function orTheSame(registering: Promise<{ version: number }>): Promise<{ version: number; isNew: boolean }> {
   try {
-    return (await registering).version
+    return { version: (await registering).version, isNew: true }
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'repeat') throw error
     const same = z.object({ version: z.number() }).parse(error.members)
     if (error.detail.includes('deleted')) throw invalidParameter(error.message)
-    return same.version
+    return { version: same.version, isNew: false }
   }
 }
 
@@ -134,19 +136,26 @@ function keepFiles(id: string, files: readonly ArtifactRow[], nowMs: number): St
 const versionsTag = 'mlflow.modelVersions'
 const Registrations = z.array(z.looseObject({ name: z.string(), version: z.number() })).catch([])
 
-async function registrations(
-  { database }: Hub,
+async function noteVersion(
+  tx: Reader,
   modelId: string | undefined,
   name: string,
   version: number,
 ): Promise<Statement[]> {
-  if (modelId === undefined) return []
-  const logged = await findLoggedModel(database, modelId)
+  const logged = modelId === undefined ? undefined : await findLoggedModel(tx, modelId)
   if (logged === undefined) return []
-  const before = logged.tags.find(({ key }) => key === versionsTag)?.value ?? '[]'
-  const known = Registrations.parse(JSON.parse(before))
+  const known = Registrations.parse(parseJson(logged.tags.find(({ key }) => key === versionsTag)?.value ?? '[]'))
   if (known.some((one) => one.name === name && one.version === version)) return []
-  return [setModelTag(modelId, { key: versionsTag, value: JSON.stringify([...known, { name, version }]) })]
+  return [setModelTag(logged.id, { key: versionsTag, value: JSON.stringify([...known, { name, version }]) })]
+}
+
+/** Clients may write into the tag too, and anything. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** Where a client finds the files of a version; for one that was registered another way they are laid out first. */

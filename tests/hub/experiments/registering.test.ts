@@ -171,6 +171,31 @@ test('a version that CI pushed can be loaded, copied and is found by MLflow clie
   expect(copy.model_version).toMatchObject({ name: 'copy', version: '1' })
 })
 
+test('nobody gives a version that is there files of his own by logging its weights with them', async () => {
+  const form = new FormData()
+  form.set('model', new Blob([new Uint8Array(aScaleModel({ factor: 12 }))]))
+  form.set('metadata', '{}')
+  const headers = { authorization: `Bearer ${server.running.adminToken}` }
+  const pushed = await fetch(`${server.url}/v1/models/pump/versions`, { method: 'POST', headers, body: form })
+  const { version } = z.object({ version: z.number() }).parse(await pushed.json())
+  const { id } = await log(12, { 'code/loader.py': 'print("mine")' })
+  expect((await register(id)).version).toBe(String(version))
+  await server.get('model-versions/get-download-uri', { name: 'pump', version: String(version) })
+  const files = `mlflow-artifacts/artifacts/versions/pump/${version}`
+  expect((await ask('GET', `${files}/code/loader.py`)).status).toBe(404)
+  expect((await ask('GET', `${files}/model.onnx`)).status).toBe(200)
+})
+
+test('what a client wrote into the tag that lists the versions stops no registration', async () => {
+  const { id } = await log(13)
+  const tags = [{ key: 'mlflow.modelVersions', value: '{nonsense' }]
+  expect((await ask('PATCH', `mlflow/logged-models/${id}/tags`, { tags })).status).toBe(200)
+  const { version } = await register(id)
+  expect(Logged.parse(await server.get(`logged-models/${id}`)).model.info).toMatchObject({
+    tags: [{ key: 'mlflow.modelVersions', value: JSON.stringify([{ name: 'pump', version: Number(version) }]) }],
+  })
+})
+
 test('models, aliases, stages and tags as clients expect them', async () => {
   const { id } = await log(10)
   const { version } = await register(id)
