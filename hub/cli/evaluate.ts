@@ -1,71 +1,35 @@
 // `roost evaluate`: run a version over a dataset snapshot, and see its figures beside the champion's.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Command } from 'commander'
 import { Evaluation } from '../evaluation/documents.ts'
 import type { EvaluationResult } from '../evaluation/result.ts'
 import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { number, wholeNumber } from './option-values.ts'
-import { type Cell, table } from './output.ts'
+import { wholeNumber } from './option-values.ts'
+import { type Cell, digits, table } from './output.ts'
+import { type ReadingOptions, reading, readingOf, withoutMissing } from './reading-options.ts'
 
 const lookEveryMs = 500
-const kinds = {
-  binary: 'binary-classification',
-  multiclass: 'multiclass-classification',
-  regression: 'regression',
-} as const
-const readings = ['probability', 'logit', 'score', 'probabilities', 'logits', 'label']
-
-type EvaluateOptions = ConnectionOptions & {
-  dataset: string
-  label: string
-  task?: keyof typeof kinds
-  output?: string
-  element?: number
-  reads?: string
-  threshold?: number
-  positive?: string
-  classes?: string[]
-  column?: Record<string, string>
-  slice?: string[]
-  fairness?: string[]
-  cluster?: string
-  champion?: number | 'none'
-  variant?: string
-  seed?: number
-  importance: boolean
-  wait?: boolean
-}
+type EvaluateOptions = ConnectionOptions &
+  ReadingOptions & {
+    label: string
+    slice?: string[]
+    fairness?: string[]
+    cluster?: string
+    champion?: number | 'none'
+    importance: boolean
+    wait?: boolean
+  }
 
 export function addEvaluateCommand(program: Command): void {
-  connected(program.command('evaluate <model>'))
-    .argument('<version>', 'its number', wholeNumber)
+  reading(connected(program.command('evaluate <model>')).argument('<version>', 'its number', wholeNumber))
     .description('run a version over a dataset snapshot and measure it, beside the champion on the same rows')
-    .requiredOption('--dataset <snapshot>', 'name/version, or the digest')
     .requiredOption('--label <column>', 'the column that holds what was true')
-    .addOption(
-      new Option('--task <kind>', "what its output means; the version's own task otherwise").choices(
-        Object.keys(kinds),
-      ),
-    )
-    .option('--output <name>', 'which output to read, where there are several')
-    .option('--element <index>', 'which element of it, counted from 0', index)
-    .addOption(new Option('--reads <as>', 'how a number in it is read').choices(readings))
-    .option('--threshold <number>', 'positive from here on', number)
-    .option('--positive <label>', 'the label of the positive class')
-    .option('--classes <labels>', 'in the order of the elements, with commas', words)
-    .option(
-      '--column <input=column>',
-      'where an input comes from, if its column has another name (again for more)',
-      mapping,
-    )
     .option('--slice <column>', 'measure apart by its values (again for more)', more)
     .option('--fairness <column>', 'compare between its values (again for more)', more)
     .option('--cluster <column>', 'rows of one value belong together')
     .option('--champion <version>', 'compare with this one, or none; the alias champion otherwise', champion)
-    .option('--variant <name>', 'of the version; its first otherwise')
-    .option('--seed <number>', 'of what is drawn', index)
     .option('--no-importance', 'without permutation importance')
     .option('--wait', 'until it is done, and print its figures')
     .action(async (model: string, version: number, options: EvaluateOptions) => {
@@ -95,33 +59,21 @@ async function wait(client: Client, path: string): Promise<Evaluation> {
 }
 
 function requestOf(options: EvaluateOptions): Record<string, unknown> {
-  const { dataset, label, column, slice, fairness, cluster, variant, seed, importance } = options
+  const { label, slice, fairness, cluster, importance } = options
   return {
-    dataset,
+    ...readingOf(options),
     label,
-    ...withoutMissing({ task: taskOf(options), columns: column, slices: slice, fairness, cluster, variant, seed }),
+    ...withoutMissing({ slices: slice, fairness, cluster }),
     ...(options.champion === undefined ? {} : { champion: options.champion === 'none' ? null : options.champion }),
     importance,
   }
 }
 
-/** @throws Error where the task is described and not named */
-function taskOf({ task, output, element, reads, threshold, positive, classes }: EvaluateOptions): object | undefined {
-  const described = withoutMissing({ output, element, reads, threshold, positive, classes })
-  if (task !== undefined) return { kind: kinds[task], ...described }
-  const [first] = Object.keys(described)
-  if (first === undefined) return undefined
-  throw new Error(`--${first} describes a task: say which with --task ${Object.keys(kinds).join('|')}`)
-}
-
-const withoutMissing = (fields: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
-
-function resultLines({ id, model, version, dataset }: Evaluation, result: EvaluationResult): string[] {
+function resultLines({ id, model, version, dataset, request }: Evaluation, result: EvaluationResult): string[] {
   const { rowsLeftOut, champion, noChampion, interval } = result
   const leftOut = Object.entries(rowsLeftOut).filter(([, rows]) => rows > 0)
   return [
-    `${id}: ${model} ${version} on ${result.rows} rows of ${dataset.slice(0, 12)}` +
+    `${id}: ${model} ${version} (${request.variant}) on ${result.rows} rows of ${dataset.slice(0, 12)}` +
       (leftOut.length === 0 ? '' : `, without ${leftOut.map(([why, rows]) => `${rows} ${why}`).join(', ')}`),
     champion === null
       ? `no champion: ${noChampion}`
@@ -187,25 +139,8 @@ function importanceLines({ importance }: EvaluationResult): string[] {
   ]
 }
 
-const digits = (value: number): string => (Math.abs(value) < 1000 ? value.toFixed(4) : value.toPrecision(6))
 const range = ({ low, high }: { low: number; high: number }): string => `[${digits(low)}, ${digits(high)}]`
 
 const more = (text: string, before: string[] = []): string[] => [...before, text]
-
-function words(text: string): string[] {
-  return text.split(',').map((word) => word.trim())
-}
-
-function mapping(text: string, before: Record<string, string> = {}): Record<string, string> {
-  const at = text.indexOf('=')
-  if (at <= 0) throw new InvalidArgumentError('write it as input=column')
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
-}
-
-/** A whole number from 0 on. */
-function index(text: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('give a whole number')
-  return Number(text)
-}
 
 const champion = (text: string): number | 'none' => (text === 'none' ? text : wholeNumber(text))

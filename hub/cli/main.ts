@@ -7,6 +7,7 @@ import hub from '../package.json' with { type: 'json' }
 import { addAuditCommands } from './audit.ts'
 import { addDatasetCommands } from './datasets.ts'
 import { addEvaluateCommand } from './evaluate.ts'
+import { addExplainCommand } from './explain.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
 import { addLineageCommand } from './lineage.ts'
@@ -26,6 +27,7 @@ program
 addModelCommands(program)
 addDatasetCommands(program)
 addEvaluateCommand(program)
+addExplainCommand(program)
 addTokenCommands(program)
 addAuditCommands(program)
 addFleetCommands(program)

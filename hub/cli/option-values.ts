@@ -32,3 +32,9 @@ export function versionReference(text: string): string {
   if (!/^([1-9]\d{0,8}|@.+)$/.test(text)) throw new InvalidArgumentError('give a number, or @ and an alias')
   return text
 }
+
+/** A whole number from 0 on. */
+export function index(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('give a whole number')
+  return Number(text)
+}

@@ -39,3 +39,6 @@ export const labelWords = (labels: Readonly<Record<string, string>>): string =>
   Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(' ')
+
+/** A figure: four digits after the point, six that count where it is large. */
+export const digits = (value: number): string => (Math.abs(value) < 1000 ? value.toFixed(4) : value.toPrecision(6))

@@ -1,6 +1,7 @@
-// `roost evaluate` against a whole hub: what a person reads, what a pipeline gets, and how it says that it went wrong.
+// `roost evaluate` and `roost explain` against a whole hub: what a person reads, what a pipeline gets, and how it says that it went wrong.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readingOf } from '../../../hub/cli/reading-options.ts'
 import { receiveSnapshot } from '../../../hub/datasets/arrival.ts'
 import { Evaluation } from '../../../hub/evaluation/documents.ts'
 import { setAlias } from '../../../hub/registry/aliases.ts'
@@ -37,7 +38,7 @@ describe('roost evaluate', () => {
   test('prints figures with intervals beside the champion, slices, and what is lost when an input is shuffled', async () => {
     const told = await roost(hub, ...common, '--task', 'binary', '--slice', 'site', '--fairness', 'site', '--wait')
     expect(told).toMatchObject({ code: 0, stderr: '' })
-    expect(told.stdout).toMatch(/vibration 2 on 60 rows of [0-9a-f]{12}\n/)
+    expect(told.stdout).toMatch(/vibration 2 \(fp32\) on 60 rows of [0-9a-f]{12}\n/)
     expect(told.stdout).toContain('beside the champion, version 1, on the same rows')
     expect(told.stdout).toMatch(/^accuracy +0\.\d{4} +\[0\.\d{4}, [01]\.\d{4}\] +0\.\d{4} +0\.\d{4} +\[/m)
     expect(told.stdout).toMatch(/^site = n +30 +0\.\d{4}/m)
@@ -64,7 +65,18 @@ describe('roost evaluate', () => {
     expect(failed.stdout).toMatch(/failed: say in `task.classes`/)
     const refused = await roost(hub, ...common.with(-1, 'oops'), '--task', 'binary')
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('no column "oops"') })
-    const undescribed = await roost(hub, ...common, '--positive', '1')
-    expect(undescribed).toMatchObject({ code: 1, stderr: expect.stringContaining('say which with --task') })
+    expect(() => readingOf({ dataset: 'bench/1', positive: '1' })).toThrow('say which with --task')
+  })
+
+  test('and what each input adds to one answer', async () => {
+    const explain = ['explain', model, '2', '--dataset', 'bench/1', '--task', 'binary', '--samples', '20', '--row']
+    const told = await roost(hub, ...explain, '3')
+    expect(told).toMatchObject({ code: 0, stderr: '' })
+    // logit 2 * 0: half; x[1] has no weight
+    expect(told.stdout).toMatch(/^vibration 2 on row 3 of [0-9a-f]{12}: probability of the positive class is 0\.5000\n/)
+    expect(told.stdout).toMatch(/^x\[0\] +0 +-?0\.\d{4} +0\.\d{4}$/m)
+    expect(told.stdout).toMatch(/^x\[1\] +1 +0\.0000 +0\.0000$/m)
+    const refused = await roost(hub, ...explain, '60')
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('the snapshot has 60 rows') })
   })
 })
