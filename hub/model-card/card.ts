@@ -38,9 +38,14 @@ export type CardApproval = {
 }
 
 /** Measured by this hub, on rows the version's author did not choose for the occasion. */
-export type CardEvaluation = Pick<EvaluationResult, 'rows' | 'figures' | 'difference' | 'slices' | 'champion'> & {
+export type CardEvaluation = Pick<
+  EvaluationResult,
+  'rows' | 'figures' | 'difference' | 'slices' | 'fairness' | 'champion'
+> & {
   id: string
   at: string
+  /** Which was measured; null where the version has it no more. */
+  variant: string | null
   dataset: string
 }
 

@@ -2,7 +2,7 @@
 
 import { nameUuid } from '../name-uuid.ts'
 import hub from '../package.json' with { type: 'json' }
-import { type CardDataset, type ModelCard, tensorText } from './card.ts'
+import { type CardDataset, type CardEvaluation, type ModelCard, tensorText } from './card.ts'
 import { architectureOf } from './toolkit-json.ts'
 
 export const cycloneDxType = 'application/vnd.cyclonedx+json'
@@ -107,8 +107,29 @@ function modelCard(card: ModelCard, ref: string): Record<string, unknown> {
         name: risk,
         ...(mitigation === null ? {} : { mitigationStrategy: mitigation }),
       })),
+      ...(card.evaluation === null ? {} : { fairnessAssessments: fairnessAssessments(card.evaluation) }),
     },
   }
+}
+
+/** What was measured of each group. Which of them is at risk, and whether being predicted positive does it good, numbers
+ *  do not say: every group is named, and harms are its rates beside the largest differences. */
+function fairnessAssessments({ fairness, figures, dataset }: CardEvaluation): Record<string, string>[] {
+  return fairness.flatMap(({ column, groups }) => {
+    const differences = ['demographic_parity_difference', 'equalised_odds_difference'].flatMap((name) => {
+      const figure = figures[`${name}[${column}]`]
+      return figure === undefined ? [] : [`${name} ${figure.value} (95 % interval ${figure.low} to ${figure.high})`]
+    })
+    return groups.map(({ value, rows, selectionRate, truePositiveRate, falsePositiveRate }) => ({
+      groupAtRisk: `${column} = ${value}`,
+      harms: [
+        `measured on ${rows} rows of ${dataset}: predicted positive ${selectionRate}`,
+        `true positive rate ${truePositiveRate}`,
+        `false positive rate ${falsePositiveRate}`,
+        `between the groups of ${column}: ${differences.length === 0 ? 'not measured' : differences.join(', ')}`,
+      ].join('; '),
+    }))
+  })
 }
 
 function performanceMetrics({ evaluation, reported }: ModelCard): Record<string, unknown>[] {

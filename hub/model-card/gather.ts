@@ -60,11 +60,13 @@ export async function gatherCard(reader: Reader, model: string, version: number)
         : {
             id: evaluation.id,
             at: new Date(evaluation.ended_at ?? evaluation.created_at).toISOString(),
+            variant: row.variants.find(({ digest }) => digest === evaluation.manifest)?.variant ?? null,
             dataset: await snapshotName(reader, evaluation.dataset),
             rows: evaluation.result.rows,
             figures: evaluation.result.figures,
             difference: evaluation.result.difference,
             slices: evaluation.result.slices,
+            fairness: evaluation.result.fairness,
             champion: evaluation.result.champion,
           },
     approvals: approvals.map(({ approval }) => approval),

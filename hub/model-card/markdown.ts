@@ -1,7 +1,7 @@
 // A model card in Markdown (CommonMark with tables). Nothing that anybody wrote may be more than text in it: no heading,
 // no link, no HTML, no further cell of a table.
 
-import { type ModelCard, tensorText } from './card.ts'
+import { type CardEvaluation, type ModelCard, tensorText } from './card.ts'
 
 export function cardMarkdown(card: ModelCard): string {
   return [
@@ -92,7 +92,8 @@ function evaluation({ evaluation, reported }: ModelCard): string {
     evaluation === null
       ? ['_This hub has not evaluated it._']
       : [
-          `Measured by the hub on ${line(evaluation.dataset)}, ${evaluation.at}, evaluation ${line(evaluation.id)}.` +
+          `Measured by the hub on ${line(evaluation.dataset)}, ${evaluation.at}, evaluation ${line(evaluation.id)}` +
+            `${evaluation.variant === null ? '' : `, variant ${line(evaluation.variant)}`}.` +
             ' Intervals are 95 %.',
           table(
             ['slice', 'figure', 'value', 'interval', 'rows'],
@@ -103,6 +104,7 @@ function evaluation({ evaluation, reported }: ModelCard): string {
               ),
             ],
           ),
+          ...groupRates(evaluation.fairness),
           ...(evaluation.champion === null
             ? []
             : [
@@ -122,6 +124,18 @@ function evaluation({ evaluation, reported }: ModelCard): string {
     ...measured,
     ...(said.length === 0 ? [] : ['### As reported at registration', table(['metric', 'value'], said)]),
   ].join('\n\n')
+}
+
+function groupRates(fairness: CardEvaluation['fairness']): string[] {
+  const rows = fairness.flatMap(({ column, groups }) =>
+    groups.map(({ value, rows, selectionRate, truePositiveRate, falsePositiveRate }) => [
+      `${column} = ${value}`,
+      ...[selectionRate, truePositiveRate, falsePositiveRate].map(number),
+      String(rows),
+    ]),
+  )
+  const header = ['group', 'predicted positive', 'true positive rate', 'false positive rate', 'rows']
+  return rows.length === 0 ? [] : ['Between groups:', table(header, rows)]
 }
 
 function approvals({ approvals }: ModelCard): string {

@@ -68,6 +68,15 @@ function performanceMetrics({ evaluation, reported }: ModelCard): Metric[] {
   return [
     ...(evaluation === null ? [] : figures(evaluation.figures, undefined)),
     ...(evaluation?.slices ?? []).flatMap(({ column, value, figures: of }) => figures(of, `${column} = ${value}`)),
+    ...(evaluation?.fairness ?? []).flatMap(({ column, groups }) =>
+      groups.flatMap(({ value, selectionRate, truePositiveRate, falsePositiveRate }) =>
+        Object.entries({
+          selection_rate: selectionRate,
+          true_positive_rate: truePositiveRate,
+          false_positive_rate: falsePositiveRate,
+        }).map(([type, rate]) => ({ type, value: String(rate), slice: `${column} = ${value}` })),
+      ),
+    ),
     ...Object.entries(reported).map(([name, value]) => ({ type: `${name} (reported)`, value: String(value) })),
   ]
 }

@@ -112,11 +112,28 @@ export const Card: fc.Arbitrary<ModelCard> = fc.record({
     fc.record({
       id: Text,
       at: Time,
+      variant: orNull(Name),
       dataset: Text,
       rows: fc.nat(),
       figures: Figures,
       difference: Figures,
       champion: orNull(fc.record({ version: fc.nat(), figures: Figures })),
+      fairness: fc.array(
+        fc.record({
+          column: Text,
+          groups: fc.array(
+            fc.record({
+              value: Text,
+              rows: fc.nat(),
+              selectionRate: Finite,
+              truePositiveRate: Finite,
+              falsePositiveRate: Finite,
+            }),
+            { maxLength: 2 },
+          ),
+        }),
+        { maxLength: 2 },
+      ),
       slices: fc.array(
         fc.record({
           column: Text,

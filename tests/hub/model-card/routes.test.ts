@@ -18,7 +18,11 @@ const result: EvaluationResult = {
   rows: 400,
   rowsLeftOut: { unlabelled: 0, unplaced: 0, unanswered: 0 },
   task: { kind: 'binary-classification', reads: 'probability' },
-  figures: { accuracy: figure },
+  figures: {
+    accuracy: figure,
+    'demographic_parity_difference[site]': { value: 0.25, low: 0.1, high: 0.4 },
+    'equalised_odds_difference[site]': { value: 0.2, low: 0, high: 0.5 },
+  },
   champion: null,
   noChampion: 'there is none',
   difference: {},
@@ -38,7 +42,15 @@ const result: EvaluationResult = {
   slicesLeftOut: {},
   confusion: null,
   calibration: null,
-  fairness: [],
+  fairness: [
+    {
+      column: 'site',
+      groups: [
+        { value: 'north', rows: 300, selectionRate: 0.5, truePositiveRate: 0.8, falsePositiveRate: 0.1 },
+        { value: 'south', rows: 100, selectionRate: 0.25, truePositiveRate: 0.6, falsePositiveRate: 0.1 },
+      ],
+    },
+  ],
   importance: null,
   latency: { at: 'hub', p50Ms: null, p99Ms: null },
   interval: { method: 'percentile bootstrap', level: 0.95, resamples: 1_000, by: 'row' },
@@ -103,6 +115,7 @@ test('the card of a version tells what is known of it, in each form', async () =
   )
   expect(markdown).toContain('| all | accuracy | 0.91 | 0.88 to 0.94 | 400 |')
   expect(markdown).toContain('| site = north \\| south | accuracy | 0.8 | 0.7 to 0.9 | 40 |')
+  expect(markdown).toContain('| site = south | 0.25 | 0.6 | 0.1 | 100 |')
   expect(markdown).toContain('| learning\\_rate | 0.01 |')
   expect(markdown).toContain('| production | approved | pass | approve | token:boss |')
   expect(markdown).toContain(sha256)
@@ -112,7 +125,18 @@ test('the card of a version tells what is known of it, in each form', async () =
     schema_version: '0.0.2',
     model_details: { name: 'scale', version: { name: '1' }, licenses: [{ custom_text: 'Apache-2.0' }] },
     considerations: { use_cases: [{ description: 'doubling' }, { description: 'nothing else' }] },
-    roost: { run: { parameters: { learning_rate: '0.01' } }, approvals: [{ id: 'p-1', state: 'approved' }] },
+    roost: {
+      run: { parameters: { learning_rate: '0.01' } },
+      approvals: [{ id: 'p-1', state: 'approved' }],
+      evaluation: { fairness: result.fairness, variant: null },
+    },
+  })
+
+  expect(json.quantitative_analysis).toMatchObject({
+    performance_metrics: expect.arrayContaining([
+      { type: 'selection_rate', value: '0.25', slice: 'site = south' },
+      { type: 'true_positive_rate', value: '0.8', slice: 'site = north' },
+    ]),
   })
 
   const bom: unknown = await (await get('?format=cyclonedx')).json()
@@ -128,11 +152,25 @@ test('the card of a version tells what is known of it, in each form', async () =
           quantitativeAnalysis: {
             performanceMetrics: [
               { type: 'accuracy', value: '0.91', confidenceInterval: { lowerBound: '0.88', upperBound: '0.94' } },
+              { type: 'demographic_parity_difference[site]' },
+              { type: 'equalised_odds_difference[site]' },
               { type: 'accuracy', slice: 'site = north | south' },
               { type: 'loss (reported)', value: '0.2' },
             ],
           },
-          considerations: { useCases: ['doubling', 'nothing else'], technicalLimitations: ['numbers below 1e38'] },
+          considerations: {
+            useCases: ['doubling', 'nothing else'],
+            technicalLimitations: ['numbers below 1e38'],
+            fairnessAssessments: [
+              { groupAtRisk: 'site = north' },
+              {
+                groupAtRisk: 'site = south',
+                harms: expect.stringMatching(
+                  /^measured on 100 rows of holdout\/1 .*: predicted positive 0.25; true positive rate 0.6; .* demographic_parity_difference 0.25 \(95 % interval 0.1 to 0.4\), equalised_odds_difference 0.2/,
+                ),
+              },
+            ],
+          },
         },
       },
     },
