@@ -3,7 +3,7 @@
 
 import { Digest } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
-import { auditStatements, type Change, writeAuditedIfChanged } from '../governance/audit.ts'
+import { auditStatements, type Change, onlyIfChanged, writeAuditedIfChanged } from '../governance/audit.ts'
 import { type Database, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 
 /** `manifest` null: nothing in this deployment. `attempt` undefined: the attempt the bundle already has there, else 1.
@@ -86,6 +86,18 @@ export async function storeWishes(
     ? database.write([first, ...others])
     : writeAuditedIfChanged(database, nowMs, change, [first, ...others]))
   return raised[0] ?? 0
+}
+
+/** As `storeWishes`, for a transaction that has looked first whether they may be had. */
+export async function recordedWishes(
+  tx: Reader,
+  wishes: readonly Wish[],
+  nowMs: number,
+  change: Change,
+): Promise<Statement[]> {
+  const [first, ...others] = desireStatements(wishes, nowMs)
+  if (first === undefined) return []
+  return [first, ...(await auditStatements(tx, nowMs, [change])).map(onlyIfChanged), ...others]
 }
 
 export const DesiredRow = z.object({

@@ -26,7 +26,7 @@ import {
 } from './documents.ts'
 import type { Fleet } from './fleet.ts'
 import { LabelKey, Labels, LabelValue } from './labels.ts'
-import { raiseFloor, wishByHand } from './operate.ts'
+import { raiseFloor, wishByHand, withdrawByHand } from './operate.ts'
 import { reportedOf } from './progress.ts'
 
 const params = z.object({ id: DeviceId })
@@ -190,18 +190,15 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
       const device = await enrolled(id)
       const wanted = c.req.valid('json')
       mayTouchModel(c, wanted.model)
-      await mayTouchDeployment(c, id, deployment)
-      await wishByHand(hub, fleet, device, deployment, wanted, changeBy(c, 'device.desire', `device:${id}`))
+      const change = changeBy(c, 'device.desire', `device:${id}`)
+      await wishByHand(hub, fleet, device, deployment, wanted, change, (model) => mayTouchModel(c, model))
       return c.json(await detail(id), 200)
     })
     .openapi(withdraw, async (c) => {
       const { id, deployment } = c.req.valid('param')
-      await enrolled(id)
-      await mayTouchDeployment(c, id, deployment)
-      const present = (await desiredOf(database, id)).find((wish) => wish.deployment === deployment)
-      const before = { deployment, manifest: present?.manifest ?? null }
-      const change = changeBy(c, 'device.withdraw', `device:${id}`, { before, after: { deployment, manifest: null } })
-      await fleet.desire([{ device: id, deployment, manifest: null, by: change.actor }], change)
+      const device = await enrolled(id)
+      const change = changeBy(c, 'device.withdraw', `device:${id}`)
+      await withdrawByHand(hub, fleet, device, deployment, change, (model) => mayTouchModel(c, model))
       return c.json(await detail(id), 200)
     })
     .openapi(retry, async (c) => {

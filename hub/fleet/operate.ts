@@ -1,5 +1,6 @@
 // What an operator may want of devices by hand, and why it is refused where it would come to nothing.
 
+import type { Digest } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
 import { type Change, writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
@@ -7,43 +8,86 @@ import { Problem } from '../problem.ts'
 import { assertRollable } from '../promotion/guards.ts'
 import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
-import { deploymentsMax, desiredOf, floorStatements } from './desired.ts'
+import { deploymentsMax, desiredOf, floorStatements, modelWanted, recordedWishes } from './desired.ts'
 import type { DeviceRow } from './devices.ts'
 import type { Fleet } from './fleet.ts'
 
-/** @throws Problem approval-revoked, stage-too-low, not-released, below-floor, too-many-deployments */
+type Wanted = { model: string; version: number }
+/** Throws where who asks may not touch the model. */
+type MayTouch = (model: string) => void
+
+/** @throws Problem approval-revoked, stage-too-low, not-released, below-floor, too-many-deployments; what `mayTouch` does */
 export async function wishByHand(
-  hub: Pick<Hub, 'database'>,
-  fleet: Pick<Fleet, 'desire'>,
+  { database, clock }: Pick<Hub, 'database' | 'clock'>,
+  fleet: Pick<Fleet, 'push'>,
   device: DeviceRow,
   deployment: string,
-  { model, version }: { model: string; version: number },
+  wanted: Wanted,
   change: Change,
+  mayTouch: MayTouch = () => undefined,
 ): Promise<void> {
-  const { database } = hub
-  await assertRollable(database, model, version)
-  const released = await releasedVersion(database, model, version, device.profile)
+  await database.exclusively(async (tx) => {
+    const manifest = await releasedFor(tx, device, wanted)
+    const present = await desiredOf(tx, device.id)
+    const before = present.find((wish) => wish.deployment === deployment)?.manifest ?? null
+    if (before === null && present.length >= deploymentsMax) {
+      const detail = `a device has at most ${deploymentsMax}`
+      throw new Problem(409, 'too-many-deployments', 'Too many deployments', detail, { field: 'deployment' })
+    }
+    await assertMayReplace(tx, device, deployment, mayTouch)
+    const recorded = {
+      ...change,
+      before: { deployment, manifest: before },
+      after: { deployment, ...wanted, manifest },
+    }
+    const wish = { device: device.id, deployment, manifest, by: change.actor }
+    await tx.write(await recordedWishes(tx, [wish], clock(), recorded))
+  })
+  fleet.push([device.id])
+}
+
+/** Nothing is to run in the deployment any more.
+ *  @throws what `mayTouch` does */
+export async function withdrawByHand(
+  { database, clock }: Pick<Hub, 'database' | 'clock'>,
+  fleet: Pick<Fleet, 'push'>,
+  device: DeviceRow,
+  deployment: string,
+  change: Change,
+  mayTouch: MayTouch,
+): Promise<void> {
+  await database.exclusively(async (tx) => {
+    await assertMayReplace(tx, device, deployment, mayTouch)
+    const present = (await desiredOf(tx, device.id)).find((wish) => wish.deployment === deployment)
+    const before = { deployment, manifest: present?.manifest ?? null }
+    const recorded = { ...change, before, after: { deployment, manifest: null } }
+    const wish = { device: device.id, deployment, manifest: null, by: change.actor }
+    await tx.write(await recordedWishes(tx, [wish], clock(), recorded))
+  })
+  fleet.push([device.id])
+}
+
+/** What runs in a deployment is changed by those who may touch its model. */
+async function assertMayReplace(tx: Reader, { id }: DeviceRow, deployment: string, mayTouch: MayTouch): Promise<void> {
+  const model = await modelWanted(tx, id, deployment)
+  if (model !== undefined) mayTouch(model)
+}
+
+/** The bundle of the version for this device.
+ *  @throws Problem approval-revoked, stage-too-low, not-released, below-floor */
+async function releasedFor(tx: Reader, { profile }: DeviceRow, { model, version }: Wanted): Promise<Digest> {
+  await assertRollable(tx, model, version)
+  const released = await releasedVersion(tx, model, version, profile)
   if (released === undefined) {
-    const detail = `${model} ${version} does not exist, awaits its signature, or has no variant for ${device.profile}`
+    const detail = `${model} ${version} does not exist, awaits its signature, or has no variant for ${profile}`
     throw new Problem(409, 'not-released', 'No signed version for this device', detail, { field: 'version' })
   }
-  const floor = await floorOf(database, model)
+  const floor = await floorOf(tx, model)
   if (floor !== undefined && released.manifest.counter < floor) {
     const detail = `the counter of ${model} ${version} is ${released.manifest.counter}, the floor ${floor}`
     throw new Problem(409, 'below-floor', 'The version is below the floor of its model', detail, { field: 'version' })
   }
-  const present = await desiredOf(database, device.id)
-  if (present.length >= deploymentsMax && !present.some((wish) => wish.deployment === deployment)) {
-    const detail = `a device has at most ${deploymentsMax}`
-    throw new Problem(409, 'too-many-deployments', 'Too many deployments', detail, { field: 'deployment' })
-  }
-  const before = present.find((wish) => wish.deployment === deployment)?.manifest
-  const after = { deployment, model, version, manifest: released.digest }
-  await fleet.desire([{ device: device.id, deployment, manifest: released.digest, by: change.actor }], {
-    ...change,
-    before: { deployment, manifest: before ?? null },
-    after,
-  })
+  return released.digest
 }
 
 /** @returns the counter of the floor now

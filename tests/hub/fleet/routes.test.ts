@@ -1,11 +1,13 @@
 // The fleet over HTTP: claims, enrolment, devices, wishes by hand, groups; and revocation through to the socket.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { EnrolResponse } from '@roost/shared/protocol/enrolment.ts'
 import { upTopic } from '@roost/shared/protocol/topics.ts'
 import { verifyRoot } from '@roost/shared/trust/root.ts'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApp } from '../../../hub/app.ts'
+import { floorStatements } from '../../../hub/fleet/desired.ts'
 import { ClaimDocument, DeviceDetail, DeviceDocument, GroupDocument } from '../../../hub/fleet/documents.ts'
 import { fleetRoutes } from '../../../hub/fleet/routes.ts'
 import type { Role } from '../../../hub/governance/tokens.ts'
@@ -221,6 +223,21 @@ describe('a device', () => {
       call('PUT', '/v1/devices/d-1/desired/main', { body: { model: 'vibration', version } })
     expect((await readAs(ProblemDocument, set(1))).code).toBe('below-floor')
     expect((await set(2)).status).toBe(200)
+  })
+
+  test('is given nothing by a wish that a floor has overtaken', async () => {
+    const { hub, call } = await anApi()
+    await aRelease(hub, 'vibration', Buffer.from('v1'))
+    await aRelease(hub, 'vibration', Buffer.from('v2'))
+    await anEnrolledDevice(hub, 'd-1')
+    const { wish } = await hub.database.exclusively(async (tx) => {
+      const wish = call('PUT', '/v1/devices/d-1/desired/main', { body: { model: 'vibration', version: 1 } })
+      // time for a wish that looks before its turn to write comes
+      await delay(200)
+      await tx.write(floorStatements('vibration', 2, 'test', 0))
+      return { wish }
+    })
+    expect((await readAs(ProblemDocument, wish)).code).toBe('below-floor')
   })
 
   test('that is not connected cannot be commanded; one that is hears it', async () => {
