@@ -33,21 +33,24 @@ test('an upload that is cut again and again, by the network and by kill -9 of th
   const hubs = [await aHubProcess({ folder: data })]
   const token = hubs[0]?.adminToken ?? ''
   let connections = 0
-  // every second connection is cut, each time somewhere else
+  let kills = 0
+  // every connection is cut until the hub was killed twice, then every second one, each time somewhere else
   const cutAfter = () => {
     connections += 1
-    return connections % 2 === 1 ? 100_000 + ((connections * 7_919_117) % 6_000_000) : 0
+    if (kills === 2 && connections % 2 === 0) return 0
+    return 100_000 + ((connections * 7_919_117) % 6_000_000)
   }
   await using proxy = await aCuttingProxy(hubs[0]?.url ?? '', cutAfter)
   try {
-    let refused: unknown
+    let isOver = false
     const uploading = uploadFile({ url: proxy.url, token }, new Blob([file]), (ms) => delay(Math.min(ms, 300)))
-    uploading.catch((error: unknown) => {
-      refused = error
-    })
-    for (let kills = 0; kills < 2; kills += 1) {
+    const over = () => {
+      isOver = true
+    }
+    uploading.then(over, over)
+    for (; kills < 2; kills += 1) {
       const before = proxy.cuts()
-      while (proxy.cuts() === before && refused === undefined) await delay(5)
+      while (proxy.cuts() === before && !isOver) await delay(5)
       await hubs.at(-1)?.kill()
       const next = await aHubProcess({ folder: data })
       hubs.push(next)
