@@ -230,13 +230,17 @@ describe('a device', () => {
     await aRelease(hub, 'vibration', Buffer.from('v1'))
     await aRelease(hub, 'vibration', Buffer.from('v2'))
     await anEnrolledDevice(hub, 'd-1')
-    const { wish } = await hub.database.exclusively(async (tx) => {
-      const wish = call('PUT', '/v1/devices/d-1/desired/main', { body: { model: 'vibration', version: 1 } })
+    await call('GET', '/v1/devices')
+    const held = Promise.withResolvers<void>()
+    const floor = hub.database.exclusively(async (tx) => {
+      held.resolve()
       // time for a wish that looks before its turn to write comes
-      await delay(200)
+      await delay(300)
       await tx.write(floorStatements('vibration', 2, 'test', 0))
-      return { wish }
     })
+    await held.promise
+    const wish = call('PUT', '/v1/devices/d-1/desired/main', { body: { model: 'vibration', version: 1 } })
+    await floor
     expect((await readAs(ProblemDocument, wish)).code).toBe('below-floor')
   })
 
