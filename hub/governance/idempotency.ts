@@ -65,8 +65,9 @@ export async function forgetUnanswered(database: Database): Promise<void> {
 }
 
 async function fingerprintOf(c: Context<HubEnv>): Promise<string> {
-  const hash = createHash('sha256').update(`${c.req.method} ${c.req.path}\n`)
-  // an upload is never held in memory: there the path has to do
+  const { search } = new URL(c.req.url)
+  const hash = createHash('sha256').update(`${c.req.method} ${c.req.path}${search}\n`)
+  // an upload is never held in memory: there path and query have to do
   const multipart = c.req.header('content-type')?.startsWith('multipart/') ?? false
   if (!multipart && !isStreamedBody(c.req.method, c.req.path)) hash.update(await c.req.text())
   return hash.digest('hex')

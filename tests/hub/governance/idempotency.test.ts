@@ -33,8 +33,8 @@ async function aCounter(hub: TestHub, gate: () => Promise<void> = () => Promise.
   })
   const app = createApp(asStarted(hub), [routes])
   const token = given ?? (await hub.tokenOf('operator'))
-  const post = (by: unknown, key: string, bearer = token) =>
-    app.request('/v1/counts', {
+  const post = (by: unknown, key: string, bearer = token, query = '') =>
+    app.request(`/v1/counts${query}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json', 'idempotency-key': key },
       body: JSON.stringify({ by }),
@@ -62,6 +62,16 @@ describe('a POST with a key', () => {
     await post(5, 'b')
     await post(5, 'a', await hub.tokenOf('admin'))
     expect(sum()).toBe(15)
+  })
+
+  test('with another query is refused', async () => {
+    await using hub = await aHub()
+    const token = await hub.tokenOf('operator')
+    const { post, sum } = await aCounter(hub, undefined, token)
+    await post(5, 'k', token, '?upload=a')
+    expect((await post(5, 'k', token, '?upload=b')).status).toBe(422)
+    expect((await post(5, 'k', token, '?upload=a')).headers.get('idempotency-replayed')).toBe('true')
+    expect(sum()).toBe(5)
   })
 
   test('with another body is refused', async () => {
