@@ -60,7 +60,7 @@ type Judged = Omit<Compatibility['profiles'][number], 'profile'>
 function judge(measured: Measured, hubLatencyMs: number | null, profile: Profile): Judged {
   const { limits, meantFor } = measured
   const memoryBytes = estimateMemory(measured)
-  const latencyMs = hubLatencyMs === null ? null : hubLatencyMs / (profile.speed ?? 1)
+  const latencyMs = hubLatencyMs === null || profile.speed === undefined ? null : hubLatencyMs / profile.speed
   const estimates = { memoryBytes, latencyMs }
   if (meantFor.length > 0 && !meantFor.includes(profile.name)) {
     return { verdict: 'excluded', reasons: [`this variant is for ${meantFor.join(', ')}`], ...estimates }
@@ -73,10 +73,13 @@ function judge(measured: Measured, hubLatencyMs: number | null, profile: Profile
     doubtful.push(`it will take about ${mebibytes(memoryBytes)} of memory, and may take ${mebibytes(memoryMax)}`)
   }
   if (latencyMs !== null && latencyMs > limits.inferenceMs) {
-    doubtful.push(`an inference will take about ${Math.round(latencyMs)} ms, and may take ${limits.inferenceMs} ms`)
+    // `speed` is a guess: it makes a version unlikely, and never more than that
+    doubtful.push(
+      `by a guess at the device's speed an inference would take about ${Math.round(latencyMs)} ms, and may take ${limits.inferenceMs} ms`,
+    )
   }
   if (doubtful.length > 0) return { verdict: 'unlikely', reasons: doubtful, ...estimates }
-  return { verdict: 'fits', reasons: notes(measured), ...estimates }
+  return { verdict: 'fits', reasons: notes(measured, profile), ...estimates }
 }
 
 /** What no device of this profile will do. */
@@ -105,11 +108,12 @@ function whyImpossible({ inspection, limits, bundleBytes }: Measured, profile: P
 }
 
 /** What a fitting verdict does not know. */
-function notes({ inspection, tookMs }: Measured): string[] {
+function notes({ inspection, tookMs }: Measured, { speed }: Profile): string[] {
   const unknown = inspection.activations?.unknown ?? 0
   return [
     ...(unknown > 0 ? [`memory is at least that: the file states no shape for ${unknown} values`] : []),
     ...(tookMs.length === 0 ? ['latency is unknown: neither sample nor golden vectors were sent'] : []),
+    ...(tookMs.length > 0 && speed === undefined ? ['latency is unknown: the profile names no speed'] : []),
   ]
 }
 

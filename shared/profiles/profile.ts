@@ -14,7 +14,8 @@ export const Profile = z.object({
   /** `warm`: old and new runtime side by side; `stop-start`: the old one ends first, requests wait in the listener's queue. */
   switch: z.enum(['warm', 'stop-start']),
   probationMs: z.number().int().positive(),
-  /** How fast one thread runs a model, relative to generic-x64: what the hub divides its own latency by. */
+  /** How fast one thread runs a model, relative to generic-x64: what the hub divides its own latency by. A guess in the
+   *  profiles that come with Roost, so that nothing but `unlikely` may rest on it. */
   speed: z.number().positive().max(1000).optional(),
   /** Share of failed inferences in probation beyond which the version is taken back. */
   probationErrorShareMax: z.number().min(0).max(1),

@@ -85,11 +85,22 @@ test.each<[string, string, RegExp, Parameters<typeof of>]>([
     /no shape for 3 values/,
     [{ inspection: { activations: { bytes: 0, unknown: 3 } } }],
   ],
-  ['fits', 'no measurement', /latency is unknown/, [{ tookMs: [] }]],
+  ['fits', 'no measurement', /latency is unknown: neither/, [{ tookMs: [] }]],
+  ['fits', 'no speed', /latency is unknown: the profile/, [{ tookMs: [1_000_000] }, { speed: undefined }]],
 ])('%s by %s', (verdict, _, reason, given) => {
   const judged = of(...given)
   expect(judged?.verdict).toBe(verdict)
   expect(judged?.reasons.join()).toMatch(reason)
+})
+
+test('whatever a profile says of its speed, the verdict is what it would be without, or unlikely', () => {
+  for (const speed of [0.000_001, 0.08, 1, 1000]) {
+    for (const changes of [{}, { meantFor: ['pi'] }, { inspection: { irVersion: 14 } }, { tookMs: [90] }]) {
+      const without = judgeProfiles(measured({ ...changes, tookMs: [] }), [profile()]).profiles[0]?.verdict
+      const verdict = of(changes, { speed })?.verdict
+      expect(without === 'fits' ? ['fits', 'unlikely'] : [without]).toContain(verdict)
+    }
+  }
 })
 
 describe('the onnxruntime of agents', () => {
