@@ -2,6 +2,7 @@
 // of a metric the point with the highest step, then time, then value counts as its latest.
 
 import { z } from 'zod'
+import { auditStatements, type Change } from '../governance/audit.ts'
 import type { Database, Reader, Statement, Value } from '../storage/database.ts'
 import { numberKeys } from './run-keys.ts'
 import { findRun, isDeleted, type RunRow, runNameTag, updateRun } from './runs.ts'
@@ -25,11 +26,20 @@ export class LogError extends Error {
   }
 }
 
-/** @throws LogError; then nothing of the batch is written */
-export async function logBatch(database: Database, runId: string, batch: Batch): Promise<void> {
+/** Metrics and parameters are many and are not recorded; tags are, as what `change` says who makes.
+ *  @throws LogError; then nothing of the batch is written */
+export async function logBatch(
+  database: Database,
+  runId: string,
+  batch: Batch,
+  nowMs: number,
+  change: Change,
+): Promise<void> {
   await database.exclusively(async (tx) => {
     const run = await activeRun(tx, runId)
-    await tx.write(await logStatements(tx, run, batch))
+    const tags = lastOfEach(batch.tags)
+    const changes = tags.length === 0 ? [] : [{ ...change, after: { tags } }]
+    await tx.write([...(await logStatements(tx, run, batch)), ...(await auditStatements(tx, nowMs, changes))])
   })
 }
 

@@ -1,7 +1,7 @@
 // Uploads in the database: made, advanced, finished, gone.
 
 import { z } from 'zod'
-import { auditStatements, type Change } from '../governance/audit.ts'
+import { auditStatements, type Change, writeAuditedIfChanged } from '../governance/audit.ts'
 import { Problem } from '../problem.ts'
 import type { Database, Reader, Statement } from '../storage/database.ts'
 
@@ -76,10 +76,22 @@ export const advanceStatement = (id: string, offset: number, nowMs: number): Sta
   args: [offset, nowMs + uploadKeptMs, id],
 })
 
-export const finishStatement = (id: string, digest: string, nowMs: number): Statement => ({
-  sql: 'UPDATE uploads SET digest = ?, expires_at = ? WHERE id = ?',
-  args: [digest, nowMs + uploadKeptMs, id],
-})
+/** It has become a blob; recorded once, however often it is found out. */
+export async function finishUpload(
+  database: Database,
+  nowMs: number,
+  by: By,
+  id: string,
+  digest: string,
+): Promise<void> {
+  const change = { ...by, action: 'upload.finish', subject: `upload:${id}`, after: { digest } }
+  await writeAuditedIfChanged(database, nowMs, change, [
+    {
+      sql: 'UPDATE uploads SET digest = ?, expires_at = ? WHERE id = ? AND digest IS NULL',
+      args: [digest, nowMs + uploadKeptMs, id],
+    },
+  ])
+}
 
 export function deleteUpload(database: Database, nowMs: number, by: By, id: string): Promise<void> {
   return database.exclusively(async (tx) => {

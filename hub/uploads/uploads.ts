@@ -12,7 +12,7 @@ import {
   advanceStatement,
   deleteUpload,
   findUpload,
-  finishStatement,
+  finishUpload,
   insertUpload,
   listExpired,
   listUploads,
@@ -62,19 +62,19 @@ export function createUploads(hub: Hub): Uploads {
   }
 
   /** Makes a blob of it; again, where the hub was killed while it did. */
-  const finish = async (row: UploadRow): Promise<string> => {
+  const finish = async (by: By, row: UploadRow): Promise<string> => {
     const { id } = row
     let { digest } = row
     if (digest === null) {
       digest = await blobs.digestOf(pathOf(id))
-      await database.write([finishStatement(id, digest, clock())])
+      await finishUpload(database, clock(), by, id, digest)
     }
     await unlessMissing(blobs.adopt(pathOf(id), digest), undefined)
     return digest
   }
-  const settled = async (by: Pick<By, 'actor'>, id: string): Promise<UploadRow> => {
-    const row = await find({ ...by, requestId: undefined }, id)
-    return row.offset < row.length ? row : { ...row, digest: await finish(row) }
+  const settled = async (by: By, id: string): Promise<UploadRow> => {
+    const row = await find(by, id)
+    return row.offset < row.length ? row : { ...row, digest: await finish(by, row) }
   }
 
   /** Alone with an upload, after whoever was there has ended. */
@@ -141,8 +141,8 @@ export function createUploads(hub: Hub): Uploads {
         await unlessMissing(unlink(pathOf(id)), undefined)
       })
     },
-    take: async (by, id) => {
-      const { digest, offset, length } = await settled(by, id)
+    take: async ({ actor }, id) => {
+      const { digest, offset, length } = await settled({ actor, requestId: undefined }, id)
       if (digest !== null) return digest
       throw new Problem(409, 'unfinished-upload', 'Not finished', `${offset} of its ${length} bytes are here`, {
         field: 'upload',

@@ -4,6 +4,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
+import { changeBy, writeAuditedIfChanged } from '../../governance/audit.ts'
 import type { Hub } from '../../hub.ts'
 import { Problem } from '../../problem.ts'
 import { BlobError } from '../../storage/blobs.ts'
@@ -97,8 +98,11 @@ function addProxyRoutes(app: MlflowApp, hub: Hub): void {
   app.on('DELETE', [anyPath], ...remove.middleware, async (c) => {
     const place = await filePlace(hub, c)
     assertOpen(place)
-    const [removed = 0] = await database.write([removeArtifacts(place.owner, place.path)])
-    if (removed === 0) throw doesNotExist(`There is no file ${JSON.stringify(place.path)}.`)
+    const { owner, path } = place
+    const kind = owner.kind === 'model' ? 'logged-model' : owner.kind
+    const change = changeBy(c, 'artifact.remove', `${kind}:${owner.id}`, { before: { path } })
+    const [removed = 0] = await writeAuditedIfChanged(database, hub.clock(), change, [removeArtifacts(owner, path)])
+    if (removed === 0) throw doesNotExist(`There is no file ${JSON.stringify(path)}.`)
     return c.json({}, 200)
   })
 }

@@ -1,9 +1,12 @@
 // runs/log-…: metrics, parameters, tags, inputs, outputs and models of a run.
 
 import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { HubEnv } from '../../governance/access.ts'
+import { auditStatements, changeBy, onlyIfChanged } from '../../governance/audit.ts'
 import type { Hub } from '../../hub.ts'
 import { inputStatements, outputStatements } from '../inputs.ts'
-import { activeRun, type LoggedPoint, logBatch, logStatements } from '../log.ts'
+import { activeRun, type Batch, type LoggedPoint, logBatch, logStatements } from '../log.ts'
 import { readRuns } from '../run-data.ts'
 import { type MlflowApp, mlflowRoute } from './answer.ts'
 import { doesNotExist, invalidParameter } from './error.ts'
@@ -19,7 +22,7 @@ const inputsMax = 1_000
 const modelsTag = 'mlflow.log-model.history'
 const modelsTagLengthMax = 100_000
 
-const Batch = z.object({
+const NewBatch = z.object({
   ...runIdFields,
   metrics: z.array(Metric).max(entitiesMax).default([]),
   params: z.array(Param).max(paramsMax).default([]),
@@ -55,37 +58,39 @@ const Inputs = z.object({
 })
 
 export function addLogRoutes(app: MlflowApp, hub: Hub): void {
-  const { database } = hub
+  const { database, clock } = hub
+  const log = (c: Context<HubEnv>, id: string, batch: Batch) =>
+    logBatch(database, id, batch, clock(), changeBy(c, 'run.tag', `run:${id}`))
   const writes = { method: 'post', scope: 'ci' } as const
 
   mlflowRoute(
     app,
     { ...writes, path: 'runs/log-metric', summary: 'log a metric', fields: Metric.extend(runIdFields) },
-    async (fields) => {
-      await logBatch(database, runIdOf(fields), { metrics: [pointOf(fields)], params: [], tags: [] })
+    async (fields, c) => {
+      await log(c, runIdOf(fields), { metrics: [pointOf(fields)], params: [], tags: [] })
       return {}
     },
   )
   mlflowRoute(
     app,
     { ...writes, path: 'runs/log-parameter', summary: 'log a parameter', fields: Param.extend(runIdFields) },
-    async ({ key, value, ...fields }) => {
-      await logBatch(database, runIdOf(fields), { metrics: [], params: [{ key, value }], tags: [] })
+    async ({ key, value, ...fields }, c) => {
+      await log(c, runIdOf(fields), { metrics: [], params: [{ key, value }], tags: [] })
       return {}
     },
   )
   mlflowRoute(
     app,
     { ...writes, path: 'runs/set-tag', summary: 'set a tag', fields: Tag.extend(runIdFields) },
-    async ({ key, value, ...fields }) => {
-      await logBatch(database, runIdOf(fields), { metrics: [], params: [], tags: [{ key, value }] })
+    async ({ key, value, ...fields }, c) => {
+      await log(c, runIdOf(fields), { metrics: [], params: [], tags: [{ key, value }] })
       return {}
     },
   )
   mlflowRoute(
     app,
-    { ...writes, path: 'runs/log-batch', summary: 'log metrics, parameters and tags, all or none', fields: Batch },
-    async ({ metrics, params, tags, ...fields }) => {
+    { ...writes, path: 'runs/log-batch', summary: 'log metrics, parameters and tags, all or none', fields: NewBatch },
+    async ({ metrics, params, tags, ...fields }, c) => {
       const count = metrics.length + params.length + tags.length
       if (count > entitiesMax) {
         throw invalidParameter(
@@ -98,7 +103,7 @@ export function addLogRoutes(app: MlflowApp, hub: Hub): void {
           `Duplicate parameter keys have been submitted: ['${twice.key}']. Please ensure each one occurs once.`,
         )
       }
-      await logBatch(database, runIdOf(fields), { metrics: metrics.map(pointOf), params, tags })
+      await log(c, runIdOf(fields), { metrics: metrics.map(pointOf), params, tags })
       return {}
     },
   )
@@ -110,14 +115,16 @@ export function addLogRoutes(app: MlflowApp, hub: Hub): void {
       summary: 'remove a tag',
       fields: z.object({ ...runIdFields, key: keyName }),
     },
-    ({ key, ...fields }) =>
+    ({ key, ...fields }, c) =>
       database.exclusively(async (tx) => {
         const run = await activeRun(tx, runIdOf(fields))
+        const change = changeBy(c, 'run.untag', `run:${run.id}`, { before: { key } })
         const [removed] = await tx.write([
           {
             sql: 'DELETE FROM run_tags WHERE run = ? AND key = (SELECT id FROM run_keys WHERE key = ?)',
             args: [run.number, key],
           },
+          ...(await auditStatements(tx, clock(), [change])).map(onlyIfChanged),
         ])
         if (removed === 0) throw doesNotExist(`No tag with name: ${key} in run with id ${run.id}`)
         return {}
@@ -126,16 +133,13 @@ export function addLogRoutes(app: MlflowApp, hub: Hub): void {
   mlflowRoute(
     app,
     { ...writes, path: 'runs/log-inputs', summary: 'log datasets and models a run was fed with', fields: Inputs },
-    ({ datasets, models, ...fields }) =>
+    ({ datasets, models, ...fields }, c) =>
       database.exclusively(async (tx) => {
         const run = await activeRun(tx, runIdOf(fields))
-        await tx.write(
-          inputStatements(
-            run,
-            datasets,
-            models.map(({ model_id }) => model_id),
-          ),
-        )
+        const fed = models.map(({ model_id }) => model_id)
+        const named = datasets.map(({ dataset: { name, digest } }) => ({ name, digest }))
+        const change = changeBy(c, 'run.input', `run:${run.id}`, { after: { datasets: named, models: fed } })
+        await tx.write([...inputStatements(run, datasets, fed), ...(await auditStatements(tx, clock(), [change]))])
         return {}
       }),
   )
@@ -153,15 +157,12 @@ export function addLogRoutes(app: MlflowApp, hub: Hub): void {
           .default([]),
       }),
     },
-    ({ models, ...fields }) =>
+    ({ models, ...fields }, c) =>
       database.exclusively(async (tx) => {
         const run = await activeRun(tx, runIdOf(fields))
-        await tx.write(
-          outputStatements(
-            run,
-            models.map(({ model_id, step }) => ({ model: model_id, step })),
-          ),
-        )
+        const made = models.map(({ model_id, step }) => ({ model: model_id, step }))
+        const change = changeBy(c, 'run.output', `run:${run.id}`, { after: { models: made } })
+        await tx.write([...outputStatements(run, made), ...(await auditStatements(tx, clock(), [change]))])
         return {}
       }),
   )
@@ -173,7 +174,7 @@ export function addLogRoutes(app: MlflowApp, hub: Hub): void {
       summary: 'note a model among the files of a run (clients before 3.0)',
       fields: z.object({ ...runIdFields, model_json: text(1_000_000) }),
     },
-    ({ model_json, ...fields }) =>
+    ({ model_json, ...fields }, c) =>
       database.exclusively(async (tx) => {
         const model = readModelJson(model_json)
         const run = await activeRun(tx, runIdOf(fields))
@@ -184,7 +185,8 @@ export function addLogRoutes(app: MlflowApp, hub: Hub): void {
           throw invalidParameter(`the models of a run may be described in ${modelsTagLengthMax} characters`)
         }
         const batch = { metrics: [], params: [], tags: [{ key: modelsTag, value }] }
-        await tx.write(await logStatements(tx, run, batch))
+        const change = changeBy(c, 'run.tag', `run:${run.id}`, { after: { tags: batch.tags } })
+        await tx.write([...(await logStatements(tx, run, batch)), ...(await auditStatements(tx, clock(), [change]))])
         return {}
       }),
   )

@@ -2,8 +2,9 @@
 
 import { z } from '@hono/zod-openapi'
 import { actorOf } from '../../governance/access.ts'
-import { changeBy, writeAudited } from '../../governance/audit.ts'
+import { auditStatements, changeBy, writeAudited, writeAuditedIfChanged } from '../../governance/audit.ts'
 import type { Hub } from '../../hub.ts'
+import type { Reader } from '../../storage/database.ts'
 import { findExperiment } from '../experiments.ts'
 import { FilterError } from '../filter.ts'
 import { searchLoggedModels } from '../logged-model-search.ts'
@@ -95,9 +96,11 @@ function addEdits(app: MlflowApp, hub: Hub): void {
       scope: 'ci',
       fields: ModelId.extend({ status: Status }),
     },
-    async ({ model_id, status }) => {
-      await need(hub, model_id)
-      await database.write([setModelStatus(model_id, status, clock())])
+    async ({ model_id, status }, c) => {
+      const before = await need(hub, model_id)
+      const statuses = { before: { status: before.status }, after: { status } }
+      const change = changeBy(c, 'logged-model.status', `logged-model:${model_id}`, statuses)
+      await writeAuditedIfChanged(database, clock(), change, [setModelStatus(model_id, status, clock())])
       return { model: shown(await need(hub, model_id)) }
     },
   )
@@ -120,10 +123,16 @@ function addEdits(app: MlflowApp, hub: Hub): void {
       scope: 'ci',
       fields: ModelId.extend({ tags: Tags.default([]) }),
     },
-    async ({ model_id, tags }) => {
-      const known = await need(hub, model_id)
-      assertRoom(known.tags, tags, 'tags')
-      await database.write(tags.map((tag) => setModelTag(model_id, tag)))
+    async ({ model_id, tags }, c) => {
+      await database.exclusively(async (tx) => {
+        assertRoom((await need({ database: tx }, model_id)).tags, tags, 'tags')
+        const change = changeBy(c, 'logged-model.tag', `logged-model:${model_id}`, { after: { tags } })
+        const changes = tags.length === 0 ? [] : [change]
+        await tx.write([
+          ...tags.map((tag) => setModelTag(model_id, tag)),
+          ...(await auditStatements(tx, clock(), changes)),
+        ])
+      })
       return { model: shown(await need(hub, model_id)) }
     },
   )
@@ -136,9 +145,11 @@ function addEdits(app: MlflowApp, hub: Hub): void {
       scope: 'ci',
       fields: ModelId.extend({ tag_key: Key }),
     },
-    async ({ model_id, tag_key }) => {
+    async ({ model_id, tag_key }, c) => {
       await need(hub, model_id)
-      const [deleted = 0] = await database.write([deleteModelTag(model_id, tag_key)])
+      const change = changeBy(c, 'logged-model.untag', `logged-model:${model_id}`, { before: { key: tag_key } })
+      const statement = deleteModelTag(model_id, tag_key)
+      const [deleted = 0] = await writeAuditedIfChanged(database, clock(), change, [statement])
       if (deleted === 0) throw doesNotExist(`No tag with key ${JSON.stringify(tag_key)} found for model ${model_id}.`)
       return {}
     },
@@ -234,7 +245,7 @@ export async function found<T>(search: () => Promise<T>): Promise<T> {
   }
 }
 
-async function need({ database }: Pick<Hub, 'database'>, id: string): Promise<LoggedModelRow> {
+async function need({ database }: { database: Reader }, id: string): Promise<LoggedModelRow> {
   const model = await findLoggedModel(database, id)
   if (model === undefined) throw doesNotExist(`Logged model with ID '${id}' not found.`)
   return model

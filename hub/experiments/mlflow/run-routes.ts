@@ -109,7 +109,7 @@ export function addRunRoutes(app: MlflowApp, hub: Hub): void {
         run_name: text(250).optional(),
       }),
     },
-    async (fields) => {
+    async (fields, c) => {
       const id = runIdOf(fields)
       await database.exclusively(async (tx) => {
         const run = await activeRun(tx, id)
@@ -118,6 +118,12 @@ export function addRunRoutes(app: MlflowApp, hub: Hub): void {
         await tx.write([
           updateRun(run.number, { name, status: fields.status, endTime: fields.end_time }),
           ...(await logStatements(tx, run, { metrics: [], params: [], tags })),
+          ...(await auditStatements(tx, clock(), [
+            changeBy(c, 'run.update', `run:${run.id}`, {
+              before: { name: run.name, status: run.status },
+              after: { name, status: fields.status },
+            }),
+          ])),
         ])
       })
       return { run_info: shownRunInfo(await needRun(database, id)) }
