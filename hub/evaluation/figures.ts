@@ -4,11 +4,11 @@
 import { assignBins, expectedCalibrationError, reliabilityBins } from './metrics/calibration.ts'
 import { accuracy, averageScores, type Confusion, classScores, confusionOf } from './metrics/confusion.ts'
 import { demographicParityDifference, equalisedOddsDifference, groupRates } from './metrics/fairness.ts'
-import { ascendingOrder, weightedQuantile } from './metrics/latency.ts'
+import { ascendingOrder, weightedQuantiles } from './metrics/latency.ts'
 import { brierTerms, logLosses } from './metrics/probability.ts'
-import { descendingOrder, rocAuc, rocAucOneVsRest } from './metrics/ranking.ts'
+import { prepareOneVsRest, prepareRocAuc } from './metrics/ranking.ts'
 import { meanAbsoluteError, r2Score, rootMeanSquaredError } from './metrics/regression.ts'
-import { meanOf, type Weights } from './metrics/sum.ts'
+import { type Weights, weightedMean } from './metrics/sum.ts'
 
 /** What a model answered, row by row, beside the truth. Classes are numbers; of two, the second is the positive one.
  *  `probabilities`: one array a class. `scores`: of the positive class, for ranking. */
@@ -82,12 +82,12 @@ function confusionFigures(confusion: Confusion): Values {
 function rankingFigures({ labels, classes, scores, probabilities }: ClassAnswers): FiguresOn {
   if (classes.length === 2) {
     if (scores === undefined) return () => ({})
-    const order = descendingOrder(scores)
-    return (weights) => ({ roc_auc: rocAuc(scores, order, (row) => labels[row] === 1, weights) })
+    const area = prepareRocAuc(scores, (row) => labels[row] === 1)
+    return (weights) => ({ roc_auc: area(weights) })
   }
   if (probabilities === undefined) return () => ({})
-  const orders = probabilities.map(descendingOrder)
-  return (weights) => ({ roc_auc: rocAucOneVsRest(probabilities, orders, labels, weights) })
+  const area = prepareOneVsRest(probabilities, labels)
+  return (weights) => ({ roc_auc: area(weights) })
 }
 
 function probabilityFigures(answers: ClassAnswers): FiguresOn {
@@ -98,8 +98,8 @@ function probabilityFigures(answers: ClassAnswers): FiguresOn {
   const { probability, happened } = calibratedEvent(answers, probabilities)
   const bins = assignBins(probability)
   return (weights) => ({
-    log_loss: meanOf(losses.length, weights, (row) => losses[row] ?? 0),
-    brier: meanOf(briers.length, weights, (row) => briers[row] ?? 0),
+    log_loss: weightedMean(losses, weights),
+    brier: weightedMean(briers, weights),
     expected_calibration_error: expectedCalibrationError(reliabilityBins(probability, happened, weights, bins)),
   })
 }
@@ -140,10 +140,10 @@ function numberFigures({ targets, predicted }: NumberAnswers): FiguresOn {
 
 function latencyFigures(latencies: Float64Array): FiguresOn {
   const order = ascendingOrder(latencies)
-  return (weights) => ({
-    latency_p50_ms: weightedQuantile(latencies, order, 0.5, weights),
-    latency_p99_ms: weightedQuantile(latencies, order, 0.99, weights),
-  })
+  return (weights) => {
+    const [median, worst] = weightedQuantiles(latencies, order, [0.5, 0.99], weights)
+    return { latency_p50_ms: median, latency_p99_ms: worst }
+  }
 }
 
 /** The two differences of each column (`…[column]`), and the worst of all columns under the plain name. */

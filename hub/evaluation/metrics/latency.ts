@@ -6,28 +6,38 @@ import type { Weights } from './sum.ts'
 export const ascendingOrder = (values: Float64Array): Uint32Array =>
   Uint32Array.from(values.keys()).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0))
 
-/** The p-quantile of the values, each as often as its weight (a whole number) says; between order statistics linearly, as
- *  `quantile` in bootstrap.ts. Undefined where no row counts.
+/** The p-quantile of the values for each of `ps` (rising), each value as often as its weight (a whole number) says;
+ *  between order statistics linearly, as `quantile` in bootstrap.ts. Undefined where no row counts.
  *  @param order of `values`, ascending */
-export function weightedQuantile(
+export function weightedQuantiles(
   values: Float64Array,
   order: Uint32Array,
-  p: number,
+  ps: readonly number[],
   weights?: Weights,
-): number | undefined {
+): (number | undefined)[] {
   let total = 0
-  for (const row of order) total += weights === undefined ? 1 : (weights[row] ?? 0)
-  if (total === 0) return undefined
-  const at = p * (total - 1)
-  const low = Math.floor(at)
+  for (let row = 0; row < values.length; row++) total += weights === undefined ? 1 : (weights[row] ?? 0)
+  if (total === 0) return ps.map(() => undefined)
+  /** Rows before `at` weigh `passed`. */
+  let at = 0
   let passed = 0
-  let lower: number | undefined
-  for (const row of order) {
-    passed += weights === undefined ? 1 : (weights[row] ?? 0)
-    if (passed <= low) continue
-    const value = values[row] ?? Number.NaN
-    lower ??= value
-    if (passed > low + 1 || passed === total) return lower + (at - low) * (value - lower)
-  }
-  return lower
+  return ps.map((p) => {
+    const place = p * (total - 1)
+    const low = Math.floor(place)
+    const next = () => {
+      const row = order[at] ?? 0
+      return passed + (weights === undefined ? 1 : (weights[row] ?? 0))
+    }
+    let reached = next()
+    while (reached <= low) {
+      passed = reached
+      at += 1
+      reached = next()
+    }
+    const lower = values[order[at] ?? 0] ?? Number.NaN
+    if (reached > low + 1 || reached === total) return lower
+    let above = at + 1
+    while (weights !== undefined && weights[order[above] ?? 0] === 0) above += 1
+    return lower + (place - low) * ((values[order[above] ?? 0] ?? Number.NaN) - lower)
+  })
 }

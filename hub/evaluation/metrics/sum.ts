@@ -25,3 +25,22 @@ export function meanOf(count: number, weights: Weights, value: (row: number) => 
   // a row that does not count must not bring its infinity or NaN
   return sumOf(count, (row) => (weights[row] ? (weights[row] ?? 0) * value(row) : 0)) / total
 }
+
+/** `meanOf` of values that are computed already, for resamples: weights are whole numbers, so that their sum is exact. */
+export function weightedMean(values: Float64Array, weights: Weights): number | undefined {
+  if (weights === undefined) return meanOf(values.length, weights, (row) => values[row] ?? 0)
+  let total = 0
+  let sum = 0
+  let lost = 0
+  for (let row = 0; row < values.length; row++) {
+    const weight = weights[row] ?? 0
+    // a row that does not count must not bring its infinity or NaN
+    if (weight === 0) continue
+    total += weight
+    const value = weight * (values[row] ?? 0)
+    const next = sum + value
+    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
+    sum = next
+  }
+  return total === 0 ? undefined : (Number.isFinite(sum) ? sum + lost : sum) / total
+}

@@ -6,8 +6,8 @@ import { type ClassAnswers, calibratedEvent, mostProbable, prepare } from '../..
 import { quantile } from '../../../hub/evaluation/metrics/bootstrap.ts'
 import { reliabilityBins } from '../../../hub/evaluation/metrics/calibration.ts'
 import { confusionOf } from '../../../hub/evaluation/metrics/confusion.ts'
-import { ascendingOrder, weightedQuantile } from '../../../hub/evaluation/metrics/latency.ts'
-import { descendingOrder, rocAuc } from '../../../hub/evaluation/metrics/ranking.ts'
+import { ascendingOrder, weightedQuantiles } from '../../../hub/evaluation/metrics/latency.ts'
+import { prepareRocAuc } from '../../../hub/evaluation/metrics/ranking.ts'
 import { sumOf } from '../../../hub/evaluation/metrics/sum.ts'
 import fixtures from '../../fixtures/evaluation/scikit-learn.json' with { type: 'json' }
 
@@ -121,9 +121,14 @@ describe('quantiles are those of numpy', () => {
   test('of values that count more than once, or not at all', () => {
     const { values, weights, p, want } = fixtures.weighted_quantiles
     const data = Float64Array.from(values)
+    const order = ascendingOrder(data)
     for (const [i, at] of p.entries()) {
-      expectNear(weightedQuantile(data, ascendingOrder(data), at, weights), want[i] ?? Number.NaN, `quantile ${at}`)
+      const [found] = weightedQuantiles(data, order, [at], weights)
+      expectNear(found, want[i] ?? Number.NaN, `quantile ${at}`)
+      // in one walk with another
+      expect(weightedQuantiles(data, order, [at / 2, at, at, 1], weights)[1]).toBe(found)
     }
+    expect(weightedQuantiles(data, order, [0.5, 0.9], new Uint16Array(data.length))).toEqual([undefined, undefined])
   })
 })
 
@@ -196,7 +201,7 @@ describe('for any answers', () => {
     fc.assert(
       fc.property(binaryRows, (rows) => {
         const scores = Float64Array.from(rows, ({ p }) => p)
-        const area = rocAuc(scores, descendingOrder(scores), (row) => rows[row]?.label === 1)
+        const area = prepareRocAuc(scores, (row) => rows[row]?.label === 1)()
         const positives = rows.filter(({ label }) => label === 1)
         const negatives = rows.filter(({ label }) => label === 0)
         const pairs = positives.flatMap((a) => negatives.map((b) => (a.p > b.p ? 1 : a.p === b.p ? 0.5 : 0)))
