@@ -7,9 +7,9 @@ import { aVersion, chunkBytes } from './versions.ts'
 
 const sizeBytes = 32 * chunkBytes
 const bytesPerSecond = 4 * 1_048_576
-const versions = 6
+const versions = 4
 
-test.each(['mqtt', 'http', 'auto'])(
+test.each(['mqtt', 'http'])(
   'superseded again and again on its way, a download by %s makes way for the next',
   async (way) => {
     await using fleet = await aFleet()

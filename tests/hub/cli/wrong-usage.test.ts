@@ -27,7 +27,7 @@ test.each([
   ['rollout start motes latest --group all', noVersion],
   ['rollout start motes 1.5 --group all', noVersion],
   ['device run d-1 motes v2', noVersion],
-  ['model show motes 0', noVersion],
+  ['model show motes 0', 'give a number, or @ and an alias'],
   ['device label d-1', "required option '--set <key=value>' not specified"],
 ])('roost %s', async (line, sentence) => {
   const inFolder = (text: string) => text.replaceAll('FOLDER', folder)
