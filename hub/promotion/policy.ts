@@ -1,10 +1,12 @@
 // The promotion policy of a model: which gates lie between the stages, who must approve, and what follows.
 
 import { z } from '@hono/zod-openapi'
+import { figureNames } from '../evaluation/figure-names.ts'
+import { EvaluationTask } from '../evaluation/task.ts'
 import { Alias, championAlias } from '../registry/aliases.ts'
 import type { Stage } from '../registry/stages.ts'
 import { parseRule, ruleLengthMax } from './parse-rule.ts'
-import { printRule, type Rule } from './rule.ts'
+import { printRule, type Rule, versionMeasures } from './rule.ts'
 
 export const rulesMax = 64
 const approversMax = 20
@@ -17,11 +19,21 @@ const RuleText = z
   .max(ruleLengthMax)
   .transform((text, context) => {
     const parsed = parseRule(text)
-    if (parsed.ok) return printRule(parsed.rule)
-    context.addIssue({ code: 'custom', message: `${parsed.message} (at character ${parsed.at + 1})` })
+    const fault = parsed.ok ? unknownFigure(parsed.rule) : `${parsed.message} (at character ${parsed.at + 1})`
+    if (parsed.ok && fault === undefined) return printRule(parsed.rule)
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(text)}: ${fault}` })
     return z.NEVER
   })
   .openapi({ type: 'string', example: 'accuracy >= champion - 0.01 with 95 % confidence' })
+
+/** A rule about a figure that no evaluation measures would be undecided for ever. */
+function unknownFigure(rule: Rule): string | undefined {
+  if (rule.kind !== 'compare' || rule.metric.source !== 'evaluation') return undefined
+  const { name } = rule.metric
+  if (figureNames.includes(name)) return undefined
+  const known = [...figureNames, ...versionMeasures].join(', ')
+  return `there is no figure ${name}; there are ${known}, and metrics.${name} is what the registration brought`
+}
 
 const Approvals = z.strictObject({
   /** How many different people must approve; 0: none is asked. */
@@ -42,11 +54,15 @@ export type Transition = z.infer<typeof Transition>
 const CountingEvaluations = z.strictObject({
   /** Snapshots (sha256) whose evaluations count; empty: any. */
   datasets: z
-    .array(z.string().regex(/^[0-9a-f]{64}$/, 'a snapshot is named by its sha256'))
+    .array(
+      z.string().regex(/^[0-9a-f]{64}$/, 'a snapshot is named by its sha256 here: roost datasets show <name> has it'),
+    )
     .max(datasetsMax)
     .default([]),
   /** Only evaluations against this column count, and only without a task or a mapping of columns of their own; null: any. */
   label: z.string().min(1).max(200).nullable().default(null),
+  /** Only evaluations that were asked for with exactly this task count; of versions that name none. null: as `label` says. */
+  task: EvaluationTask.nullable().default(null),
 })
 export type CountingEvaluations = z.infer<typeof CountingEvaluations>
 

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { createApp, type Routes } from '../../../hub/app.ts'
 import type { EvaluationResult } from '../../../hub/evaluation/result.ts'
 import { endStatement, insertEvaluation } from '../../../hub/evaluation/store.ts'
+import type { EvaluationTask } from '../../../hub/evaluation/task.ts'
 import type { Role } from '../../../hub/governance/grants.ts'
 import { storedEvaluation } from '../../../hub/promotion/evaluations.ts'
 import { createPromotion, type Promotion } from '../../../hub/promotion/promotion.ts'
@@ -49,6 +50,8 @@ type EvaluationOptions = {
   variant?: string
   dataset?: string
   label?: string
+  /** As the evaluation was asked for with. */
+  task?: EvaluationTask
   halfWidth?: number
   heard?: boolean
 }
@@ -115,7 +118,7 @@ export async function aPipeline(): Promise<Pipeline> {
     evaluate: async (
       version,
       values = { accuracy: 0.95 },
-      { dataset = 'd'.repeat(64), label = 'y', halfWidth = 0, heard = true, variant } = {},
+      { dataset = 'd'.repeat(64), label = 'y', task, halfWidth = 0, heard = true, variant } = {},
     ) => {
       evaluations += 1
       const id = `e-${String(evaluations).padStart(6, '0')}`
@@ -136,7 +139,16 @@ export async function aPipeline(): Promise<Pipeline> {
           state: 'queued',
           code: null,
           reason: null,
-          request: { dataset, label, columns: {}, seed: 1, slices: [], fairness: [], importance: false },
+          request: {
+            dataset,
+            label,
+            ...(task && { task }),
+            columns: {},
+            seed: 1,
+            slices: [],
+            fairness: [],
+            importance: false,
+          },
           dataset,
           manifest,
           champion_version: against ?? null,

@@ -1,6 +1,7 @@
 // The way of versions through the stages over HTTP: by themselves, by hand, and what the policy keeps others from doing.
 
 import { expect, test } from 'vitest'
+import { EvaluationTask } from '../../../hub/evaluation/task.ts'
 import { aPipeline, approvedBy, type Pipeline, policyPath, versionPath } from './a-pipeline.ts'
 
 const gated = (gates: string[], over: Record<string, unknown> = {}) => ({
@@ -53,6 +54,12 @@ test('a policy is put by an admin who has seen the one before, and every one is 
       'stages.production.gates.0',
       'found the end (at character 12)',
     ],
+    [
+      { stages: { production: { gates: ['metrics.own >= 1', 'acuracy[site=north] >= 0.9'] } } },
+      'stages.production.gates.1',
+      '"acuracy[site=north] >= 0.9": there is no figure acuracy; there are accuracy, precision',
+    ],
+    [{ evaluations: { datasets: ['bench/1'] } }, 'evaluations.datasets.0', 'roost datasets show <name> has it'],
     [{ stages: { production: { approvals: { needed: 1.5 } } } }, 'stages.production.approvals.needed', ''],
     [
       { stages: { production: { approvals: { needed: 1, expireDays: 0 } } } },
@@ -235,6 +242,23 @@ test('only evaluations over the snapshots and against the label of the policy co
   const { body } = await pipeline.ask(pipeline.admin, 'POST', versionPath(version, 'gates'), { to: 'production' })
   expect(body).toMatchObject({ answer: 'undecided', evaluation: null })
   await pipeline.evaluate(version, { accuracy: 0.95 }, { dataset: 'a'.repeat(64) })
+  expect(await pipeline.stageOf(version)).toBe('production')
+})
+
+test('a policy may say by which task a version is read that names none itself', async () => {
+  await using pipeline = await aPipeline()
+  const evaluations = { label: 'y', task: { threshold: 0.5, output: 'p', kind: 'binary-classification' } }
+  await pipeline.putPolicy(gated(['accuracy >= 0.9'], { evaluations }))
+  const version = await pipeline.register(pipeline.admin)
+  const asked = (task: object) => ({
+    task: EvaluationTask.parse({ kind: 'binary-classification', output: 'p', ...task }),
+  })
+  await pipeline.evaluate(version)
+  await pipeline.evaluate(version, { accuracy: 1 }, asked({ threshold: 0.01 }))
+  await pipeline.evaluate(version, { accuracy: 1 }, { ...asked({ threshold: 0.5 }), label: 'x' })
+  const { body } = await pipeline.ask(pipeline.admin, 'POST', versionPath(version, 'gates'), { to: 'production' })
+  expect(body).toMatchObject({ answer: 'undecided', evaluation: null })
+  await pipeline.evaluate(version, { accuracy: 0.95 }, asked({ threshold: 0.5 }))
   expect(await pipeline.stageOf(version)).toBe('production')
 })
 
