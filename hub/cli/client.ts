@@ -83,7 +83,8 @@ async function problemOf(response: Response): Promise<RequestError> {
   const problem = Problem.safeParse(body)
   if (!problem.success) return new RequestError(`the hub answered ${response.status}`, response.status, body)
   const { title, detail, field } = problem.data
-  const where = field === undefined ? '' : ` (${field})`
+  // details of a schema's faults name their fields themselves
+  const where = field === undefined || detail?.startsWith(`${field}: `) ? '' : ` (${field})`
   return new RequestError(`${title}${where}${detail === undefined ? '' : `: ${detail}`}`, response.status, body)
 }
 

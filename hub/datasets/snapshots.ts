@@ -41,7 +41,10 @@ const NumberedSnapshot = z
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\/[1-9]\d{0,8}$/, 'call a snapshot by its digest, or as name/version')
 
 /** How a request names a snapshot: its digest, or `name/version`. */
-export const SnapshotReference = z.union([Digest, NumberedSnapshot])
+export const SnapshotReference = z.union(
+  [Digest, NumberedSnapshot],
+  'call a snapshot by its digest, or as name/version',
+)
 
 /** The snapshot of that digest (where several datasets have it, the one that came first) or of that `name/version`. */
 export async function findSnapshot(reader: Reader, reference: string): Promise<Snapshot | undefined> {
