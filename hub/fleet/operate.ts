@@ -27,6 +27,7 @@ export async function wishByHand(
   mayTouch: MayTouch = () => undefined,
 ): Promise<void> {
   await database.exclusively(async (tx) => {
+    await assertMayReplace(tx, device, deployment, mayTouch)
     const manifest = await releasedFor(tx, device, wanted)
     const present = await desiredOf(tx, device.id)
     const before = present.find((wish) => wish.deployment === deployment)?.manifest ?? null
@@ -34,7 +35,6 @@ export async function wishByHand(
       const detail = `a device has at most ${deploymentsMax}`
       throw new Problem(409, 'too-many-deployments', 'Too many deployments', detail, { field: 'deployment' })
     }
-    await assertMayReplace(tx, device, deployment, mayTouch)
     const recorded = {
       ...change,
       before: { deployment, manifest: before },

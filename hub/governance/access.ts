@@ -52,6 +52,14 @@ export function modelsGranted(c: Context<HubEnv>): (model: string) => boolean {
   return (model) => principal.kind === 'device' || grantsModel(principal.models, model)
 }
 
+/** Call it where a route is about every model, or about who may touch which.
+ *  @throws Problem 403 where the token is restricted to some */
+export function assertUnrestricted(c: Context<HubEnv>, what: string): void {
+  const principal = c.get('principal')
+  if (principal.kind === 'token' && principal.models === null) return
+  throw new Problem(403, 'model-not-granted', 'Not allowed', `this token is for some models, and ${what}`)
+}
+
 /** @throws Problem 403 */
 function assertScope(principal: Principal, scopes: readonly Scope[], area: string): void {
   if (principal.kind === 'device') {

@@ -3,7 +3,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem, problems } from '../problem.ts'
-import { actorOf, type HubEnv, type Principal, scoped } from './access.ts'
+import { actorOf, assertUnrestricted, type HubEnv, type Principal, scoped } from './access.ts'
 import { auditStatements, changeBy } from './audit.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { beyondRole, ModelGrant, Role, ScopeGrant } from './grants.ts'
@@ -123,12 +123,14 @@ export function governanceRoutes(hub: Hub): OpenAPIHono<HubEnv> {
       return c.json({ ...shown(row), token: made.token }, 201)
     })
     .openapi(list, async (c) => {
+      assertUnrestricted(c, 'tokens are for all')
       const rows = await database.all(TokenRow, 'SELECT * FROM tokens ORDER BY created_at DESC, id LIMIT ?', [
         tokensMax,
       ])
       return c.json({ tokens: rows.map(shown) }, 200)
     })
     .openapi(revoke, async (c) => {
+      assertUnrestricted(c, 'tokens are for all')
       const { id } = c.req.valid('param')
       await database.exclusively(async (tx) => {
         const row = await tx.first(TokenRow, 'SELECT * FROM tokens WHERE id = ?', [id])

@@ -188,8 +188,8 @@ describe('every route lets in who has the scope it asks for, and nobody else', (
     expect(await outcomes(header)).toEqual(wanted(() => '403'))
   })
 
-  test('a token for other models, where the path names one, and at the log that tells of all', async () => {
-    const ofModels = ({ path }: Route) => path.startsWith('/v1/models/{') || path.startsWith('/v1/audit')
+  test('a token for other models, where the path names one, at those of others, and at the log that tells of all', async () => {
+    const ofModels = ({ path }: Route) => /^\/v1\/(models\/\{|audit|tokens\/)/.test(path)
     const found = await outcomes((await aToken({ role: 'admin', models: ['other', 'yyy*', 'zzzzzzz'] })).header)
     const concerned = routes.filter(ofModels).map((route) => [named(route), found[named(route)]])
     expect(concerned).toEqual(concerned.map(([route]) => [route, '403']))
