@@ -2,13 +2,24 @@
 // and every way in which a request, a dataset or a model can be wrong.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { EvaluationResult } from '../../../hub/evaluation/result.ts'
 import { latestEvaluation } from '../../../hub/evaluation/store.ts'
+import { createScorer } from '../../../hub/registry/score.ts'
 import type { Score } from '../../../hub/registry/scoring.ts'
 import { aModelThatCrashes, aModelThatThrows, aNanModel, aScaleModel } from '../../builders/onnx.ts'
-import { aContest, aLinearModel, aLogisticModel, aSoftmaxModel, model, pathOf, problemOf } from './a-contest.ts'
+import {
+  aContest,
+  aLinearModel,
+  aLogisticModel,
+  aSoftmaxModel,
+  type Contest,
+  model,
+  pathOf,
+  problemOf,
+} from './a-contest.ts'
+import { inThisProcess } from './in-process-score.ts'
 
 /** The same every time: a fault is likely where x[0] is large; x[1] says nothing; site b is measured worse. */
 function aTable(rows: number): { csv: string; lines: { a: number; b: number; fault: number; site: string }[] } {
@@ -30,22 +41,34 @@ function resultOf({ result, reason }: { result: EvaluationResult | null; reason:
   return result
 }
 
+/** One hub for all that need none of their own. */
+let contest: Contest
+/** Runs the models: a process costs a second, and most of what is tested is not about it. */
+let score: Score = inThisProcess
+beforeAll(async () => {
+  contest = await aContest({ score: (request) => score(request) })
+})
+afterAll(() => contest[Symbol.asyncDispose]())
+
+/** Within `work` models run as in the hub: each in a process of its own. */
+async function inProcesses<T>(work: () => Promise<T>): Promise<T> {
+  score = createScorer()
+  try {
+    return await work()
+  } finally {
+    score = inThisProcess
+  }
+}
+
 describe('a binary classifier', () => {
   test('is measured with intervals, beside the champion on the same rows, by slice and between groups', async () => {
-    await using contest = await aContest()
     const { csv, lines } = aTable(300)
     const dataset = await contest.snapshot(csv)
     const worse = await contest.register(aLogisticModel([0.5, 3]))
     const better = await contest.register(aLogisticModel([3, 0]))
     await contest.champion(worse)
-    const found = await contest.evaluate(better, {
-      dataset: 'bench/1',
-      label: 'fault',
-      task,
-      slices: ['site'],
-      fairness: ['site'],
-      seed: 7,
-    })
+    const asked = { dataset: 'bench/1', label: 'fault', task, slices: ['site'], fairness: ['site'], seed: 7 }
+    const found = await inProcesses(() => contest.evaluate(better, asked))
     const result = resultOf(found)
     expect(found).toMatchObject({ state: 'succeeded', dataset, champion: { version: worse }, seed: 7, reason: null })
 
@@ -84,9 +107,7 @@ describe('a binary classifier', () => {
     expect(await latestEvaluation(contest.hub.database, model, better, ['0'.repeat(64)])).toBeUndefined()
     expect(await latestEvaluation(contest.hub.database, model, worse)).toBeUndefined()
 
-    const again = resultOf(
-      await contest.evaluate(better, { dataset, label: 'fault', task, slices: ['site'], fairness: ['site'], seed: 7 }),
-    )
+    const again = resultOf(await contest.evaluate(better, { ...asked, dataset }))
     const steady = ({ figures, difference, slices, importance, ...rest }: EvaluationResult) => ({
       figures: withoutLatency(figures),
       difference: withoutLatency(difference),
@@ -113,12 +134,12 @@ describe('a binary classifier', () => {
   })
 
   test('with text labels, columns of other names, missing values and rows without a label', async () => {
-    await using contest = await aContest()
     const lines = Array.from({ length: 60 }, (_, i) => `${i % 2},0.5,${i < 10 ? '' : i % 2 === 1 ? 'faulty' : 'ok'}`)
     lines[20] = ',0.5,ok'
-    await contest.snapshot(['level,other,state', ...lines].join('\n'))
+    const dataset = await contest.snapshot(['level,other,state', ...lines].join('\n'))
     const version = await contest.register(aLogisticModel([4, 0], -2))
-    const body = { dataset: 'bench/1', label: 'state', columns: { 'x[0]': 'level', 'x[1]': 'other' } }
+    const body = { dataset, label: 'state', columns: { 'x[0]': 'level', 'x[1]': 'other' }, importance: false }
+    await contest.hub.database.write([{ sql: 'DELETE FROM aliases' }])
     const missing = await contest.evaluate(version, { ...body, task })
     expect(missing).toMatchObject({
       state: 'failed',
@@ -139,16 +160,15 @@ describe('a binary classifier', () => {
     })
     expect(result.champion).toBeNull()
     expect(result.noChampion).toBe(`no version of ${model} is its champion`)
-    expect(contest.finished).toEqual([`${model}/${version}`])
+    expect(contest.finished.filter((name) => name === `${model}/${version}`)).toHaveLength(1)
   })
 
   test('that sees one class only has no ROC AUC, and says why', async () => {
-    await using contest = await aContest({ score: halves })
-    await contest.snapshot(['x[0],x[1],fault', ...Array.from({ length: 40 }, (_, i) => `${i},0,0`)].join('\n'))
-    const version = await contest.register(aScaleModel())
-    const result = resultOf(
-      await contest.evaluate(version, { dataset: 'bench/1', label: 'fault', task, importance: false }),
+    const dataset = await contest.snapshot(
+      ['x[0],x[1],fault', ...Array.from({ length: 40 }, (_, i) => `${i},0,0`)].join('\n'),
     )
+    const version = await contest.register(aLogisticModel([0, 0]))
+    const result = resultOf(await contest.evaluate(version, { dataset, label: 'fault', task, importance: false }))
     expect(result.unmeasured).toEqual({ roc_auc: expect.stringContaining('class') })
     expect(result.figures.recall).toEqual({ value: 0, low: 0, high: 0 })
     expect(result.figures.log_loss?.value).toBeCloseTo(Math.LN2, 12)
@@ -156,7 +176,6 @@ describe('a binary classifier', () => {
   })
 
   test('through feature definitions, rows drawn by machine', async () => {
-    await using contest = await aContest()
     const features = {
       key: 'machine',
       time: 'at',
@@ -170,10 +189,10 @@ describe('a binary classifier', () => {
       const at = i === 7 ? '' : 1_700_000_000_000 + i * 1000
       return `m${i % 8},${at},${i},${i >= 40}`
     })
-    await contest.snapshot(['machine,at,raw,late', ...lines].join('\n'))
+    const dataset = await contest.snapshot(['machine,at,raw,late', ...lines].join('\n'))
     const manifestTask = { kind: 'binary-classification', output: 'y', threshold: 0.5 }
     const version = await contest.register(aLogisticModel([1, 0], -39.5), { features, task: manifestTask })
-    const result = resultOf(await contest.evaluate(version, { dataset: 'bench/1', label: 'late', cluster: 'machine' }))
+    const result = resultOf(await contest.evaluate(version, { dataset, label: 'late', cluster: 'machine' }))
     // the first row of each machine has no step before it; that of m7 has no time, and what comes after it has a step
     expect(result).toMatchObject({ rows: 72, rowsLeftOut: { unlabelled: 0, unplaced: 1, unanswered: 7 } })
     expect(result.figures.accuracy).toEqual({ value: 1, low: 1, high: 1 })
@@ -184,7 +203,6 @@ describe('a binary classifier', () => {
 })
 
 test('a regressor and a classifier of three classes are measured with their own figures', async () => {
-  await using contest = await aContest()
   const lines = Array.from({ length: 90 }, (_, i) => [
     i % 3 === 0 ? 2 : 0,
     i % 3 === 1 ? 2 : 0,
@@ -192,10 +210,12 @@ test('a regressor and a classifier of three classes are measured with their own 
     i % 3,
     i,
   ])
-  await contest.snapshot(['x[0],x[1],x[2],kind,wear', ...lines.map((line) => line.join(','))].join('\n'))
+  const dataset = await contest.snapshot(
+    ['x[0],x[1],x[2],kind,wear', ...lines.map((line) => line.join(','))].join('\n'),
+  )
   const three = await contest.register(aSoftmaxModel(3))
   const kinds = resultOf(
-    await contest.evaluate(three, { dataset: 'bench/1', label: 'kind', task: { kind: 'multiclass-classification' } }),
+    await contest.evaluate(three, { dataset, label: 'kind', task: { kind: 'multiclass-classification' } }),
   )
   expect(kinds.figures).toMatchObject({ accuracy: { value: 1 }, f1: { value: 1 }, roc_auc: { value: 1 } })
   expect(kinds.confusion?.classes).toEqual(['0', '1', '2'])
@@ -204,7 +224,7 @@ test('a regressor and a classifier of three classes are measured with their own 
     6,
   )
   const named = await contest.evaluate(three, {
-    dataset: 'bench/1',
+    dataset,
     label: 'kind',
     task: { kind: 'multiclass-classification', classes: [0, 1] },
   })
@@ -213,7 +233,7 @@ test('a regressor and a classifier of three classes are measured with their own 
   const linear = await contest.register(aLinearModel([0, 0, 0], 40))
   const wear = resultOf(
     await contest.evaluate(linear, {
-      dataset: 'bench/1',
+      dataset,
       label: 'wear',
       task: { kind: 'regression' },
       champion: three,
@@ -306,10 +326,11 @@ describe('what goes wrong while it runs is its end, with the reason', () => {
   const lastElement = { ...task, reads: 'score', element: 0 }
 
   test('a model that throws on row 7 is named with it, and so is one whose process dies', async () => {
-    await using contest = await aContest()
-    await contest.snapshot(labelled(40, (i) => (i === 7 ? '1' : '0.5')))
+    const dataset = await contest.snapshot(labelled(40, (i) => (i === 7 ? '1' : '0.5')))
+    const asked = { dataset, label: 'fault', task: lastElement, importance: false }
+    const before = contest.finished.length
     const throws = await contest.register(aModelThatThrows())
-    const found = await contest.evaluate(throws, { dataset: 'bench/1', label: 'fault', task: lastElement })
+    const found = await inProcesses(() => contest.evaluate(throws, asked))
     expect(found).toMatchObject({
       state: 'failed',
       code: 'inference-failed',
@@ -318,68 +339,54 @@ describe('what goes wrong while it runs is its end, with the reason', () => {
     expect(found.result).toBeNull()
     if (process.arch !== 'x64') return
     const crashes = await contest.register(aModelThatCrashes())
-    const died = await contest.evaluate(crashes, { dataset: 'bench/1', label: 'fault', task: lastElement })
+    const died = await inProcesses(() => contest.evaluate(crashes, asked))
     expect(died).toMatchObject({ state: 'failed', code: 'crashed', reason: expect.stringContaining('SIGFPE') })
-    // and the next one runs
-    const well = await contest.register(aScaleModel())
-    expect(await contest.evaluate(well, { dataset: 'bench/1', label: 'fault', task: lastElement })).toMatchObject({
-      state: 'succeeded',
-    })
-    // of a champion that dies the candidate is measured all the same
-    const beside = resultOf(
-      await contest.evaluate(well, { dataset: 'bench/1', label: 'fault', task: lastElement, champion: crashes }),
-    )
+    // and the next one runs; of a champion that dies the candidate is measured all the same
+    const well = await contest.register(aScaleModel({ factor: 3 }))
+    const beside = resultOf(await inProcesses(() => contest.evaluate(well, { ...asked, champion: crashes })))
     expect(beside.champion).toBeNull()
     expect(beside.noChampion).toContain('SIGFPE')
-    expect(contest.finished).toHaveLength(2)
+    expect(contest.finished.slice(before)).toEqual([`${model}/${well}`])
   })
 
   test('answers that are not finite, or no probabilities', async () => {
-    await using contest = await aContest()
-    await contest.snapshot(labelled(40, () => '3'))
+    const dataset = await contest.snapshot(labelled(40, () => '3'))
     const nan = await contest.register(aNanModel())
     const scale = await contest.register(aScaleModel())
-    expect(await contest.evaluate(nan, { dataset: 'bench/1', label: 'fault', task })).toMatchObject({
+    expect(await contest.evaluate(nan, { dataset, label: 'fault', task })).toMatchObject({
       state: 'failed',
       code: 'not-finite',
       reason: expect.stringMatching(/not finite on 40 of 40 rows .* first on row 0/),
     })
-    expect(
-      await contest.evaluate(scale, { dataset: 'bench/1', label: 'fault', task: { ...task, element: 0 } }),
-    ).toMatchObject({
+    expect(await contest.evaluate(scale, { dataset, label: 'fault', task: { ...task, element: 0 } })).toMatchObject({
       state: 'failed',
       code: 'not-probabilities',
       reason: expect.stringContaining('is 6'),
     })
-    expect(
-      await contest.evaluate(scale, { dataset: 'bench/1', label: 'fault', task: { ...task, element: 5 } }),
-    ).toMatchObject({
+    expect(await contest.evaluate(scale, { dataset, label: 'fault', task: { ...task, element: 5 } })).toMatchObject({
       state: 'failed',
       code: 'output-misfit',
     })
-    expect(
-      await contest.evaluate(scale, { dataset: 'bench/1', label: 'many', task: { kind: 'regression' } }),
-    ).toMatchObject({
+    expect(await contest.evaluate(scale, { dataset, label: 'many', task: { kind: 'regression' } })).toMatchObject({
       state: 'failed',
       code: 'label-unreadable',
     })
   })
 
-  test('a column of ten thousand values gives twenty slices and says what is left out; as groups it is refused', async () => {
-    await using contest = await aContest({ score: halves })
-    await contest.snapshot(
+  test('a column of two thousand values gives twenty slices and says what is left out; as groups it is refused', async () => {
+    const dataset = await contest.snapshot(
       [
         'x[0],x[1],fault,many',
-        ...Array.from({ length: 10_400 }, (_, i) => `1,0,${i % 2},${i < 400 ? 'often' : `v${i}`}`),
+        ...Array.from({ length: 2_040 }, (_, i) => `1,0,${i % 2},${i < 40 ? 'often' : `v${i}`}`),
       ].join('\n'),
     )
-    const version = await contest.register(aScaleModel())
-    const body = { dataset: 'bench/1', label: 'fault', task, importance: false }
+    const version = await contest.register(aLogisticModel([0.1, 0]))
+    const body = { dataset, label: 'fault', task, importance: false }
     const result = resultOf(await contest.evaluate(version, { ...body, slices: ['many'] }))
     expect(result.slices).toHaveLength(20)
-    expect(result.slices[0]).toMatchObject({ value: 'often', rows: 400, tooSmall: null })
+    expect(result.slices[0]).toMatchObject({ value: 'often', rows: 40, tooSmall: null })
     expect(result.slices[1]).toMatchObject({ rows: 1, tooSmall: '1 rows; 30 are needed', figures: {} })
-    expect(result.slicesLeftOut).toEqual({ many: { rows: 10_000 - 19 } })
+    expect(result.slicesLeftOut).toEqual({ many: { rows: 2_000 - 19 } })
     expect(await contest.evaluate(version, { ...body, fairness: ['many'] })).toMatchObject({
       state: 'failed',
       code: 'too-many-groups',
@@ -387,10 +394,12 @@ describe('what goes wrong while it runs is its end, with the reason', () => {
   })
 
   test('a dataset beyond the bound is refused, with what to do', async () => {
-    await using contest = await aContest({ score: halves, works: false })
-    await contest.snapshot(`x[0],x[1],fault\n${'1,0,1\n'.repeat(100_001)}`)
-    const version = await contest.register(aScaleModel())
-    const response = await contest.request('POST', pathOf(version), { dataset: 'bench/1', label: 'fault', task })
+    const dataset = await contest.snapshot('x[0],x[1],fault\n7,0,1\n')
+    await contest.hub.database.write([
+      { sql: 'UPDATE dataset_snapshots SET row_count = 100001 WHERE digest = ?', args: [dataset] },
+    ])
+    const version = await contest.register(aLogisticModel([7, 0]))
+    const response = await contest.request('POST', pathOf(version), { dataset, label: 'fault', task })
     expect(await problemOf(response)).toMatchObject({ status: 413, code: 'dataset-too-large', detail: /draw a sample/ })
   })
 })

@@ -1,21 +1,36 @@
 // Explanations of one answer: what each input adds, by a real model in the hub's scorer process.
 
-import { describe, expect, test } from 'vitest'
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Explanation } from '../../../hub/evaluation/explain.ts'
+import { createScorer } from '../../../hub/registry/score.ts'
+import type { Score } from '../../../hub/registry/scoring.ts'
 import { aNanModel } from '../../builders/onnx.ts'
-import { aContest, aLinearModel, aSoftmaxModel, model, problemOf } from './a-contest.ts'
+import { aContest, aLinearModel, aSoftmaxModel, type Contest, model, problemOf } from './a-contest.ts'
+import { inThisProcess } from './in-process-score.ts'
 
 const pathOf = (version: number) => `/v1/models/${model}/versions/${version}/explanations`
 const lines = Array.from({ length: 50 }, (_, i) => [i, (i * 7) % 11, 1])
 const csv = ['x[0],x[1],x[2]', ...lines.map((line) => line.join(','))].join('\n')
 
 describe('an explanation', () => {
+  let contest: Contest
+  let linear: number
+  let score: Score = inThisProcess
+  beforeAll(async () => {
+    contest = await aContest({ works: false, score: (request) => score(request) })
+    await contest.snapshot(csv)
+    await contest.snapshot('a,b\n1,2\n')
+    linear = await contest.register(aLinearModel([2, -1, 5], 3))
+  })
+  afterAll(() => contest[Symbol.asyncDispose]())
+
   test('of a linear model is what each input differs from the rows it was compared with, times its weight', async () => {
-    await using contest = await aContest({ works: false })
-    const dataset = await contest.snapshot(csv)
-    const version = await contest.register(aLinearModel([2, -1, 5], 3))
+    const dataset = createHash('sha256').update(csv).digest('hex')
     const body = { dataset: 'bench/1', row: 40, task: { kind: 'regression' }, samples: 300, seed: 4 }
-    const response = await contest.request('POST', pathOf(version), body)
+    score = createScorer()
+    const response = await contest.request('POST', pathOf(linear), body)
+    score = inThisProcess
     expect(response.status).toBe(200)
     const found = Explanation.parse(await response.json())
     expect(found).toMatchObject({ dataset, row: 40, method: 'sampled Shapley values', samples: 300, seed: 4, of: 'y' })
@@ -29,13 +44,11 @@ describe('an explanation', () => {
     expect(x2).toEqual({ input: 'x[2]', given: [1], value: 0, standardError: 0 })
     const sum = found.inputs.reduce((total, { value }) => total + value, found.background.value)
     expect(sum).toBeCloseTo(found.prediction, 4)
-    const again = await contest.request('POST', pathOf(version), body)
+    const again = await contest.request('POST', pathOf(linear), body)
     expect(Explanation.parse(await again.json())).toEqual(found)
   })
 
   test('of a class is of its probability', async () => {
-    await using contest = await aContest({ works: false })
-    await contest.snapshot(csv)
     const version = await contest.register(aSoftmaxModel(3))
     const body = {
       dataset: 'bench/1',
@@ -54,10 +67,6 @@ describe('an explanation', () => {
   })
 
   test('that cannot be given says why', async () => {
-    await using contest = await aContest({ works: false })
-    await contest.snapshot(csv)
-    await contest.snapshot('a,b\n1,2\n')
-    const linear = await contest.register(aLinearModel([2, -1, 5], 3))
     const nan = await contest.register(aNanModel({ width: 3 }))
     const body = { dataset: 'bench/1', row: 0, task: { kind: 'regression' }, samples: 2 }
     const refusal = async (version: number, change: object, token?: string) =>
