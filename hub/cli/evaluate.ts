@@ -6,7 +6,7 @@ import { Evaluation } from '../evaluation/documents.ts'
 import type { EvaluationResult } from '../evaluation/result.ts'
 import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { wholeNumber } from './option-values.ts'
+import { versionReference, wholeNumber } from './option-values.ts'
 import { type Cell, digits, table } from './output.ts'
 import { type ReadingOptions, reading, readingOf, withoutMissing } from './reading-options.ts'
 
@@ -23,7 +23,9 @@ type EvaluateOptions = ConnectionOptions &
   }
 
 export function addEvaluateCommand(program: Command): void {
-  reading(connected(program.command('evaluate <model>')).argument('<version>', 'its number', wholeNumber))
+  reading(
+    connected(program.command('evaluate <model>')).argument('<version>', 'its number or @alias', versionReference),
+  )
     .description('run a version over a dataset snapshot and measure it, beside the champion on the same rows')
     .requiredOption('--label <column>', 'the column that holds what was true')
     .option('--slice <column>', 'measure apart by its values (again for more)', more)
@@ -32,7 +34,7 @@ export function addEvaluateCommand(program: Command): void {
     .option('--champion <version>', 'compare with this one, or none; the alias champion otherwise', champion)
     .option('--no-importance', 'without permutation importance')
     .option('--wait', 'until it is done, and print its figures')
-    .action(async (model: string, version: number, options: EvaluateOptions) => {
+    .action(async (model: string, version: string, options: EvaluateOptions) => {
       const { client, output } = connect(options)
       const path = `/v1/models/${encodeURIComponent(model)}/versions/${version}/evaluations`
       const asked = await client.send('POST', path, requestOf(options), Evaluation)

@@ -3,19 +3,19 @@
 import type { Command } from 'commander'
 import { Explanation } from '../evaluation/explain.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { index, wholeNumber } from './option-values.ts'
+import { index, versionReference } from './option-values.ts'
 import { digits, table } from './output.ts'
 import { type ReadingOptions, reading, readingOf, withoutMissing } from './reading-options.ts'
 
 type ExplainOptions = ConnectionOptions & ReadingOptions & { row: number; class?: string; samples?: number }
 
 export function addExplainCommand(program: Command): void {
-  reading(connected(program.command('explain <model>')).argument('<version>', 'its number', wholeNumber))
+  reading(connected(program.command('explain <model>')).argument('<version>', 'its number or @alias', versionReference))
     .description('say what each input adds to the answer for one row of a dataset snapshot (sampled Shapley values)')
     .requiredOption('--row <number>', 'which row, counted from 0', index)
     .option('--class <label>', 'whose probability, of more than two; the predicted one otherwise')
     .option('--samples <number>', 'four times as many halve the error (200; at most 1000)', index)
-    .action(async (model: string, version: number, options: ExplainOptions) => {
+    .action(async (model: string, version: string, options: ExplainOptions) => {
       const { client, output } = connect(options)
       const { row, class: wanted, samples } = options
       const path = `/v1/models/${encodeURIComponent(model)}/versions/${version}/explanations`

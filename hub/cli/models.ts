@@ -12,7 +12,7 @@ import { fileAsBlob } from './file-blob.ts'
 import { readJsonFile } from './json-file.ts'
 import { addModelEdits, filtered, filterQuery, type ListFilter, pathOf, stageOption } from './model-edits.ts'
 import { versionReference, wholeNumber } from './option-values.ts'
-import { table, time } from './output.ts'
+import { figure, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 import { resumableBytesMin, uploadFile } from './upload.ts'
 
@@ -88,13 +88,13 @@ export function addModelCommands(program: Command): void {
     })
 
   connected(model.command('card <name>'))
-    .argument('<version>', 'its number', wholeNumber)
+    .argument('<version>', 'its number or @alias', versionReference)
     .description('its model card: what it is, of what it was made, how good it is, who let it out')
     .addOption(new Option('--format <form>', 'Markdown, JSON or CycloneDX').choices(cardFormats).default('markdown'))
     .option('--out <file>', 'where to; printed where it is not said')
-    .action(async (name: string, version: number, options: CardOptions) => {
+    .action(async (name: string, version: string, options: CardOptions) => {
       const { client, output } = connect(options)
-      const card = await client.bytes(`/v1/models/${name}/versions/${version}/card?format=${options.format}`)
+      const card = await client.bytes(`${pathOf(name, version)}/card?format=${options.format}`)
       if (options.out === undefined) process.stdout.write(card)
       else {
         await writeFile(options.out, card)
@@ -103,11 +103,11 @@ export function addModelCommands(program: Command): void {
     })
 
   connected(model.command('manifest <name>'))
-    .argument('<version>', 'its number', wholeNumber)
+    .argument('<version>', 'its number or @alias', versionReference)
     .description('write the exact bytes of a manifest, to be signed elsewhere')
     .requiredOption('--out <file>', 'where to')
     .option('--variant <name>', 'which one; the first of the version where it is not said')
-    .action(async (name: string, version: number, options: ConnectionOptions & { out: string; variant?: string }) => {
+    .action(async (name: string, version: string, options: ConnectionOptions & { out: string; variant?: string }) => {
       const { client, output } = connect(options)
       const query = options.variant === undefined ? '' : `?variant=${encodeURIComponent(options.variant)}`
       await writeFile(options.out, await client.bytes(`${pathOf(name, version)}/manifest${query}`))
@@ -164,13 +164,17 @@ const pushPath = (name: string, { variantOf }: PushOptions): string =>
 type Version = z.infer<typeof VersionDocument>
 
 function versionLines(version: Version): string[] {
-  const { description, stage, aliases, tags, framework } = version
+  const { description, stage, aliases, tags, framework, run, commit, dataset, datasets } = version
   const words = [version.state.replace('_', ' '), stage, ...aliases.map((alias) => `@${alias}`), description]
   return [
     `${version.model} ${version.version}: ${words.filter((word) => word !== '').join(', ')}`,
     ...(framework === null ? [] : [`made with ${framework}`]),
+    ...(run === null ? [] : [`of run ${run}`]),
+    ...(commit === null ? [] : [`of commit ${commit}`]),
+    ...(dataset === null ? [] : [`of dataset ${dataset}`]),
+    ...datasets.map(({ digest, role }) => `of snapshot ${digest}, ${role}`),
     ...Object.entries(tags).map(([key, value]) => `  ${key}=${value}`),
-    ...Object.entries(version.metrics).map(([name, value]) => `  ${name} = ${value}`),
+    ...Object.entries(version.metrics).map(([name, value]) => `  ${name} = ${figure(value)}`),
     ...version.variants.flatMap(variantLines),
   ]
 }
@@ -185,6 +189,8 @@ function variantLines({
   compatibility,
 }: Version['variants'][number]) {
   const latency = compatibility.hubLatencyMs
+  const [first, ...others] = compatibility.profiles
+  const ofAll = (first?.reasons ?? []).filter((reason) => others.every(({ reasons }) => reasons.includes(reason)))
   return [
     `variant ${variant} for ${profiles.length === 0 ? 'any profile' : profiles.join(', ')}: ${state.replace('_', ' ')}`,
     `manifest ${manifest}`,
@@ -200,7 +206,9 @@ function variantLines({
         ...(memoryBytes === null ? [] : [`${(memoryBytes / 1_048_576).toFixed(1)} MiB`]),
         ...(latencyMs === null ? [] : [`${latencyMs.toFixed(2)} ms`]),
       ]
-      return `  ${profile.padEnd(16)} ${[verdict.replace('-', ' '), ...estimates, ...reasons].join(', ')}`
+      const about = reasons.filter((reason) => !ofAll.includes(reason))
+      return `  ${profile.padEnd(16)} ${[verdict.replace('-', ' '), ...estimates, ...about].join(', ')}`
     }),
+    ...ofAll.map((reason) => `  of all: ${reason}`),
   ]
 }

@@ -30,6 +30,10 @@ export function table(header: readonly string[], rows: readonly (readonly Cell[]
   )
 }
 
+/** A measured number, short enough to stand beside others: six digits. */
+export const figure = (value: number | string): string =>
+  typeof value === 'string' ? value : String(Number(value.toPrecision(6)))
+
 /** `2026-11-24 08:15:02`, UTC; empty for null. */
 export const time = (ms: number | null | undefined): string =>
   ms === null || ms === undefined ? '' : new Date(ms).toISOString().slice(0, 19).replace('T', ' ')

@@ -1,11 +1,12 @@
 // `roost promote`, `roost approve` and `roost gates`: move versions from stage to stage, and what lies between.
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { PipelineDocument, PolicyDocument, RequestDocument, VerdictDocument } from '../promotion/documents.ts'
+import { stages } from '../registry/stages.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { readJsonFile } from './json-file.ts'
-import { wholeNumber } from './option-values.ts'
+import { versionReference } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 
@@ -20,9 +21,9 @@ export function addPromotionCommands(program: Command): void {
   const gates = program.command('gates').description('what lies between the stages of a model')
 
   connected(gates.command('show <model>'))
-    .argument('[version]', 'its number: what the gates said of it', wholeNumber)
+    .argument('[version]', 'its number or @alias: what the gates said of it', versionReference)
     .description('the promotion policy of a model, or the verdicts on a version')
-    .action(async (model: string, version: number | undefined, options: ConnectionOptions) => {
+    .action(async (model: string, version: string | undefined, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       if (version === undefined) {
         const policy = await client.get(`/v1/models/${model}/promotion`, PolicyDocument)
@@ -33,10 +34,10 @@ export function addPromotionCommands(program: Command): void {
     })
 
   connected(gates.command('check <model>'))
-    .argument('<version>', 'its number', wholeNumber)
+    .argument('<version>', 'its number or @alias', versionReference)
     .description('judge the gates of a version now; exit code 1 unless they pass')
-    .option('--to <stage>', 'before which stage: staging or production (the next one)')
-    .action(async (model: string, version: number, options: ConnectionOptions & { to?: string }) => {
+    .addOption(new Option('--to <stage>', 'before which stage (the next one)').choices(['staging', 'production']))
+    .action(async (model: string, version: string, options: ConnectionOptions & { to?: string }) => {
       const { client, output } = connect(options)
       const body = options.to === undefined ? {} : { to: options.to }
       const verdict = await client.send('POST', `/v1/models/${model}/versions/${version}/gates`, body, VerdictDocument)
@@ -59,20 +60,21 @@ export function addPromotionCommands(program: Command): void {
 
 function addPromote(program: Command): void {
   connected(program.command('promote <model>'))
-    .argument('<version>', 'its number', wholeNumber)
+    .argument('<version>', 'its number or @alias', versionReference)
     .description('move a version to a stage, or ask for approval; without --to say where it stands')
-    .option('--to <stage>', 'development, staging, production or archived')
+    .addOption(new Option('--to <stage>', 'where to').choices([...stages]))
     .option('--comment <text>', 'for the history', '')
     .option('--override', 'whatever gates and approvals say; an admin may, with a comment that says why')
     .action(
       async (
         model: string,
-        version: number,
+        version: string,
         options: ConnectionOptions & { to?: string; comment: string; override?: boolean },
       ) => {
         const { client, output } = connect(options)
         const path = `/v1/models/${model}/versions/${version}/promotion`
         const { to, comment, override = false } = options
+        if (override && comment === '') throw new Error('say with --comment why gates and approvals are passed over')
         const way =
           to === undefined
             ? await client.get(path, PipelineDocument)
@@ -103,6 +105,7 @@ function addApprove(program: Command): void {
           ])
         }
         const { reject, revoke, of, comment } = options
+        if (revoke === true && comment === '') throw new Error('say with --comment why the approval is taken back')
         const path = `/v1/promotion-requests/${encodeURIComponent(id)}`
         const after =
           revoke === true

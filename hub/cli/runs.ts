@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { type Double, RunDocument } from '../experiments/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { wholeNumber } from './option-values.ts'
-import { table, time } from './output.ts'
+import { figure, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 
 const Runs = z.object({ runs: z.array(RunDocument), next: z.string().nullable() })
@@ -74,6 +74,7 @@ export function addRunCommands(program: Command): void {
         ...section('metrics', run.metrics),
         ...section('params', run.params),
         ...section('tags', run.tags),
+        `roost lineage run:${run.id} has its datasets and what became of it`,
       ])
     })
 
@@ -109,7 +110,7 @@ function valueAt(run: RunDocument, column: string): string {
     params: run.params,
     tags: run.tags,
   }
-  return String(values[kind]?.[key.join('.')] ?? '-')
+  return figure(values[kind]?.[key.join('.')] ?? '-')
 }
 
 const section = (title: string, values: Readonly<Record<string, unknown>>): string[] =>
@@ -118,4 +119,4 @@ const section = (title: string, values: Readonly<Record<string, unknown>>): stri
     : [`${title}:`, ...Object.entries(values).map(([key, value]) => `  ${key} = ${String(value)}`)]
 
 const summaryText = (summary: z.infer<typeof Summary> | null): string =>
-  summary === null ? '-' : `${summary.last} (${summary.min ?? '-'} … ${summary.max ?? '-'})`
+  summary === null ? '-' : `${figure(summary.last)} (${figure(summary.min ?? '-')} … ${figure(summary.max ?? '-')})`

@@ -27,6 +27,10 @@ test.each([
   ['rollout start motes latest --group all', noVersion],
   ['rollout start motes 1.5 --group all', noVersion],
   ['device run d-1 motes v2', noVersion],
+  ['gates check motes latest', 'give a number, or @ and an alias'],
+  ['promote motes @champion --to prod', 'Allowed choices are development, staging, production, archived'],
+  ['promote motes 1 --to production --override', 'say with --comment why'],
+  ['approve p-1 --revoke', 'say with --comment why'],
   ['model show motes 0', 'give a number, or @ and an alias'],
   ['device label d-1', "required option '--set <key=value>' not specified"],
 ])('roost %s', async (line, sentence) => {
