@@ -1,6 +1,7 @@
 // Changes of what is said about models and versions: descriptions, tags, stages, aliases. Each reads, checks and writes
 // in one transaction, with its record in the audit log; asked for again it changes nothing.
 
+import { z } from 'zod'
 import { changedSince, etagOf } from '../etag.ts'
 import { auditStatements, type Change } from '../governance/audit.ts'
 import { notFound, Problem } from '../problem.ts'
@@ -82,7 +83,7 @@ export function editVersion(
   })
 }
 
-/** Puts a version into a stage by hand.
+/** Puts a version into a stage by hand; with `archivingOthers` those that are in that stage leave it at once.
  *  @throws Problem not-found, promotion-policy */
 export function moveToStage(
   database: Database,
@@ -91,20 +92,38 @@ export function moveToStage(
   stage: Stage,
   nowMs: number,
   asker: Asker,
+  archivingOthers = false,
 ): Promise<void> {
   return database.exclusively(async (tx) => {
     const row = await needVersion(tx, model, version)
-    if (row.stage === stage) return
+    const others = archivingOthers ? (await versionsIn(tx, model, stage)).filter((other) => other !== version) : []
+    const moves = [
+      ...(row.stage === stage ? [] : [{ version, from: row.stage, to: stage }]),
+      ...others.map((other) => ({ version: other, from: stage, to: 'archived' as const })),
+    ]
+    if (moves.length === 0) return
     await assertMovedByHand(tx, model, version)
-    const change = {
+    const changes = moves.map(({ version, from, to }) => ({
       ...asker,
       action: 'version.stage',
       subject: `version:${model}/${version}`,
-      before: { stage: row.stage },
-      after: { stage },
-    }
-    await tx.write([...stageStatements(model, version, stage, nowMs), ...(await auditStatements(tx, nowMs, [change]))])
+      before: { stage: from },
+      after: { stage: to },
+    }))
+    await tx.write([
+      ...moves.flatMap(({ version, to }) => stageStatements(model, version, to, nowMs)),
+      ...(await auditStatements(tx, nowMs, changes)),
+    ])
   })
+}
+
+async function versionsIn(tx: Reader, model: string, stage: Stage): Promise<number[]> {
+  const rows = await tx.all(
+    z.object({ version: z.number() }),
+    'SELECT version FROM versions WHERE model = ? AND stage = ? AND deleted_at IS NULL ORDER BY version',
+    [model, stage],
+  )
+  return rows.map(({ version }) => version)
 }
 
 /** Aliases of one model; one more is refused. */

@@ -26,7 +26,7 @@ import {
   tagRecord,
   VersionNumber,
 } from './registered-models.ts'
-import { showVersion, versionsWhere } from './registry-rows.ts'
+import { showVersion } from './registry-rows.ts'
 import { searchVersions } from './registry-search.ts'
 import { pageSize, text } from './request.ts'
 
@@ -139,15 +139,8 @@ function addEdits(app: MlflowApp, hub: Hub): void {
       await needVersion(hub, name, version)
       mayTouchModel(c, name)
       const stage = stageOf(wanted)
-      await moveToStage(database, name, version, stage, clock(), askerOf(c))
-      if (archive_existing_versions && (stage === 'staging' || stage === 'production')) {
-        const others = await versionsWhere(database, 'v.model = ? AND v.stage = ? AND v.version <> ?', [
-          name,
-          stage,
-          version,
-        ])
-        for (const other of others) await moveToStage(database, name, other.version, 'archived', clock(), askerOf(c))
-      }
+      const archiving = archive_existing_versions && (stage === 'staging' || stage === 'production')
+      await moveToStage(database, name, version, stage, clock(), askerOf(c), archiving)
       return { model_version: showVersion(await needVersion(hub, name, version)) }
     },
   )

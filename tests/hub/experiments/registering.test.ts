@@ -1,5 +1,6 @@
 // A model that a client logged becomes a version of the registry, over real HTTP: whole, once, and for good.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { VersionDocument } from '../../../hub/registry/documents.ts'
@@ -218,6 +219,33 @@ test('models, aliases, stages and tags as clients expect them', async () => {
   ])
   expect((await ask('DELETE', 'mlflow/model-versions/delete', { name: 'pump', version })).status).toBe(200)
   expect((await ask('GET', `mlflow/model-versions/get?name=pump&version=${version}`)).status).toBe(404)
+})
+
+test('versions that take each other’s place in production at the same instant leave one there', async () => {
+  const versions: string[] = []
+  for (const factor of [21, 22, 23]) versions.push((await register((await log(factor)).id)).version)
+  const move = (version: string) =>
+    server.post('model-versions/transition-stage', {
+      name: 'pump',
+      version,
+      stage: 'Production',
+      archive_existing_versions: true,
+    })
+  const held = Promise.withResolvers<void>()
+  const holding = server.running.hub.database.exclusively(() => held.promise)
+  const moving = versions.map(move)
+  // time for all of them to stand in line
+  await delay(300)
+  held.resolve()
+  await Promise.all([holding, ...moving])
+  const stages = await Promise.all(versions.map(async (version) => (await roost(version)).stage))
+  expect(stages.toSorted()).toEqual(['archived', 'archived', 'production'])
+  const rows = await server.running.hub.database.all(
+    z.object({ request: z.string() }),
+    `SELECT request_id AS request FROM audit_log WHERE action = 'version.stage' ORDER BY seq DESC LIMIT 5`,
+  )
+  // what one request moves it moves at once, with nobody in between
+  expect(rows.filter(({ request }, i) => request !== rows[i - 1]?.request)).toHaveLength(3)
 })
 
 test('a token for another model changes and reads nothing of this one', async () => {
