@@ -74,7 +74,7 @@ test('stages, approvals and champion hold together under any sequence of acts', 
         reached.superseded += requests.filter(({ state }) => state === 'superseded').length
       }
     }),
-    { seed: 20261125, numRuns: 8 },
+    { seed: 11, numRuns: 5 },
   )
   // the acts lead somewhere
   for (const count of Object.values(reached)) expect(count).toBeGreaterThan(0)
