@@ -43,7 +43,11 @@ export function addEvaluateCommand(program: Command): void {
           `${asked.id} ${asked.state}; look at it with GET ${path}/${asked.id}, or use --wait`,
         ])
       }
-      const ended = await wait(client, `${path}/${asked.id}`)
+      // by its number: an alias may move meanwhile
+      const ended = await wait(
+        client,
+        `/v1/models/${encodeURIComponent(model)}/versions/${asked.version}/evaluations/${asked.id}`,
+      )
       output.print(
         ended,
         ended.result === null ? [`${ended.id} ${ended.state}: ${ended.reason}`] : resultLines(ended, ended.result),

@@ -1,12 +1,12 @@
 // The evaluation routes: ask for one, look at them, cancel one; and explain one prediction.
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { ModelName } from '@roost/shared/protocol/names.ts'
 import { type HubEnv, scoped } from '../governance/access.ts'
 import { changeBy } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, problems } from '../problem.ts'
+import { NumberParams, numbered, VersionParams } from '../registry/parameters.ts'
 import type { Score } from '../registry/scoring.ts'
 import { findVersion } from '../registry/store.ts'
 import { asProblem } from './contest.ts'
@@ -25,8 +25,7 @@ const body = <S extends z.ZodType>(schema: S) => ({
   content: { 'application/json': { schema } },
 })
 const EvaluationId = z.string().regex(/^e-[0-9a-z]{1,12}-[0-9a-f]{8}$/, 'an evaluation is called e-…')
-const VersionParams = z.object({ name: ModelName, version: z.coerce.number().int().positive().max(1_000_000_000) })
-const EvaluationParams = VersionParams.extend({ id: EvaluationId })
+const EvaluationParams = NumberParams.extend({ id: EvaluationId })
 
 const ask = createRoute({
   method: 'post',
@@ -81,13 +80,13 @@ export function evaluationRoutes(hub: Hub, score: Score, evaluations: Evaluation
   }
   return new OpenAPIHono<HubEnv>()
     .openapi(ask, async (c) => {
-      const { name, version } = c.req.valid('param')
+      const { name, version } = await numbered(database, c.req.valid('param'))
       const row = await evaluations.ask(name, version, c.req.valid('json'), (...change) => changeBy(c, ...change))
       c.header('location', `/v1/models/${name}/versions/${version}/evaluations/${row.id}`)
       return c.json(showEvaluation(row), 202)
     })
     .openapi(list, async (c) => {
-      const { name, version } = c.req.valid('param')
+      const { name, version } = await numbered(database, c.req.valid('param'))
       if ((await findVersion(database, name, version)) === undefined) throw notFound('version', `${name}/${version}`)
       const { limit, cursor } = c.req.valid('query')
       const before = cursorKey(cursor, EvaluationId, '~')
@@ -106,7 +105,7 @@ export function evaluationRoutes(hub: Hub, score: Score, evaluations: Evaluation
       return c.json(showEvaluation(await evaluations.cancel(id, (...change) => changeBy(c, ...change))), 200)
     })
     .openapi(explanation, async (c) => {
-      const { name, version } = c.req.valid('param')
+      const { name, version } = await numbered(database, c.req.valid('param'))
       try {
         return c.json(await explain(hub, score, name, version, c.req.valid('json')), 200)
       } catch (error) {

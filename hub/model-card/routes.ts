@@ -1,11 +1,11 @@
 // GET /v1/models/{name}/versions/{version}/card: in the form that is asked for.
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { ModelName } from '@roost/shared/protocol/names.ts'
 import { accepts } from 'hono/accepts'
 import { type HubEnv, mayTouchModel, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, problems } from '../problem.ts'
+import { numbered, VersionParams } from '../registry/parameters.ts'
 import type { ModelCard } from './card.ts'
 import { cardCycloneDx, cycloneDxType } from './cyclonedx.ts'
 import { type CardFormat, cardFormats } from './formats.ts'
@@ -29,7 +29,7 @@ const card = createRoute({
   description: 'By `format`, else by Accept, else Markdown.',
   ...scoped('viewer'),
   request: {
-    params: z.object({ name: ModelName, version: z.coerce.number().int().positive().max(1_000_000_000) }),
+    params: VersionParams,
     query: z.object({ format: z.enum(cardFormats).optional() }),
   },
   responses: {
@@ -48,8 +48,8 @@ const card = createRoute({
 export function modelCardRoutes({ database }: Pick<Hub, 'database'>): OpenAPIHono<HubEnv> {
   const routes = new OpenAPIHono<HubEnv>()
   return routes.openapi(card, async (c) => {
-    const { name, version } = c.req.valid('param')
-    mayTouchModel(c, name)
+    mayTouchModel(c, c.req.valid('param').name)
+    const { name, version } = await numbered(database, c.req.valid('param'))
     const found = await gatherCard(database, name, version)
     if (found === undefined) throw notFound('version', `${name}/${version}`)
     const supports = cardFormats.map((format) => forms[format].type)

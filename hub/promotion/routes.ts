@@ -9,6 +9,7 @@ import { areaOf, holdsScope } from '../governance/grants.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
+import { numbered, VersionParams } from '../registry/parameters.ts'
 import { Stage } from '../registry/stages.ts'
 import { findVersion } from '../registry/store.ts'
 import { validAmong } from './approvals.ts'
@@ -34,7 +35,6 @@ import { verdictsOf } from './verdicts.ts'
 import type { Asker } from './written.ts'
 
 const ModelParams = z.object({ name: ModelName })
-const VersionParams = z.object({ name: ModelName, version: z.coerce.number().int().positive().max(1_000_000_000) })
 const Comment = z.string().max(2_000)
 /** Requests, verdicts and moves of a version that are shown. */
 const shownMax = 100
@@ -160,20 +160,20 @@ export function promotionRoutes(hub: Pick<Hub, 'database' | 'clock'>, promotion:
       return c.json({ revisions: items.map(showPolicy), next }, 200)
     })
     .openapi(gates, async (c) => {
-      const { name, version } = c.req.valid('param')
+      const { name, version } = await numbered(database, c.req.valid('param'))
       if ((await findVersion(database, name, version)) === undefined) throw notFound('version', `${name}/${version}`)
       return c.json({ verdicts: (await verdictsOf(database, name, version, shownMax)).map(showVerdict) }, 200)
     })
     .openapi(check, async (c) => {
-      const { name, version } = c.req.valid('param')
+      const { name, version } = await numbered(database, c.req.valid('param'))
       return c.json(showVerdict(await promotion.check(name, version, c.req.valid('json').to, askerOf(c))), 200)
     })
     .openapi(pipeline, async (c) => {
-      const { name, version } = c.req.valid('param')
+      const { name, version } = await numbered(database, c.req.valid('param'))
       return c.json(await pipelineOf(name, version), 200)
     })
     .openapi(promote, async (c) => {
-      const { name, version } = c.req.valid('param')
+      const { name, version } = await numbered(database, c.req.valid('param'))
       const wanted = c.req.valid('json')
       if (wanted.override && !holds(c, 'admin')) {
         throw new Problem(403, 'forbidden', 'Not allowed', 'only an admin overrides gates and approvals', {

@@ -34,6 +34,13 @@ export async function versionNumber(reader: Reader, { name, version }: VersionPa
   return number
 }
 
+/** The version by its number, whatever it was called by.
+ *  @throws Problem not-found */
+export const numbered = async (reader: Reader, params: VersionParams): Promise<{ name: string; version: number }> => ({
+  name: params.name,
+  version: await versionNumber(reader, params),
+})
+
 /** @throws Problem not-found */
 export async function versionOf(reader: Reader, params: VersionParams): Promise<VersionRow> {
   const number = await versionNumber(reader, params)

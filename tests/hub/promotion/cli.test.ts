@@ -38,8 +38,14 @@ test('a version goes to production by gates, an approval and its revocation', { 
   expect(listed.stdout).toMatch(/scale 1 +production +0 of 1 +hub/)
   const approved = await roost(ann, 'approve', id, '--comment', 'fine')
   expect(approved.stdout).toBe(`${id}: scale 1 to production: approved, 1 of 1 approvals\n`)
+  const named = await Promise.all(
+    ['gates show', 'promote', 'model card'].map((command) => roost(ann, ...command.split(' '), 'scale', '@champion')),
+  )
+  expect(named.map(({ code }) => code)).toEqual([0, 0, 0])
   const revoked = await roost(ann, 'approve', id, '--revoke', '--comment', 'wrong file')
   expect(revoked.stdout).toContain('revoked, 0 of 1 approvals')
+  const champion = await roost(ann, 'promote', 'scale', '@champion')
+  expect(champion.stderr).toContain('there is no alias "scale@champion"')
   const way = await roost(ann, 'promote', 'scale', '1')
   expect(way.stdout).toContain('scale 1 is in staging\nheld: an approval was revoked by token:')
 
