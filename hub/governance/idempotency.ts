@@ -13,6 +13,8 @@ import { actorOf, type HubEnv } from './access.ts'
 const answersKeptMs = 86_400_000
 /** An answer longer than this is remembered without its body. */
 export const answerBytesMax = 65_536
+/** Keys of one caller that are remembered; with a new one more it waits until the oldest is a day old. */
+export const keysMax = 10_000
 const headersKept = ['content-type', 'location', 'etag']
 
 const Key = z.string().regex(/^[\x21-\x7e]{1,128}$/)
@@ -44,7 +46,8 @@ export const answerOnce: MiddlewareHandler<HubEnv> = async (c, next) => {
   const [, reserved] = await database.write([
     { sql: 'DELETE FROM idempotency_keys WHERE created_at < ?', args: [clock() - answersKeptMs] },
     {
-      sql: 'INSERT INTO idempotency_keys (principal, key, fingerprint, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      sql: `INSERT INTO idempotency_keys (principal, key, fingerprint, created_at) SELECT ?1, ?2, ?3, ?4
+        WHERE (SELECT count(*) FROM idempotency_keys WHERE principal = ?1) < ${keysMax} ON CONFLICT DO NOTHING`,
       args: [...id, fingerprint, clock()],
     },
   ])
@@ -84,6 +87,10 @@ async function repeatAnswer(database: Database, id: string[], fingerprint: strin
       field: 'Idempotency-Key',
     })
   }
+  if (answer === undefined && (await isFull(database, id))) {
+    const detail = `${keysMax} keys of yours are remembered, each for a day: send this without one, or wait`
+    throw new Problem(429, 'too-many-keys', 'Too many keys', detail, { field: 'Idempotency-Key' })
+  }
   if (answer === undefined || answer.status === null) {
     throw new Problem(409, 'in-progress', 'Still working', 'the first request with this key is still being answered')
   }
@@ -103,6 +110,11 @@ async function repeatAnswer(database: Database, id: string[], fingerprint: strin
     status: answer.status,
     headers: { ...answer.headers, 'idempotency-replayed': 'true' },
   })
+}
+
+async function isFull(database: Database, [principal = '']: string[]): Promise<boolean> {
+  const sql = 'SELECT count(*) AS n FROM idempotency_keys WHERE principal = ?'
+  return ((await database.first(z.object({ n: z.number() }), sql, [principal]))?.n ?? 0) >= keysMax
 }
 
 async function keepAnswer(database: Database, [principal = '', key = '']: string[], answer: Response): Promise<void> {

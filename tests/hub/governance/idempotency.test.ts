@@ -4,7 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { describe, expect, test } from 'vitest'
 import { createApp, type Routes } from '../../../hub/app.ts'
 import { type HubEnv, scoped } from '../../../hub/governance/access.ts'
-import { forgetUnanswered } from '../../../hub/governance/idempotency.ts'
+import { forgetUnanswered, keysMax } from '../../../hub/governance/idempotency.ts'
 import { Problem, problems } from '../../../hub/problem.ts'
 import { aHub, asStarted, type TestHub } from '../a-hub.ts'
 
@@ -62,6 +62,24 @@ describe('a POST with a key', () => {
     await post(5, 'b')
     await post(5, 'a', await hub.tokenOf('admin'))
     expect(sum()).toBe(15)
+  })
+
+  test('is one of so many of a caller, and others have their own', async () => {
+    await using hub = await aHub()
+    const { post, sum } = await aCounter(hub)
+    await post(5, 'first')
+    await hub.database.write([
+      {
+        sql: `WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+          INSERT INTO idempotency_keys (principal, key, fingerprint, status, created_at)
+          SELECT principal, 'k' || i, '', 200, created_at FROM n, idempotency_keys WHERE key = 'first'`,
+        args: [keysMax],
+      },
+    ])
+    expect((await post(5, 'one-more')).status).toBe(429)
+    expect((await post(5, 'first')).headers.get('idempotency-replayed')).toBe('true')
+    expect((await post(5, 'one-more', await hub.tokenOf('admin'))).status).toBe(201)
+    expect(sum()).toBe(10)
   })
 
   test('with another query is refused', async () => {
