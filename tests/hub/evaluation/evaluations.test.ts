@@ -62,7 +62,7 @@ async function inProcesses<T>(work: () => Promise<T>): Promise<T> {
 
 describe('a binary classifier', () => {
   test('is measured with intervals, beside the champion on the same rows, by slice and between groups', async () => {
-    const { csv, lines } = aTable(300)
+    const { csv, lines } = aTable(150)
     const dataset = await contest.snapshot(csv)
     const worse = await contest.register(aLogisticModel([0.5, 3]))
     const better = await contest.register(aLogisticModel([3, 0]))
@@ -73,8 +73,8 @@ describe('a binary classifier', () => {
     expect(found).toMatchObject({ state: 'succeeded', dataset, champion: { version: worse }, seed: 7, reason: null })
 
     const right = lines.filter(({ a, fault }) => (a >= 0 ? 1 : 0) === fault)
-    expect(result.rows).toBe(300)
-    expect(result.figures.accuracy?.value).toBe(right.length / 300)
+    expect(result.rows).toBe(150)
+    expect(result.figures.accuracy?.value).toBe(right.length / 150)
     for (const [name, { value, low, high }] of Object.entries(result.figures)) {
       expect(low, name).toBeLessThanOrEqual(value)
       expect(high, name).toBeGreaterThanOrEqual(value)
@@ -82,19 +82,19 @@ describe('a binary classifier', () => {
     const area = result.figures.roc_auc?.value ?? 0
     expect(result.difference.roc_auc?.value).toBe(area - (result.champion?.figures.roc_auc?.value ?? 0))
     expect(result.difference.roc_auc?.low).toBeGreaterThan(0)
-    expect(result.confusion?.counts.flat().reduce((a, b) => a + b)).toBe(300)
+    expect(result.confusion?.counts.flat().reduce((a, b) => a + b)).toBe(150)
     expect(result.calibration).toHaveLength(10)
 
     const [a, b] = ['a', 'b'].map((site) => lines.filter((line) => line.site === site))
     const rightIn = (part: typeof lines = []) => part.filter(({ a, fault }) => (a >= 0 ? 1 : 0) === fault).length
     expect(result.slices.map(({ value, rows, figures }) => [value, rows, figures.accuracy?.value])).toEqual([
-      ['a', 200, rightIn(a) / 200],
-      ['b', 100, rightIn(b) / 100],
+      ['a', 100, rightIn(a) / 100],
+      ['b', 50, rightIn(b) / 50],
     ])
     const selected = (part: typeof lines = []) => part.filter(({ a }) => a >= 0).length / part.length
     expect(result.figures.demographic_parity_difference?.value).toBeCloseTo(Math.abs(selected(a) - selected(b)), 12)
 
-    expect(result.importance).toMatchObject({ by: 'roc_auc', rows: 300, repeats: 5 })
+    expect(result.importance).toMatchObject({ by: 'roc_auc', rows: 150, repeats: 5 })
     const inputs = result.importance !== null && 'inputs' in result.importance ? result.importance.inputs : []
     expect(inputs.map(({ input }) => input)).toEqual(['x[0]', 'x[1]'])
     expect(inputs[0]?.mean).toBeGreaterThan(0.2)
@@ -128,7 +128,7 @@ describe('a binary classifier', () => {
     ])
     const listed = await contest.request('GET', `${pathOf(better)}?limit=1`)
     expect(await listed.json()).toMatchObject({
-      evaluations: [{ state: 'succeeded', figures: { accuracy: { value: right.length / 300 } } }],
+      evaluations: [{ state: 'succeeded', figures: { accuracy: { value: right.length / 150 } } }],
       next: expect.any(String),
     })
   })
