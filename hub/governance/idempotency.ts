@@ -70,6 +70,8 @@ export async function forgetUnanswered(database: Database): Promise<void> {
 async function fingerprintOf(c: Context<HubEnv>): Promise<string> {
   const { search } = new URL(c.req.url)
   const hash = createHash('sha256').update(`${c.req.method} ${c.req.path}${search}\n`)
+  // what an upload is to become is said in headers (tus), there is no body
+  for (const name of ['upload-length', 'upload-metadata']) hash.update(`${c.req.header(name) ?? ''}\n`)
   // an upload is never held in memory: there path and query have to do
   const multipart = c.req.header('content-type')?.startsWith('multipart/') ?? false
   if (!multipart && !isStreamedBody(c.req.method, c.req.path)) hash.update(await c.req.text())

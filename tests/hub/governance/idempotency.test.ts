@@ -33,10 +33,15 @@ async function aCounter(hub: TestHub, gate: () => Promise<void> = () => Promise.
   })
   const app = createApp(asStarted(hub), [routes])
   const token = given ?? (await hub.tokenOf('operator'))
-  const post = (by: unknown, key: string, bearer = token, query = '') =>
+  const post = (by: unknown, key: string, bearer = token, query = '', more: Record<string, string> = {}) =>
     app.request(`/v1/counts${query}`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json', 'idempotency-key': key },
+      headers: {
+        authorization: `Bearer ${bearer}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+        ...more,
+      },
       body: JSON.stringify({ by }),
     })
   return { post, sum: () => sum }
@@ -82,12 +87,13 @@ describe('a POST with a key', () => {
     expect(sum()).toBe(10)
   })
 
-  test('with another query is refused', async () => {
+  test('with another query, or for an upload of another length, is refused', async () => {
     await using hub = await aHub()
     const token = await hub.tokenOf('operator')
     const { post, sum } = await aCounter(hub, undefined, token)
     await post(5, 'k', token, '?upload=a')
     expect((await post(5, 'k', token, '?upload=b')).status).toBe(422)
+    expect((await post(5, 'k', token, '?upload=a', { 'upload-length': '7' })).status).toBe(422)
     expect((await post(5, 'k', token, '?upload=a')).headers.get('idempotency-replayed')).toBe('true')
     expect(sum()).toBe(5)
   })
