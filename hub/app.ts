@@ -110,8 +110,17 @@ function addOwnRoutes(app: Routes, hub: Hub): void {
       ...scoped('viewer'),
       responses: { 200: { description: 'OpenAPI 3.1' }, ...problems() },
     }),
-    (c) => c.json(app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'Roost', version: '1' } }), 200),
+    (c) => c.body(openApiDocument(app), 200, { 'content-type': 'application/json' }),
   )
+}
+
+/** A pattern in a JSON schema is always one of Unicode (JSON Schema Validation §6.3.3) and has no flags: what is generated
+ *  from /…/u keeps its end, which nothing then matches. */
+function openApiDocument(app: Routes): string {
+  const document = app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'Roost', version: '1' } })
+  const withoutFlag = (key: string, value: unknown) =>
+    key === 'pattern' && typeof value === 'string' ? value.replace(/\/u$/, '') : value
+  return JSON.stringify(document, withoutFlag)
 }
 
 /** What any thrown thing means to the caller. */

@@ -94,7 +94,7 @@ async function tellLineage(fleet: Fleet, { bin }: Environment): Promise<string> 
 /** No answer may be 500 or hang, whatever is asked. On a hub of its own: it also deletes. */
 async function fuzz({ bin }: Environment): Promise<string> {
   // made-up queries exceed the 16 KiB of headers after which Node itself answers 431 and hangs up
-  await using hub = await aHubProcess({ environment: { NODE_OPTIONS: '--max-http-header-size=1048576' } })
+  await using hub = await aHubProcess({ environment: { NODE_OPTIONS: '--max-http-header-size=16777216' } })
   const args = [
     ...['run', `${hub.url}/v1/openapi.json`, '--header', `Authorization: Bearer ${hub.adminToken ?? ''}`],
     ...['--checks', 'not_a_server_error', '--phases', 'fuzzing', '--max-examples', '3', '--seed', String(seed)],
