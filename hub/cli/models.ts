@@ -18,11 +18,14 @@ import { resumableBytesMin, uploadFile } from './upload.ts'
 
 export const Models = z.object({ models: z.array(ModelDocument), next: z.string().nullable() })
 const Versions = z.object({ versions: z.array(VersionDocument), next: z.string().nullable() })
+/** What the hub says of content that it has already (docs/registering.md, problems). */
+const Repeat = z.object({ problem: z.object({ code: z.literal('repeat'), version: z.number() }) })
 type PushOptions = ConnectionOptions & {
   metadata?: string
   sample?: string
   golden?: string
   sign: boolean
+  reuse?: boolean
   variantOf?: number
 }
 type CardOptions = ConnectionOptions & { format: (typeof cardFormats)[number]; out?: string }
@@ -40,12 +43,21 @@ export function addModelCommands(program: Command): void {
       'as a further variant of this version, for the profiles of the metadata',
       wholeNumber,
     )
+    .option('--reuse', 'where a version of this very content is there, show that one: a pipeline may run twice')
     .option('--no-sign', 'leave it to be signed elsewhere, also where the hub holds a release key')
     .action(async (name: string, file: string, options: PushOptions) => {
       const { client, output, hub } = connect(options)
       const model = await fileAsBlob(file)
       const form = await formOf(options, model.size < resumableBytesMin ? model : await uploadFile(hub, model))
-      const version = await client.send('POST', pushPath(name, options), form, VersionDocument)
+      const version = await client
+        .send('POST', pushPath(name, options), form, VersionDocument)
+        .catch(async (error: unknown) => {
+          const there = options.reuse ? Repeat.safeParse(error).data : undefined
+          if (there === undefined) throw error
+          const found = await client.get(pathOf(name, there.problem.version), VersionDocument)
+          if (found.deletedAt !== null) throw error
+          return found
+        })
       output.print(version, versionLines(version))
     })
 

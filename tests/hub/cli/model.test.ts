@@ -31,6 +31,9 @@ test('a version is registered and given a variant; both say what each profile wi
   const first = await said('model', 'push', 'scale', file('a.onnx', aScaleModel()), ...evidence)
   expect(first).toMatch(/^scale 1: released, development$/m)
   expect(first).toMatch(/^ {2}generic-x64 +fits, \d+\.\d MiB, \d+\.\d\d ms$/m)
+  const again = ['model', 'push', 'scale', join(hub.folder, 'a.onnx'), ...evidence]
+  expect((await roost(hub, ...again)).code).toBe(1)
+  expect(await said(...again, '--reuse')).toBe(first)
   const metadata = file('b.json', JSON.stringify({ variant: 'int8', profiles: ['gateway-small'] }))
   const other = file('b.onnx', aScaleModel({ factor: 3 }))
   const both = await said('models', 'push', 'scale', other, '--metadata', metadata, '--variant-of', '1')
@@ -52,6 +55,9 @@ test('it gets words, an alias and a stage, and is found by them', async () => {
 test('it is hidden, and brought back', async () => {
   await said('model', 'delete', 'scale', '1')
   expect(await said('model', 'show', 'scale')).toBe('none\n')
+  const evidence = ['--golden', join(hub.folder, 'golden.json')]
+  const deleted = await roost(hub, 'model', 'push', 'scale', join(hub.folder, 'a.onnx'), ...evidence, '--reuse')
+  expect([deleted.code, deleted.stdout]).toEqual([1, ''])
   expect(await said('model', 'show', 'scale', '--deleted')).toMatch(/^1 +released/m)
   await said('model', 'restore', 'scale', '1')
   expect(await said('model', 'aliases', 'scale')).toBe('none\n')
