@@ -23,7 +23,11 @@ export const ScopeGrant = z
   .string()
   .regex(/^(viewer|ci|operator|approver|admin)(:[a-z][a-z0-9-]{0,39})?$/, 'is a scope, like ci, or ci:datasets')
 /** A model, or with * at its end all whose names begin so. */
-export const ModelGrant = z.string().regex(/^[^*\p{Cc}]{0,255}[^\p{Cc}]$/u, 'is a model, or a prefix and *')
+export const ModelGrant = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((grant) => /^[^*\p{Cc}]*[^\p{Cc}]$/u.test(grant), 'is a model, or a prefix and *')
 
 /** null: not narrowed. */
 export type Grants = { role: Role; scopes: readonly string[] | null; models: readonly string[] | null }
