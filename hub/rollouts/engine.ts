@@ -12,7 +12,7 @@ import { type Action, decide, isBroken, type RolloutView } from './decide.ts'
 import { armsOf, evidenceOf } from './evidence.ts'
 import { type Operation, operate } from './operate.ts'
 import type { NewRollout } from './plan.ts'
-import { type PreparedRollout, prepareRollout } from './start.ts'
+import { type PreparedRollout, prepareRollout, type Starter } from './start.ts'
 import {
   decisionStatement,
   insertRollout,
@@ -41,8 +41,9 @@ export type FleetLink = {
 }
 
 export type Rollouts = {
-  /** @throws Problem where it cannot start, saying why */
-  start(wanted: NewRollout, actor: string, requestId?: string): Promise<RolloutRow>
+  /** @param starter `mayTouch` throws where who asks may not touch the model, which the rollout would replace
+   *  @throws Problem where it cannot start, saying why */
+  start(wanted: NewRollout, starter: Starter): Promise<RolloutRow>
   /** @throws Problem where the rollout's state does not allow it */
   operate(id: string, operation: Operation, reason: string, actor: string, requestId?: string): Promise<RolloutRow>
   /** Looks at every active rollout once. */
@@ -57,6 +58,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
     rollout: Loaded,
     actions: readonly Action[],
     by: { actor: string; operation?: Operation; requestId?: string | undefined },
+    more: readonly Statement[] = [],
   ): Promise<string[]> => {
     if (actions.length === 0) return []
     const wishes = actions.flatMap((action) => wishOf(rollout, action))
@@ -64,6 +66,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
       ...actionStatements(rollout.row, actions, by.actor, clock()),
       ...desireStatements(wishes, clock()),
       ...(await auditStatements(tx, clock(), changesOf(rollout, actions, by))),
+      ...more,
     ])
     return wishes.map(({ device }) => device)
   }
@@ -89,9 +92,10 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
   }
 
   return {
-    start: async (wanted, actor, requestId) => {
+    start: async (wanted, starter) => {
+      const { actor, requestId } = starter
       const { row, superseded } = await database.exclusively(async (tx) => {
-        const prepared = await prepareRollout(hub, tx, wanted, actor, fleet)
+        const prepared = await prepareRollout(hub, tx, wanted, starter, fleet)
         const statements: Statement[] = prepared.supersedes.flatMap((older) => [
           ...statementsOf(
             older,
@@ -122,8 +126,8 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
         }
         if (actions.length === 0) return
         if (operation === 'resume') await assertRollable(tx, rollout.row.model, rollout.row.version)
-        await carryOut(tx, rollout, actions, { actor, operation, requestId })
-        if (operation === 'resume') await tx.write([acknowledgeStatement(rollout)])
+        const acknowledged = operation === 'resume' ? [acknowledgeStatement(rollout)] : []
+        await carryOut(tx, rollout, actions, { actor, operation, requestId }, acknowledged)
       })
       await tryLook(id)
       return known(database, id)

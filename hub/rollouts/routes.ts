@@ -94,9 +94,11 @@ export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv>
     .openapi(create, async (c) => {
       const wanted = c.req.valid('json')
       mayTouchModel(c, wanted.model)
-      // what runs in a deployment of another name may be another model: it would be replaced
-      if (wanted.deployment !== undefined) mayTouchModel(c, wanted.deployment)
-      const row = await rollouts.start(wanted, actorOf(c.get('principal')), c.get('requestId'))
+      const row = await rollouts.start(wanted, {
+        actor: actorOf(c.get('principal')),
+        requestId: c.get('requestId'),
+        mayTouch: (model) => mayTouchModel(c, model),
+      })
       c.header('location', `/v1/rollouts/${row.id}`)
       c.header('etag', etagOf(row))
       return c.json(await showDetail(database, row), 201)

@@ -10,7 +10,7 @@ import type { Reader } from '../storage/database.ts'
 import { drawStages } from './draw.ts'
 import type { FleetLink } from './engine.ts'
 import { defaultPlanFor, type NewRollout } from './plan.ts'
-import { attemptsOf, holdersOf, type NewRolloutRows, wantedOf } from './store.ts'
+import { attemptsOf, holdersOf, modelsIn, type NewRolloutRows, wantedOf } from './store.ts'
 
 /** Devices of one rollout; a larger group is refused. */
 const devicesMax = 100_000
@@ -23,12 +23,16 @@ export type PreparedRollout = {
   story: unknown
 }
 
-/** @throws Problem not-found, approval-revoked, stage-too-low, empty-stage, not-released, held-by-another */
+/** Who starts it. `mayTouch` throws where they may not touch the model. */
+export type Starter = { actor: string; requestId?: string | undefined; mayTouch?: (model: string) => void }
+
+/** @throws Problem not-found, approval-revoked, stage-too-low, empty-stage, not-released, held-by-another; what `mayTouch`
+ *  does of a model that would be replaced */
 export async function prepareRollout(
   hub: Hub,
   tx: Reader,
   wanted: NewRollout,
-  actor: string,
+  { actor, mayTouch = () => undefined }: Starter,
   fleet: FleetLink,
 ): Promise<PreparedRollout> {
   const found = await membersOfGroup(tx, wanted.group)
@@ -52,6 +56,7 @@ export async function prepareRollout(
   }
 
   const ids = fitting.map(({ id }) => id)
+  for (const model of await modelsIn(tx, deployment, ids)) mayTouch(model)
   const supersedes = await holders(tx, deployment, ids, wanted.supersede)
   const id = rolloutId(hub)
   const plan = wanted.plan ?? defaultPlanFor(fitting.length)

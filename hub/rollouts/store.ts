@@ -166,6 +166,20 @@ export async function attemptsOf(
   return new Map(rows.map(({ device, manifest, attempt }) => [`${device}/${manifest}`, attempt]))
 }
 
+/** The models that are wanted in the deployment on these devices, and those that rollouts are bringing there. */
+export async function modelsIn(reader: Reader, deployment: string, devices: readonly string[]): Promise<string[]> {
+  const ids = JSON.stringify(devices)
+  const rows = await reader.all(
+    z.object({ model: z.string() }),
+    `SELECT m.model FROM desired d JOIN manifests m ON m.digest = d.manifest
+     WHERE d.deployment = ? AND d.device IN (SELECT value FROM json_each(?))
+     UNION SELECT r.model FROM rollout_devices d JOIN rollouts r ON r.id = d.rollout
+     WHERE d.active = 1 AND d.deployment = ? AND d.device IN (SELECT value FROM json_each(?))`,
+    [deployment, ids, deployment, ids],
+  )
+  return rows.map(({ model }) => model)
+}
+
 /** What is wanted in a deployment of each of these devices, and proven there: where a rollout still brings it, that is
  *  what was wanted before. A device that is not in it has nothing there. */
 export async function wantedOf(

@@ -9,6 +9,8 @@ import { createClient } from '@libsql/client'
 import { z } from 'zod'
 import { createCrew } from '../demo/crew.ts'
 import { startHub } from '../demo/hub-process.ts'
+import { copyRuns } from './mlflow-runs.ts'
+import { startMlflowServer } from './mlflow-server.ts'
 import { type BenchResult, benchResult } from './result.ts'
 import { median, quantile } from './statistics.ts'
 import { fillRuns, pointsPerRun } from './tracked-runs.ts'
@@ -56,8 +58,27 @@ export async function runsSearch(count: number): Promise<BenchResult[]> {
       results.push(benchResult(measured))
     }
     const all = { bench: 'runs-search', unit: 'ms', limit }
+    const mlflow = await timesOfMlflow(folder, database)
+    const beside =
+      mlflow === undefined
+        ? []
+        : [
+            benchResult({
+              ...all,
+              metric: "all searches, median : MLflow's own server",
+              value: median(times),
+              limit: median(mlflow),
+            }),
+            benchResult({
+              ...all,
+              metric: "all searches, 95th percentile : MLflow's own server",
+              value: quantile(times, 0.95),
+              limit: quantile(mlflow, 0.95),
+            }),
+          ]
     return [
       ...results,
+      ...beside,
       benchResult({ ...all, metric: `all searches, median : ${size}`, value: median(times) }),
       benchResult(
         { ...all, metric: `all searches, 95th percentile : ${size}`, value: quantile(times, 0.95) },
@@ -67,6 +88,24 @@ export async function runsSearch(count: number): Promise<BenchResult[]> {
   } finally {
     await crew.dismiss()
     await rm(folder, { recursive: true })
+  }
+}
+
+/** The same searches in the same runs by MLflow's own server, where there is one. */
+async function timesOfMlflow(folder: string, database: string): Promise<number[] | undefined> {
+  const empty = await startMlflowServer(folder)
+  if (empty === undefined) return undefined
+  await empty.close()
+  await copyRuns(database, join(folder, 'mlflow.db'))
+  const server = await startMlflowServer(folder)
+  if (server === undefined) return undefined
+  try {
+    const times: number[] = []
+    for (const search of Object.values(searches))
+      times.push(...(await timed({ url: server.url, adminToken: '' }, search)))
+    return times
+  } finally {
+    await server.close()
   }
 }
 

@@ -15,7 +15,7 @@ async function aWatchedRollout() {
   const engine = fleet.engine()
   const { id } = await engine.start(
     { model: 'vibration', version: 2, group: 'all', plan: aPlan(), supersede: false },
-    'token:ops',
+    { actor: 'token:ops' },
   )
   const open = (httpPort: number) => {
     const hub = { ...asStarted(fleet.hub), config: { ...fleet.hub.config, httpPort } }

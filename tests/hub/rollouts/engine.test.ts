@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { desiredOf, storeWishes } from '../../../hub/fleet/desired.ts'
 import { Problem } from '../../../hub/problem.ts'
 import { createRollouts } from '../../../hub/rollouts/engine.ts'
-import type { RolloutPlan } from '../../../hub/rollouts/plan.ts'
+import type { NewRollout, RolloutPlan } from '../../../hub/rollouts/plan.ts'
 import { decisionsOf, membersOf, rolloutById, stagesOf, unsettledRollouts } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
 
@@ -44,7 +44,7 @@ describe('rollout engine', () => {
   test('a good version reaches the canary, then everybody, and each decision can be read afterwards', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     expect(fleet.pushed).toHaveLength(2)
     await run(fleet, 4)
     expect(await fleet.running()).toEqual({ 1: 8, 2: 2 })
@@ -61,7 +61,7 @@ describe('rollout engine', () => {
   test('a version with more errors is stopped at the canary and taken back, and nobody else ever had it', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     const exposed = new Set<number>()
     for (let round = 0; round < 15; round += 1) {
       await run(fleet, 1, { report: (_, version) => ({ ok: 180, error: version === 2 ? 20 : 0 }) })
@@ -78,7 +78,7 @@ describe('rollout engine', () => {
   test('a canary device that takes the version back fails the installation gate', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(3), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(3), { actor: 'token:ops' })
     await run(fleet, 10, { state: (_, manifest) => (manifest.startsWith('3') ? 'failed' : 'succeeded') })
     expect(await stateOf(fleet, id)).toBe('rolled_back')
     expect(await fleet.running()).toEqual({ 1: 10 })
@@ -87,7 +87,7 @@ describe('rollout engine', () => {
   test('a rollout that ended is looked at no more, until one of its devices says something else', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     await run(fleet, 24)
     expect(await stateOf(fleet, id)).toBe('completed')
     const unsettled = async () => (await unsettledRollouts(fleet.hub.database, ['completed'], 0)).map((row) => row.id)
@@ -104,7 +104,9 @@ describe('rollout engine', () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
     const gates: RolloutPlan['gates'] = [{ metric: 'installation', failuresMax: 5 }]
-    const { id } = await fleet.engine().start(wanted(2, { plan: aPlan({ gates, concurrency: 2 }) }), 'token:ops')
+    const { id } = await fleet
+      .engine()
+      .start(wanted(2, { plan: aPlan({ gates, concurrency: 2 }) }), { actor: 'token:ops' })
     const canaries = async () =>
       (await membersOf(fleet.hub.database, id)).filter(({ stage }) => stage === 0).map(({ state }) => state)
     await fleet.obey((_, manifest) => (manifest.startsWith('2') ? 'downloading' : 'succeeded'))
@@ -122,7 +124,7 @@ describe('rollout engine', () => {
   test('an abort undoes nothing that others have wanted on a device since', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     const { database } = fleet.hub
     const [canary] = await membersOf(database, id)
     const device = canary?.device ?? ''
@@ -136,7 +138,7 @@ describe('rollout engine', () => {
   test('a pause withdraws what is staged, also from a device that is away, and resume offers it again', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     await fleet.obey((_, manifest) => (manifest.startsWith('2') ? 'staged' : 'succeeded'))
     const [canary] = (await membersOf(fleet.hub.database, id)).map(({ device }) => device)
     if (canary !== undefined) fleet.online.delete(canary)
@@ -158,7 +160,7 @@ describe('rollout engine', () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
     fleet.online.delete('d-003')
-    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     await run(fleet, 25)
     expect(await stateOf(fleet, id)).toBe('completed')
     expect(await fleet.running()).toEqual({ 1: 1, 2: 9 })
@@ -169,12 +171,27 @@ describe('rollout engine', () => {
     expect(late?.state).toBe('succeeded')
   })
 
+  test('whoever may not touch the model that runs in a deployment, or that is on its way there, replaces neither', async () => {
+    await using fleet = await aFleet(4)
+    const mayTouch = (model: string) => {
+      throw new Problem(403, 'model-not-granted', 'Not allowed', `this token is not for ${model}`)
+    }
+    const restricted = { actor: 'token:other', mayTouch }
+    const start = (over: Partial<NewRollout>) => refusalOf(fleet.engine().start(wanted(2, over), restricted))
+    expect(await start({})).toBe('model-not-granted')
+    await fleet.hub.database.write([{ sql: 'DELETE FROM desired' }])
+    const { id } = await fleet.engine().start(wanted(2, { deployment: 'line' }), { actor: 'token:ops' })
+    await fleet.hub.database.write([{ sql: 'DELETE FROM desired' }])
+    expect(await start({ deployment: 'line', supersede: true })).toBe('model-not-granted')
+    expect(await stateOf(fleet, id)).toBe('running')
+  })
+
   test('one active rollout for a deployment on a device; a newer one takes over only when told to', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
-    const first = await fleet.engine().start(wanted(2), 'token:ops')
-    expect(await refusalOf(fleet.engine().start(wanted(3), 'token:ops'))).toBe('held-by-another')
-    const second = await fleet.engine().start(wanted(3, { supersede: true }), 'token:ops')
+    const first = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
+    expect(await refusalOf(fleet.engine().start(wanted(3), { actor: 'token:ops' }))).toBe('held-by-another')
+    const second = await fleet.engine().start(wanted(3, { supersede: true }), { actor: 'token:ops' })
     expect(await stateOf(fleet, first.id)).toBe('superseded')
     await run(fleet, 25)
     expect(await stateOf(fleet, second.id)).toBe('completed')
@@ -201,7 +218,7 @@ describe('rollout engine', () => {
   ] as const)('without a plan a group of %i starts, in as many stages as it has devices for', async (size, stages) => {
     await using fleet = await aFleet(size)
     await fleet.obey()
-    const { plan } = await fleet.engine().start(wanted(2, { plan: undefined }), 'token:ops')
+    const { plan } = await fleet.engine().start(wanted(2, { plan: undefined }), { actor: 'token:ops' })
     expect(plan.stages.map(({ name, percent, bakeMs }) => [name, percent, bakeMs / 60_000])).toEqual(stages)
   })
 
@@ -224,7 +241,7 @@ describe('rollout engine', () => {
   ])('%s is refused', async (_, over, code) => {
     await using fleet = await aFleet(4)
     await fleet.obey()
-    expect(await refusalOf(fleet.engine().start(wanted(2, over), 'token:ops'))).toBe(code)
+    expect(await refusalOf(fleet.engine().start(wanted(2, over), { actor: 'token:ops' }))).toBe(code)
     expect(await fleet.running()).toEqual({ 1: 4 })
   })
 
@@ -232,8 +249,8 @@ describe('rollout engine', () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
     const plan = aPlan({ stages: [{ name: 'all', percent: 100, bakeMs: 0 }] })
-    await fleet.engine().start(wanted(2, { plan }), 'token:ops')
-    const { id } = await fleet.engine().start(wanted(3, { plan, supersede: true }), 'token:ops')
+    await fleet.engine().start(wanted(2, { plan }), { actor: 'token:ops' })
+    const { id } = await fleet.engine().start(wanted(3, { plan, supersede: true }), { actor: 'token:ops' })
     await run(fleet, 10, { state: (_, manifest) => (manifest.startsWith('3') ? 'failed' : 'succeeded') })
     expect(await stateOf(fleet, id)).toBe('rolled_back')
     expect(await fleet.running()).toEqual({ 1: 10 })
@@ -247,9 +264,9 @@ describe('rollout engine', () => {
       throw new Error('the broker is not there')
     }
     const mute = createRollouts(fleet.hub, { isConnected, push })
-    const { id } = await mute.start(wanted(2), 'token:ops')
+    const { id } = await mute.start(wanted(2), { actor: 'token:ops' })
     expect(await stateOf(fleet, id)).toBe('running')
-    const second = await mute.start(wanted(3, { supersede: true }), 'token:ops')
+    const second = await mute.start(wanted(3, { supersede: true }), { actor: 'token:ops' })
     expect(await stateOf(fleet, id)).toBe('superseded')
     expect(await mute.operate(second.id, 'pause', 'lunch', 'token:ops')).toMatchObject({ state: 'paused' })
     await fleet.engine().operate(second.id, 'resume', 'back', 'token:ops')
@@ -260,7 +277,7 @@ describe('rollout engine', () => {
   test('an operation that the state does not allow is refused with a sentence', async () => {
     await using fleet = await aFleet(4)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     await fleet.engine().operate(id, 'abort', 'enough', 'token:ops')
     expect(await refusalOf(fleet.engine().operate(id, 'resume', '', 'token:ops'))).toBe('rollout-state')
     await expect(fleet.engine().operate(id, 'pause', '', 'token:ops')).rejects.toThrow(
@@ -273,7 +290,7 @@ describe('rollout engine', () => {
   test('a roll-back of a rollout that has completed is refused, saying how to go back', async () => {
     await using fleet = await aFleet(4)
     await fleet.obey()
-    const { id } = await fleet.engine().start(wanted(2), 'token:ops')
+    const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     await run(fleet, 24)
     await expect(fleet.engine().operate(id, 'rollback', '', 'token:ops')).rejects.toThrow(
       'a rollout that is completed cannot be rolled back; to go back, start a rollout of the version that ran before',
