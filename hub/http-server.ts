@@ -9,6 +9,8 @@ import type { Hub } from './hub.ts'
 
 /** A model of 512 MiB over 1.2 Mbit/s; over less it is sent in pieces. */
 const requestMsMax = 3_600_000
+/** How long a client may go on sending what was refused: some megabytes over a slow link, no more. */
+const lingerMs = 2_000
 /** Requests get this long to end when the hub stops. */
 const stopMs = 5_000
 
@@ -18,7 +20,10 @@ export type HttpServer = { port: number; close(): Promise<void> }
 export async function startHttpServer(hub: Hub, app: Routes): Promise<HttpServer> {
   const answer = async (request: Request, env: HttpBindings | Http2Bindings) => {
     const response = await app.fetch(request, env)
-    if (isCutShort(env.incoming)) response.headers.set('connection', 'close')
+    if (isCutShort(env.incoming)) {
+      response.headers.set('connection', 'close')
+      linger(env.incoming)
+    }
     return response
   }
   const listener = getRequestListener(answer, { overrideGlobalObjects: false })
@@ -47,6 +52,25 @@ export async function startHttpServer(hub: Hub, app: Routes): Promise<HttpServer
  *  client that is not told would send its next request into it. */
 const isCutShort = ({ complete, headers }: HttpBindings['incoming'] | Http2Bindings['incoming']): boolean =>
   !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
+
+/** What still comes is thrown away for a while after the answer: closed at once, the connection would be reset, and a client
+ *  that sends all before it reads would never see why (RFC 9112 §9.6). */
+function linger(incoming: HttpBindings['incoming'] | Http2Bindings['incoming']): void {
+  const { socket } = incoming
+  let lingers = false
+  // what Node calls when the answer has left
+  socket.destroySoon = () => {
+    if (lingers) return
+    lingers = true
+    socket.end()
+    // whoever reads the body for the routes would hold it up
+    incoming.removeAllListeners('data')
+    incoming.on('data', () => undefined).resume()
+    const timer = setTimeout(() => socket.destroy(), lingerMs)
+    socket.once('close', () => clearTimeout(timer))
+    incoming.once('end', () => socket.destroy())
+  }
+}
 
 async function stop(server: Server): Promise<void> {
   const ended = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { bodyBytesMax, createApp } from '../../hub/app.ts'
 import { startHttpServer } from '../../hub/http-server.ts'
@@ -92,5 +93,28 @@ test('who keeps connections can go on after a body that was refused on its way',
     expect(await send('POST', '/v1/tokens', Buffer.alloc(bodyBytesMax + 1, 'x'))).toEqual([413, 'close'])
     expect(await send('GET', '/healthz')).toEqual([200, 'keep-alive'])
     expect(await send('POST', '/v1/tokens', Buffer.from('{}'))).toEqual([401, expect.any(String)])
+  }
+})
+
+test('a client that sends all before it reads gets its answer, though it was refused long before', async () => {
+  const { port } = await aServer()
+  const length = 8 * bodyBytesMax
+  const kinds = ['application/json', 'multipart/form-data; boundary=b']
+  for (let n = 0; n < 20; n++) {
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    let failed: Error | undefined
+    socket.on('error', (error) => {
+      failed = error
+    })
+    const type = kinds[n % kinds.length]
+    socket.write(
+      `POST /v1/models/m/versions HTTP/1.1\r\nHost: h\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`,
+    )
+    await new Promise<void>((resolve) => socket.write(Buffer.alloc(length, 'x'), () => resolve()))
+    let text = ''
+    for await (const piece of socket) text += String(piece)
+    expect(failed).toBeUndefined()
+    expect(text).toMatch(/^HTTP\/1\.1 4\d\d .*"code":"(unauthorized|too-large|not-found)"/s)
   }
 })
