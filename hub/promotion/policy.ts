@@ -3,6 +3,7 @@
 import { z } from '@hono/zod-openapi'
 import { figureNames } from '../evaluation/figure-names.ts'
 import { EvaluationTask } from '../evaluation/task.ts'
+import { Problem } from '../problem.ts'
 import { Alias, championAlias } from '../registry/aliases.ts'
 import type { Stage } from '../registry/stages.ts'
 import { parseRule, ruleLengthMax } from './parse-rule.ts'
@@ -82,6 +83,21 @@ export const PromotionPolicy = z
   })
   .openapi('PromotionPolicy')
 export type PromotionPolicy = z.infer<typeof PromotionPolicy>
+
+/** A rule about a device profile that nobody knows would be undecided for ever, too.
+ *  @throws Problem unknown-profile */
+export function assertProfilesKnown({ stages }: PromotionPolicy, profiles: readonly string[]): void {
+  for (const [stage, { gates }] of Object.entries(stages)) {
+    for (const [i, text] of gates.entries()) {
+      const parsed = parseRule(text)
+      if (!parsed.ok || parsed.rule.kind !== 'runs-on' || profiles.includes(parsed.rule.profile)) continue
+      const detail = `${JSON.stringify(text)}: there is no profile ${parsed.rule.profile}; there are ${profiles.join(', ')}`
+      throw new Problem(422, 'unknown-profile', 'Unknown device profile', detail, {
+        field: `stages.${stage}.gates.${i}`,
+      })
+    }
+  }
+}
 
 /** Where no policy was ever put: nothing is asked, nothing happens by itself. */
 export const defaultPolicy: PromotionPolicy = PromotionPolicy.parse({})

@@ -10,6 +10,7 @@ import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
 import { numbered, VersionParams } from '../registry/parameters.ts'
+import { readProfiles } from '../registry/profiles.ts'
 import { Stage } from '../registry/stages.ts'
 import { findVersion } from '../registry/store.ts'
 import { validAmong } from './approvals.ts'
@@ -28,7 +29,7 @@ import {
 import { holdOf } from './holds.ts'
 import { movesOf } from './moves.ts'
 import { policyOf, policyRevisions } from './policies.ts'
-import { PromotionPolicy } from './policy.ts'
+import { assertProfilesKnown, PromotionPolicy } from './policy.ts'
 import type { Promotion } from './promotion.ts'
 import { approvalsOf, type RequestRow, requestsOf } from './requests.ts'
 import { verdictsOf } from './verdicts.ts'
@@ -148,7 +149,12 @@ export function promotionRoutes(hub: Pick<Hub, 'database' | 'clock'>, promotion:
     })
     .openapi(putPolicy, async (c) => {
       const { name } = c.req.valid('param')
-      const row = await promotion.putPolicy(name, c.req.valid('json'), c.req.valid('header')['if-match'], askerOf(c))
+      const wanted = c.req.valid('json')
+      assertProfilesKnown(
+        wanted,
+        (await readProfiles()).map((profile) => profile.name),
+      )
+      const row = await promotion.putPolicy(name, wanted, c.req.valid('header')['if-match'], askerOf(c))
       c.header('etag', etagOf(row))
       return c.json(showPolicy(row), 200)
     })

@@ -59,6 +59,11 @@ test('a policy is put by an admin who has seen the one before, and every one is 
       'stages.production.gates.1',
       '"acuracy[site=north] >= 0.9": there is no figure acuracy; there are accuracy, precision',
     ],
+    [
+      { stages: { staging: { gates: ['size <= 1 MB', 'runs on pi5'] } } },
+      'stages.staging.gates.1',
+      '"runs on pi5": there is no profile pi5; there are gateway-small, generic-x64, raspberry-pi-4, raspberry-pi-5',
+    ],
     [{ evaluations: { datasets: ['bench/1'] } }, 'evaluations.datasets.0', 'roost datasets show <name> has it'],
     [{ stages: { production: { approvals: { needed: 1.5 } } } }, 'stages.production.approvals.needed', ''],
     [
