@@ -63,7 +63,8 @@ test('every reason', () => {
   })
   // of running a model, and of the hub itself
   const elsewhere = new Set(['time-limit', 'internal'])
-  const expected = new Set(thrown.filter((code) => !elsewhere.has(code)))
+  // the scorer's own, passed on
+  const expected = new Set([...thrown.filter((code) => !elsewhere.has(code)), 'busy'])
   const heading = 'Why one is refused or fails'
   expect(new Set(rowsUnder(heading).flatMap(([code]) => codeIn(code)))).toEqual(expected)
 })
