@@ -46,6 +46,8 @@ export async function prepareRollout(
     throw new Problem(409, 'group-too-large', 'The group is too large', `a rollout may have ${devicesMax} devices`)
   }
 
+  const members = devices.map(({ id }) => id)
+  for (const model of await modelsIn(tx, deployment, members)) mayTouch(model)
   await assertRollable(tx, wanted.model, wanted.version)
   const targets = await targetsByProfile(tx, wanted, devices)
   const fitting = devices.filter(({ profile }) => targets.has(profile))
@@ -56,7 +58,6 @@ export async function prepareRollout(
   }
 
   const ids = fitting.map(({ id }) => id)
-  for (const model of await modelsIn(tx, deployment, ids)) mayTouch(model)
   const supersedes = await holders(tx, deployment, ids, wanted.supersede)
   const id = rolloutId(hub)
   const plan = wanted.plan ?? defaultPlanFor(fitting.length)

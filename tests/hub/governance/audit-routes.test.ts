@@ -258,13 +258,14 @@ describe('a token', () => {
     const { token: claim } = await readAs(Token, call('POST', '/v1/claims', {}))
     await call('POST', '/v1/enrol', anEnrolment(claim, { device: 'gw-2' }))
     await call('PUT', '/v1/devices/gw-2/desired/main', { model: 'motes', version: 1 })
+    await call('POST', '/v1/groups', { name: 'everybody', query: 'all' })
     const other = await aToken({ models: ['other'] })
     const refused = [
       ['GET', `/v1/rollouts/${rollout?.id}`],
       ['GET', `/v1/rollouts/${rollout?.id}/decisions`],
       ['POST', `/v1/rollouts/${rollout?.id}/rollback`, {}],
       ['POST', '/v1/rollouts', { model: 'motes', version: 1, group: 'twice' }],
-      ['POST', '/v1/rollouts', { model: 'other', version: 1, group: 'twice', deployment: 'motes' }],
+      ['POST', '/v1/rollouts', { model: 'other', version: 1, group: 'everybody', deployment: 'main' }],
       ['PUT', '/v1/devices/gw-2/desired/more', { model: 'motes', version: 1 }],
       ['PUT', '/v1/devices/gw-2/desired/main', { model: 'other', version: 1 }],
       ['DELETE', '/v1/devices/gw-2/desired/main'],
