@@ -160,8 +160,9 @@ describe('greedy', () => {
       expect(status).toBe(503)
     }, patience)
     for (const { socket } of held) socket.destroy()
+    // what they had sent before they went may still be on its way
     await vi.waitFor(async () => expect((await refused()).status).toBe(200), patience)
-    await isWell()
+    await vi.waitFor(isWell, patience)
   })
 
   test('a large body that nobody asked for does not keep its sender from the answer', async () => {
