@@ -89,7 +89,12 @@ async function logAll({ url, adminToken }: { url: string; adminToken: string }, 
     return response.json()
   }
   const runs = await Promise.all(
-    Array.from({ length: clients }, async () => RunAnswer.parse(await post('runs/create', {})).run.info.run_id),
+    Array.from(
+      { length: clients },
+      async () =>
+        RunAnswer.parse(await post('runs/create', { experiment_id: '0', user_id: 'bench', start_time: Date.now() })).run
+          .info.run_id,
+    ),
   )
   const started = performance.now()
   await Promise.all(
