@@ -18,6 +18,52 @@ export const LabelCounts = z.object({
 })
 export type LabelCounts = z.infer<typeof LabelCounts>
 
+/** Names an application may use in one deployment on one device; what is merged keeps as many. */
+export const metricNamesMax = 16
+export const MetricName = z
+  .string()
+  .regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,62}$/, 'use 1 to 63 letters, digits, _, . and -, the first a letter')
+/** Beyond this an application's number is refused: 2^53 squares of it still add up to a finite double. */
+export const metricValueMax = 1e100
+
+/** What an application reported under one name. */
+export const MetricSum = z.object({
+  count: z.number().int().positive(),
+  sum: z.number(),
+  sumSquares: z.number(),
+  min: z.number(),
+  max: z.number(),
+})
+export type MetricSum = z.infer<typeof MetricSum>
+
+/** A shadow's answers beside the primary's, on the same inputs. `pairs`: inputs that both answered; `agreed`: those on
+ *  which both decided the same (shared/sketch/agreement.ts). `outputs`: per output column over all pairs, the candidate's
+ *  value minus the primary's. */
+export const Agreement = z.object({
+  pairs: Count,
+  agreed: Count,
+  outputs: z.record(
+    z.string(),
+    z.object({
+      count: Count,
+      sum: z.number(),
+      sumAbs: z.number().nonnegative(),
+      sumSquares: z.number().nonnegative(),
+    }),
+  ),
+  /** Inputs of which one or both made no answer. */
+  errors: z.object({ both: Count, onlyPrimary: Count, onlyCandidate: Count }),
+  /** Pairs whose true answer is known. */
+  labels: z
+    .object({ bothRight: Count, onlyPrimaryRight: Count, onlyCandidateRight: Count, bothWrong: Count })
+    .optional(),
+  /** Inputs that were drawn for the shadow and did not reach it: it was behind, or gone. */
+  dropped: Count.optional(),
+  /** The manifest it was compared with; always told by a device. */
+  primary: Digest.optional(),
+})
+export type Agreement = z.infer<typeof Agreement>
+
 /** What one deployment saw in one stretch of time, as summaries that add up exactly. */
 export const WindowReport = z.object({
   kind: z.literal('window'),
@@ -41,6 +87,13 @@ export const WindowReport = z.object({
   features: z.record(z.string(), ColumnCounts),
   outputs: z.record(z.string(), ColumnCounts),
   labels: LabelCounts.optional(),
+  /** Of role shadow, and only there. */
+  agreement: Agreement.optional(),
+  /** What the application on the device reported about this deployment while the window was open. */
+  metrics: z
+    .record(MetricName, MetricSum)
+    .refine((metrics) => Object.keys(metrics).length <= metricNamesMax, `at most ${metricNamesMax} names`)
+    .optional(),
   resources: z.object({ rssBytes: Count, cpuMs: z.number().nonnegative() }).optional(),
   /** The device's own verdict after this window, where the bundle has a baseline. */
   drift: DriftVerdict.optional(),
@@ -58,6 +111,8 @@ export const DeviceEvent = z.discriminatedUnion('event', [
     attempt: Count,
     state: ProgressState,
     reason: FailureReason.optional(),
+    /** Absent: of the deployment's primary. */
+    role: z.literal('shadow').optional(),
     detail: z.string().max(500).optional(),
   }),
   z.object({

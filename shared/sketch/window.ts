@@ -2,7 +2,8 @@
 // The same in any order and grouping, so it does not matter who merged what first.
 
 import type { DriftVerdict } from '../drift/verdict.ts'
-import type { LabelCounts, WindowReport } from '../protocol/records.ts'
+import { type LabelCounts, type MetricSum, metricNamesMax, type WindowReport } from '../protocol/records.ts'
+import { mergeAgreement } from './agreement.ts'
 import { type ColumnCounts, mergeColumns } from './column.ts'
 import { mergeLatency } from './latency.ts'
 
@@ -13,6 +14,7 @@ export function canMergeWindows(a: WindowReport, b: WindowReport): boolean {
     a.role === b.role &&
     a.manifest === b.manifest &&
     a.generation === b.generation &&
+    a.agreement?.primary === b.agreement?.primary &&
     sameScales(a.features, b.features) &&
     sameScales(a.outputs, b.outputs)
   )
@@ -28,6 +30,8 @@ export function mergeWindows(a: WindowReport, b: WindowReport): WindowReport {
     )
   }
   const labels = mergeOptional(a.labels, b.labels, addLabels)
+  const metrics = mergeOptional(a.metrics, b.metrics, mergeMetrics)
+  const agreement = mergeOptional(a.agreement, b.agreement, mergeAgreement)
   const resources = mergeOptional(a.resources, b.resources, (x, y) => ({
     rssBytes: Math.max(x.rssBytes, y.rssBytes),
     cpuMs: inSteps(x.cpuMs) + inSteps(y.cpuMs),
@@ -54,6 +58,8 @@ export function mergeWindows(a: WindowReport, b: WindowReport): WindowReport {
     features: mergeColumnRecords(a.features, b.features),
     outputs: mergeColumnRecords(a.outputs, b.outputs),
     ...(labels === undefined ? {} : { labels }),
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(agreement === undefined ? {} : { agreement }),
     ...(resources === undefined ? {} : { resources }),
     ...(drift === undefined ? {} : { drift }),
   }
@@ -65,20 +71,38 @@ function sameScales(a: Columns, b: Columns): boolean {
   return Object.entries(a).every(([name, { bins }]) => !Object.hasOwn(b, name) || b[name]?.bins.length === bins.length)
 }
 
+export const mergeColumnRecords = (a: Columns, b: Columns): Columns => mergeRecords(a, b, mergeColumns)
+
+/** Counts, min and max are exact in any order and grouping, the sums are for whole numbers, as those of columns. Of more
+ *  than `metricNamesMax` names (a runtime that started anew may use others) the first in code unit order stay: what falls
+ *  out at one merge would have fallen out at any other. */
+export function mergeMetrics(a: Metrics, b: Metrics): Metrics {
+  return Object.fromEntries(Object.entries(mergeRecords(a, b, addMetric)).slice(0, metricNamesMax))
+}
+type Metrics = Record<string, MetricSum>
+
+const addMetric = (a: MetricSum, b: MetricSum): MetricSum => ({
+  count: a.count + b.count,
+  sum: a.sum + b.sum,
+  sumSquares: a.sumSquares + b.sumSquares,
+  min: Math.min(a.min, b.min),
+  max: Math.max(a.max, b.max),
+})
+
 /** Names in code unit order, so that the merged report is the same text whoever came first.
  *  Built from entries, which define own properties: a column may be called __proto__. */
-export function mergeColumnRecords(a: Columns, b: Columns): Columns {
+function mergeRecords<T>(a: Record<string, T>, b: Record<string, T>, merge: (a: T, b: T) => T): Record<string, T> {
   const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort()
   return Object.fromEntries(
     names.flatMap((name) => {
-      const merged = mergeOptional(own(a, name), own(b, name), mergeColumns)
+      const merged = mergeOptional(own(a, name), own(b, name), merge)
       return merged === undefined ? [] : [[name, merged]]
     }),
   )
 }
 
-function own(columns: Columns, name: string): ColumnCounts | undefined {
-  return Object.hasOwn(columns, name) ? columns[name] : undefined
+function own<T>(values: Record<string, T>, name: string): T | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined
 }
 
 function mergeOptional<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T): T | undefined {

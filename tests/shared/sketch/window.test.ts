@@ -21,6 +21,16 @@ function latencyOf(values: readonly number[]) {
   return recorder.snapshot()
 }
 
+function aMetric(values: readonly number[]) {
+  return {
+    count: values.length,
+    sum: values.reduce((sum, value) => sum + value, 0),
+    sumSquares: values.reduce((sum, value) => sum + value * value, 0),
+    min: Math.min(...values),
+    max: Math.max(...values),
+  }
+}
+
 const count = fc.nat({ max: 1000 })
 const moment = fc.integer({ min: 1_000, max: 100_000 })
 const column = fc.array(fc.integer({ min: -5, max: 5 }), { maxLength: 8 }).map(aColumn)
@@ -35,6 +45,11 @@ const verdict = fc.record({
   since: fc.constantFrom(null, 1_000),
   movements: fc.constant<DriftVerdict['movements']>([]),
 })
+const metrics = fc.dictionary(
+  fc.constantFrom(...Array.from({ length: 24 }, (_, i) => `metric_${i}`), 'constructor'),
+  fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 1, maxLength: 4 }).map(aMetric),
+  { maxKeys: 16, noNullPrototype: true },
+)
 const window = fc
   .record(
     {
@@ -47,6 +62,7 @@ const window = fc
       features: columns,
       outputs: columns,
       labels: fc.record({ truePositive: count, falsePositive: count, trueNegative: count, falseNegative: count }),
+      metrics,
       resources: fc.record({ rssBytes: count, cpuMs: fc.integer({ min: 0, max: 9999 }).map((steps) => steps / 1024) }),
       drift: verdict,
     },
@@ -98,6 +114,28 @@ describe('merging window reports', () => {
     })
   })
 
+  test('sums a metric as if all its numbers had come in one window', () => {
+    const numbers = fc.array(fc.integer({ min: -9999, max: 9999 }), { minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(numbers, numbers, (first, second) => {
+        const merged = mergeWindows(
+          aWindow({ metrics: { scrap: aMetric(first) } }),
+          aWindow({ metrics: { scrap: aMetric(second), other: aMetric([1]) } }),
+        )
+        expect(merged.metrics).toEqual({ other: aMetric([1]), scrap: aMetric([...first, ...second]) })
+      }),
+      { seed, numRuns: 200 },
+    )
+  })
+
+  test('keeps no more names of metrics than a report may have', () => {
+    const named = (prefix: string) =>
+      Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`${prefix}${i}`, aMetric([i])]))
+    const merged = mergeWindows(aWindow({ metrics: named('b') }), aWindow({ metrics: named('a') }))
+    expect(Object.keys(merged.metrics ?? {})).toEqual(Object.keys(named('a')).sort())
+    expect(WindowReport.safeParse(merged).success).toBe(true)
+  })
+
   test('keeps the later verdict, also past a window that has none', () => {
     const drift = (at: number, evidence: number) => ({
       state: 'healthy' as const,
@@ -114,10 +152,10 @@ describe('merging window reports', () => {
     expect(mergeWindows(early, mergeWindows(late, interrupted)).drift).toEqual(drift(3, 2))
   })
 
-  test('invents no labels, resources or verdict', () => {
+  test('invents no labels, metrics, resources or verdict', () => {
     const merged = mergeWindows(aWindow(), aWindow())
     expect(Object.keys(merged)).not.toEqual(expect.arrayContaining(['labels']))
-    expect('resources' in merged || 'drift' in merged || 'labels' in merged).toBe(false)
+    expect('resources' in merged || 'drift' in merged || 'labels' in merged || 'metrics' in merged).toBe(false)
   })
 
   test.each<[string, Partial<WindowReport>]>([
