@@ -2,15 +2,21 @@
 // transaction, so that a generation always means the same wish (the device checks that it does).
 
 import { Digest } from '@roost/shared/protocol/names.ts'
+import { Assignment } from '@roost/shared/trust/assignment.ts'
 import { z } from 'zod'
 import { auditStatements, type Change, onlyIfChanged, writeAuditedIfChanged } from '../governance/audit.ts'
 import { type Database, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 
-/** `manifest` null: nothing in this deployment. `attempt` undefined: the attempt the bundle already has there, else 1.
- *  `onlyOwn`: only where what is wanted now is wanted by the same `by`. */
+export type WishRole = 'primary' | 'shadow'
+
+/** `role` undefined: primary. `sample`: of a shadow, the share of the primary's inferences that it repeats (0 … 1).
+ *  `manifest` null: nothing in this role of this deployment. `attempt` undefined: the attempt the bundle already has
+ *  there, else 1. `onlyOwn`: only where what is wanted now is wanted by the same `by`. */
 export type Wish = {
   device: string
   deployment: string
+  role?: WishRole
+  sample?: number
   manifest: Digest | null
   attempt?: number
   by: string
@@ -22,7 +28,8 @@ export const deploymentsMax = 64
 
 /** Statements for one batch, any number of wishes in three of them: raise generations, take away, put in place.
  *  What is wanted already changes nothing. Devices that are revoked or unknown are left out.
- *  Rows affected of the first: the devices whose generation rose. At most one wish for a deployment of a device. */
+ *  Rows affected of the first: the devices whose generation rose. At most one wish for a role of a deployment of a
+ *  device. */
 export function desireStatements(wishes: readonly Wish[], nowMs: number): Statement[] {
   if (wishes.length === 0) return []
   const list = JSON.stringify(wishes.map((wish) => ({ ...wish, attempt: wish.attempt ?? null })))
@@ -32,20 +39,23 @@ export function desireStatements(wishes: readonly Wish[], nowMs: number): Statem
       args: [list],
     },
     {
-      sql: `${withWishes} DELETE FROM desired WHERE (device, deployment) IN
-              (SELECT device, deployment FROM changes WHERE manifest IS NULL)`,
+      sql: `${withWishes} DELETE FROM desired WHERE (device, deployment, role) IN
+              (SELECT device, deployment, role FROM changes WHERE manifest IS NULL)`,
       args: [list],
     },
     {
-      sql: `${withWishes} INSERT INTO desired (device, deployment, manifest, attempt, generation, changed_by, changed_at)
-            SELECT c.device, c.deployment, c.manifest,
-                   coalesce(c.attempt, (SELECT r.attempt FROM device_deployments r
-                     WHERE r.device = c.device AND r.deployment = c.deployment AND r.manifest = c.manifest), 1),
+      sql: `${withWishes} INSERT INTO desired
+              (device, deployment, role, sample, manifest, attempt, generation, changed_by, changed_at)
+            SELECT c.device, c.deployment, c.role, c.sample, c.manifest,
+                   coalesce(c.attempt, iif(c.present = c.manifest, c.present_attempt, NULL),
+                     (SELECT r.attempt FROM device_deployments r
+                      WHERE r.device = c.device AND r.deployment = c.deployment AND r.manifest = c.manifest), 1),
                    d.generation, c.changed_by, ?
             FROM changes c JOIN devices d ON d.id = c.device
             WHERE c.manifest IS NOT NULL
-            ON CONFLICT (device, deployment) DO UPDATE SET manifest = excluded.manifest, attempt = excluded.attempt,
-              generation = excluded.generation, changed_by = excluded.changed_by, changed_at = excluded.changed_at`,
+            ON CONFLICT (device, deployment, role) DO UPDATE SET manifest = excluded.manifest,
+              attempt = excluded.attempt, sample = excluded.sample, generation = excluded.generation,
+              changed_by = excluded.changed_by, changed_at = excluded.changed_at`,
       args: [list, nowMs],
     },
   ]
@@ -55,21 +65,25 @@ export function desireStatements(wishes: readonly Wish[], nowMs: number): Statem
 const withWishes = `
   WITH wishes AS (
     SELECT value ->> 'device' AS device, value ->> 'deployment' AS deployment, value ->> 'manifest' AS manifest,
-           value ->> 'attempt' AS attempt, value ->> 'by' AS changed_by, value ->> 'onlyOwn' AS only_own
+           coalesce(value ->> 'role', 'primary') AS role, iif(value ->> 'role' = 'shadow', value ->> 'sample', NULL) AS sample, value ->> 'attempt' AS attempt,
+           value ->> 'by' AS changed_by, value ->> 'onlyOwn' AS only_own
     FROM json_each(?)
   ), compared AS (
-    SELECT w.*, d.manifest AS present, d.attempt AS present_attempt, d.changed_by AS present_by,
+    SELECT w.*, d.manifest AS present, d.attempt AS present_attempt, d.sample AS present_sample,
+           d.changed_by AS present_by,
            (SELECT count(*) FROM desired o WHERE o.device = w.device) AS held,
-           row_number() OVER (PARTITION BY w.device, d.manifest IS NULL AND w.manifest IS NOT NULL ORDER BY w.deployment) AS place
+           row_number() OVER (PARTITION BY w.device, d.manifest IS NULL AND w.manifest IS NOT NULL
+                              ORDER BY w.deployment, w.role) AS place
     FROM wishes w
     JOIN devices v ON v.id = w.device AND v.revoked_at IS NULL
-    LEFT JOIN desired d ON d.device = w.device AND d.deployment = w.deployment
+    LEFT JOIN desired d ON d.device = w.device AND d.deployment = w.deployment AND d.role = w.role
   ), changes AS (
     SELECT * FROM compared WHERE CASE
       WHEN only_own AND present_by IS NOT changed_by THEN 0
       WHEN manifest IS NULL THEN present IS NOT NULL
       WHEN present IS NULL THEN held + place <= ${deploymentsMax}
       ELSE present <> manifest OR present_attempt <> coalesce(attempt, present_attempt)
+        OR present_sample IS NOT sample
     END
   )`
 
@@ -103,6 +117,8 @@ export async function recordedWishes(
 export const DesiredRow = z.object({
   device: z.string(),
   deployment: z.string(),
+  role: z.enum(['primary', 'shadow']),
+  sample: z.number().nullable(),
   manifest: Digest,
   attempt: z.number().int(),
   generation: z.number().int(),
@@ -112,19 +128,25 @@ export const DesiredRow = z.object({
 export type DesiredRow = z.infer<typeof DesiredRow>
 
 export const desiredOf = (reader: Reader, device: string): Promise<DesiredRow[]> =>
-  reader.all(DesiredRow, 'SELECT * FROM desired WHERE device = ? ORDER BY deployment', [device])
+  reader.all(DesiredRow, 'SELECT * FROM desired WHERE device = ? ORDER BY deployment, role', [device])
 
 /** The model that is wanted in a deployment of the device. */
-export async function modelWanted(reader: Reader, device: string, deployment: string): Promise<string | undefined> {
+export async function modelWanted(
+  reader: Reader,
+  device: string,
+  deployment: string,
+  role: WishRole = 'primary',
+): Promise<string | undefined> {
   const row = await reader.first(
     z.object({ model: z.string() }),
-    `SELECT m.model FROM desired d JOIN manifests m ON m.digest = d.manifest WHERE d.device = ? AND d.deployment = ?`,
-    [device, deployment],
+    `SELECT m.model FROM desired d JOIN manifests m ON m.digest = d.manifest
+     WHERE d.device = ? AND d.deployment = ? AND d.role = ?`,
+    [device, deployment, role],
   )
   return row?.model
 }
 
-/** Asks the device to try once more what it gave up. @returns the new attempt; undefined where nothing is wanted there */
+/** Asks the device to try once more what it gave up, of what shall serve. @returns the new attempt; undefined where nothing is wanted there */
 export function retryWish(
   database: Database,
   { device, deployment, by }: Pick<Wish, 'device' | 'deployment' | 'by'>,
@@ -136,7 +158,7 @@ export function retryWish(
       z.object({ manifest: Digest, tried: z.number().int() }),
       `SELECT d.manifest, max(d.attempt, coalesce(r.attempt, 0)) AS tried
        FROM desired d LEFT JOIN device_deployments r USING (device, deployment, manifest)
-       WHERE d.device = ? AND d.deployment = ?`,
+       WHERE d.device = ? AND d.deployment = ? AND d.role = 'primary'`,
       [device, deployment],
     )
     if (row === undefined) return undefined
@@ -171,7 +193,7 @@ export const floorStatements = (model: string, counter: number, by: string, nowM
 const WholeWish = z.object({
   generation: z.number().int(),
   root_version: z.number().int().nullable(),
-  deployments: jsonColumn(z.array(z.object({ deployment: z.string(), manifest: Digest, attempt: z.number().int() }))),
+  deployments: jsonColumn(z.array(Assignment.shape.deployments.element)),
   floors: jsonColumn(z.record(z.string(), z.number().int())),
 })
 export type WholeWish = z.infer<typeof WholeWish>
@@ -182,8 +204,10 @@ export const wholeWish = (reader: Reader, device: string): Promise<WholeWish | u
   reader.first(
     WholeWish,
     `SELECT generation, root_version,
-       (SELECT json_group_array(json_object('deployment', deployment, 'manifest', manifest, 'attempt', attempt))
-        FROM (SELECT * FROM desired WHERE device = v.id ORDER BY deployment)) AS deployments,
+       (SELECT json_group_array(json_patch(
+          json_object('deployment', deployment, 'manifest', manifest, 'attempt', attempt),
+          iif(role = 'shadow', json_object('role', role, 'sample', sample), '{}')))
+        FROM (SELECT * FROM desired WHERE device = v.id ORDER BY deployment, role)) AS deployments,
        (SELECT json_group_object(f.model, f.counter) FROM counter_floors f WHERE f.model IN
          (SELECT m.model FROM desired d JOIN manifests m ON m.digest = d.manifest WHERE d.device = v.id)) AS floors
      FROM devices v WHERE id = ? AND revoked_at IS NULL`,

@@ -76,6 +76,9 @@ export const showDevice = (row: DeviceRow, connected: boolean, nowMs: number): D
 
 const DesiredDocument = z.object({
   deployment: z.string(),
+  role: z.enum(['primary', 'shadow']),
+  /** Of a shadow: the share of the primary's inferences that it repeats; null: as the device has it by itself. */
+  sample: z.number().nullable(),
   manifest: z.string(),
   attempt: z.number().int(),
   generation: z.number().int(),
@@ -104,6 +107,8 @@ export type DeviceDetail = z.infer<typeof DeviceDetail>
 
 export const showDesired = (row: DesiredRow): z.infer<typeof DesiredDocument> => ({
   deployment: row.deployment,
+  role: row.role,
+  sample: row.sample,
   manifest: row.manifest,
   attempt: row.attempt,
   generation: row.generation,

@@ -8,7 +8,7 @@ import { Problem } from '../problem.ts'
 import { assertRollable } from '../promotion/guards.ts'
 import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
-import { deploymentsMax, desiredOf, floorStatements, modelWanted, recordedWishes } from './desired.ts'
+import { type DesiredRow, deploymentsMax, desiredOf, floorStatements, modelWanted, recordedWishes } from './desired.ts'
 import type { DeviceRow } from './devices.ts'
 import type { Fleet } from './fleet.ts'
 
@@ -30,7 +30,7 @@ export async function wishByHand(
     await assertMayReplace(tx, device, deployment, mayTouch)
     const manifest = await releasedFor(tx, device, wanted)
     const present = await desiredOf(tx, device.id)
-    const before = present.find((wish) => wish.deployment === deployment)?.manifest ?? null
+    const before = present.find((wish) => isServing(wish, deployment))?.manifest ?? null
     if (before === null && present.length >= deploymentsMax) {
       const detail = `a device has at most ${deploymentsMax}`
       throw new Problem(409, 'too-many-deployments', 'Too many deployments', detail, { field: 'deployment' })
@@ -58,7 +58,7 @@ export async function withdrawByHand(
 ): Promise<void> {
   await database.exclusively(async (tx) => {
     await assertMayReplace(tx, device, deployment, mayTouch)
-    const present = (await desiredOf(tx, device.id)).find((wish) => wish.deployment === deployment)
+    const present = (await desiredOf(tx, device.id)).find((wish) => isServing(wish, deployment))
     const before = { deployment, manifest: present?.manifest ?? null }
     const recorded = { ...change, before, after: { deployment, manifest: null } }
     const wish = { device: device.id, deployment, manifest: null, by: change.actor }
@@ -66,6 +66,8 @@ export async function withdrawByHand(
   })
   fleet.push([device.id])
 }
+
+const isServing = (wish: DesiredRow, deployment: string) => wish.deployment === deployment && wish.role === 'primary'
 
 /** What runs in a deployment is changed by those who may touch its model. */
 async function assertMayReplace(tx: Reader, { id }: DeviceRow, deployment: string, mayTouch: MayTouch): Promise<void> {

@@ -30,6 +30,10 @@ export const Assignment = z.object({
         manifest: Digest,
         /** Raised by the hub to try a digest again that this device has denied. */
         attempt: z.number().int().positive(),
+        /** A shadow runs beside the primary of its deployment, on the primary's inputs, and answers nobody. */
+        role: z.literal('shadow').optional(),
+        /** Of a shadow: the share of the primary's inferences that it repeats; absent `shadowSampleDefault`. */
+        sample: z.number().min(0).max(1).optional(),
       }),
     )
     .max(64),
@@ -37,6 +41,8 @@ export const Assignment = z.object({
   floors: z.record(ModelName, z.number().int().positive()),
 })
 export type Assignment = z.infer<typeof Assignment>
+
+export const shadowSampleDefault = 0.1
 
 /** The envelope's bytes, as they go into the message `assign`. */
 export function signAssignment(assignment: Assignment, keyPairs: readonly KeyPair[]): Uint8Array {
@@ -72,8 +78,10 @@ export function verifyAssignment(bytes: Uint8Array, root: Root, expected: Assign
 /** Names what an assignment wishes, apart from when and to which nonce it was said: sha256, hex, of deployments and
  *  floors in a fixed order. The same generation always has the same content. */
 export function contentDigest(assignment: Pick<Assignment, 'deployments' | 'floors'>): string {
-  const deployments = assignment.deployments.map(({ deployment, manifest, attempt }) => [deployment, manifest, attempt])
-  const inOrder = [deployments, Object.entries(assignment.floors)].map((part) => part.sort(byFirst))
+  const deployments = assignment.deployments.map(({ deployment, manifest, attempt, role, sample }) =>
+    role === undefined ? [deployment, manifest, attempt] : [deployment, manifest, attempt, role, sample ?? null],
+  )
+  const inOrder = [deployments, Object.entries(assignment.floors)].map((part) => part.sort(byNameAndRole))
   return sha256(Buffer.from(JSON.stringify(inOrder))).toString('hex')
 }
 
@@ -86,10 +94,15 @@ function assertGeneration(assignment: Assignment, expected: AssignmentExpectatio
 }
 
 function assertDeploymentsDiffer({ deployments }: Assignment): void {
-  if (new Set(deployments.map(({ deployment }) => deployment)).size < deployments.length)
-    throw new TrustError('malformed', 'a deployment is named twice')
+  const places = deployments.map(({ deployment, role }) => `${deployment} ${role ?? 'primary'}`)
+  if (new Set(places).size < places.length) throw new TrustError('malformed', 'a deployment is named twice')
 }
 
 const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
 
-const byFirst = ([a]: (string | number)[], [b]: (string | number)[]): number => (String(a) < String(b) ? -1 : 1)
+type Part = readonly (string | number | null)[]
+
+/** A primary, which has fewer members, before the shadow of the same deployment. */
+function byNameAndRole(a: Part, b: Part): number {
+  return a[0] === b[0] ? a.length - b.length : String(a[0]) < String(b[0]) ? -1 : 1
+}

@@ -29,15 +29,18 @@ describe('a wish', () => {
       {
         device: fc.constantFrom(...devices),
         deployment: fc.constantFrom('one', 'two'),
+        role: fc.constantFrom('primary' as const, 'shadow' as const),
+        sample: fc.constantFrom(0.1, 1),
         manifest: fc.option(fc.constantFrom(...digests)),
         attempt: fc.integer({ min: 1, max: 3 }),
         by: fc.constant(by),
       },
       { requiredKeys: ['device', 'deployment', 'manifest', 'by'] },
     )
-    const batch = fc.uniqueArray(wish, { minLength: 1, maxLength: 4, selector: (w) => `${w.device}/${w.deployment}` })
+    const placeOf = ({ device, deployment, role = 'primary' }: Wish) => `${device}/${deployment}/${role}`
+    const batch = fc.uniqueArray(wish, { minLength: 1, maxLength: 4, selector: placeOf })
     const said = new Map<string, string>()
-    const model = new Map<string, { manifest: string; attempt: number }>()
+    const model = new Map<string, { manifest: string; attempt: number; role?: 'shadow'; sample?: number }>()
     await fc.assert(
       fc.asyncProperty(fc.array(batch, { maxLength: 6 }), async (batches) => {
         for (const wishes of batches) {
@@ -45,12 +48,17 @@ describe('a wish', () => {
             await Promise.all(devices.map(async (d) => [d, await wholeWish(hub.database, d)] as const)),
           )
           const raised = await storeWishes(hub.database, wishes, 1)
-          for (const { device, deployment, manifest, attempt } of wishes) {
-            const key = `${device}/${deployment}`
+          for (const wished of wishes) {
+            const { manifest, attempt, role, sample } = wished
+            const key = placeOf(wished)
             const present = model.get(key)
             if (manifest === null) model.delete(key)
             else
-              model.set(key, { manifest, attempt: attempt ?? (present?.manifest === manifest ? present.attempt : 1) })
+              model.set(key, {
+                manifest,
+                attempt: attempt ?? (present?.manifest === manifest ? present.attempt : 1),
+                ...(role === 'shadow' ? { role, ...(sample === undefined ? {} : { sample }) } : {}),
+              })
           }
           let changedDevices = 0
           for (const device of devices) {
@@ -58,8 +66,8 @@ describe('a wish', () => {
             if (whole === undefined) throw new Error('gone')
             const expected = [...model]
               .filter(([key]) => key.startsWith(`${device}/`))
-              .map(([key, value]) => ({ deployment: key.slice(device.length + 1), ...value }))
-              .sort((a, b) => (a.deployment < b.deployment ? -1 : 1))
+              .sort(([a], [b]) => (a < b ? -1 : 1))
+              .map(([key, value]) => ({ deployment: key.split('/')[1], ...value }))
             expect(whole.deployments).toEqual(expected)
             const content = contentDigest(whole)
             const key = `${device} ${whole.generation}`
@@ -202,6 +210,11 @@ describe('a blob', () => {
     await storeWishes(hub.database, [{ device: 'd-1', deployment: 'main', manifest, by }], 1)
     expect([await may('d-1'), await may('d-2')]).toEqual([true, false])
     expect(await mayReadBlob(hub, 'd-1', 'f'.repeat(64))).toBe(false)
+    const shadow: Wish = { device: 'd-2', deployment: 'main', role: 'shadow', sample: 0.5, manifest, by }
+    await storeWishes(hub.database, [shadow], 1)
+    expect(await may('d-2')).toBe(true)
+    await storeWishes(hub.database, [{ ...shadow, manifest: null }], 1)
+    expect(await may('d-2')).toBe(false)
     await hub.database.write([revokeDevice('d-1', 1)])
     expect(await may('d-1')).toBe(false)
   })

@@ -50,6 +50,22 @@ const metrics = fc.dictionary(
   fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 1, maxLength: 4 }).map(aMetric),
   { maxKeys: 16, noNullPrototype: true },
 )
+const whole = fc.integer({ min: -1000, max: 1000 })
+const agreement = fc.record(
+  {
+    pairs: count,
+    agreed: count,
+    outputs: fc.dictionary(
+      fc.constantFrom('a', '__proto__'),
+      fc.record({ count, sum: whole, sumAbs: count, sumSquares: count }),
+      { noNullPrototype: true },
+    ),
+    errors: fc.record({ both: count, onlyPrimary: count, onlyCandidate: count }),
+    labels: fc.record({ bothRight: count, onlyPrimaryRight: count, onlyCandidateRight: count, bothWrong: count }),
+    dropped: count,
+  },
+  { requiredKeys: ['pairs', 'agreed', 'outputs', 'errors'] },
+)
 const window = fc
   .record(
     {
@@ -61,6 +77,7 @@ const window = fc
       latency: fc.array(fc.double({ min: 0, max: 1e9, noNaN: true }), { maxLength: 10 }).map(latencyOf),
       features: columns,
       outputs: columns,
+      agreement,
       labels: fc.record({ truePositive: count, falsePositive: count, trueNegative: count, falseNegative: count }),
       metrics,
       resources: fc.record({ rssBytes: count, cpuMs: fc.integer({ min: 0, max: 9999 }).map((steps) => steps / 1024) }),
@@ -134,6 +151,31 @@ describe('merging window reports', () => {
     const merged = mergeWindows(aWindow({ metrics: named('b') }), aWindow({ metrics: named('a') }))
     expect(Object.keys(merged.metrics ?? {})).toEqual(Object.keys(named('a')).sort())
     expect(WindowReport.safeParse(merged).success).toBe(true)
+  })
+
+  test('adds the agreement of a shadow, and never that with one primary to that with another', () => {
+    const anAgreement = (primary: string) => ({
+      pairs: 3,
+      agreed: 2,
+      outputs: { score: { count: 3, sum: -1, sumAbs: 5, sumSquares: 9 } },
+      errors: { both: 0, onlyPrimary: 1, onlyCandidate: 2 },
+      labels: { bothRight: 1, onlyPrimaryRight: 1, onlyCandidateRight: 0, bothWrong: 1 },
+      dropped: 4,
+      primary,
+    })
+    const a = aWindow({ role: 'shadow', agreement: anAgreement('a'.repeat(64)) })
+    const b = aWindow({ role: 'shadow', agreement: anAgreement('b'.repeat(64)) })
+    expect(mergeWindows(a, a).agreement).toEqual({
+      pairs: 6,
+      agreed: 4,
+      outputs: { score: { count: 6, sum: -2, sumAbs: 10, sumSquares: 18 } },
+      errors: { both: 0, onlyPrimary: 2, onlyCandidate: 4 },
+      labels: { bothRight: 2, onlyPrimaryRight: 2, onlyCandidateRight: 0, bothWrong: 2 },
+      dropped: 8,
+      primary: 'a'.repeat(64),
+    })
+    expect(canMergeWindows(a, b)).toBe(false)
+    expect(() => mergeWindows(a, b)).toThrow(RangeError)
   })
 
   test('keeps the later verdict, also past a window that has none', () => {

@@ -1,6 +1,7 @@
 // P2, the assignment: for this device, in answer to this hello, never older, never the same number with other wishes.
 
 import {
+  type Assignment,
   type AssignmentExpectations,
   contentDigest,
   signAssignment,
@@ -70,11 +71,12 @@ describe('generations', () => {
   })
 
   test('the same generation is taken again with the same wishes, whatever order they are written in', () => {
-    const deployments = ['a', 'b', 'c'].map((name, i) => ({
+    const deployments: Assignment['deployments'] = ['a', 'b', 'c'].map((name, i) => ({
       deployment: name,
       manifest: '0'.repeat(64),
       attempt: i + 1,
     }))
+    deployments.splice(1, 0, { deployment: 'a', manifest: '1'.repeat(64), attempt: 1, role: 'shadow', sample: 0.5 })
     const floors = { x: 1, y: 2, '1': 3 }
     const before = contentDigest({ deployments, floors })
     const same = expected({ generation: 31, contentDigest: before })
@@ -88,6 +90,10 @@ describe('generations', () => {
     ['another attempt', { deployments: [{ deployment: 'line-1', manifest: 'cd'.repeat(32), attempt: 2 }] }],
     ['another deployment', { deployments: [{ deployment: 'line-2', manifest: 'cd'.repeat(32), attempt: 1 }] }],
     ['a deployment less', { deployments: [] }],
+    [
+      'a shadow in place of the primary',
+      { deployments: [{ deployment: 'line-1', manifest: 'cd'.repeat(32), attempt: 1, role: 'shadow' as const }] },
+    ],
     ['another floor', { floors: { vibration: 9 } }],
     ['a floor less', { floors: {} }],
     ['a floor of another model', { floors: { vibrations: 10 } }],
@@ -96,6 +102,21 @@ describe('generations', () => {
     expect(outcome({}, same)).toBe('accepted')
     expect(outcome(changes, same)).toBe('generation-content')
     expect(outcome({ ...changes, generation: 32 }, same)).toBe('accepted')
+  })
+
+  test('the same generation with another sample of its shadow is refused', () => {
+    const shadow = { deployment: 'line-1', manifest: 'ce'.repeat(32), attempt: 1, role: 'shadow' as const }
+    const withSample = (sample: number | undefined) => ({
+      deployments: [...anAssignment().deployments, { ...shadow, ...(sample === undefined ? {} : { sample }) }],
+    })
+    const same = expected({ generation: 31, contentDigest: contentDigest(anAssignment(withSample(0.1))) })
+    expect(outcome(withSample(0.1), same)).toBe('accepted')
+    for (const sample of [0.2, 0, undefined]) expect(outcome(withSample(sample), same)).toBe('generation-content')
+    for (const sample of [-0.1, 1.1]) expect(outcome(withSample(sample), same)).toBe('malformed')
+  })
+
+  test('the digest of wishes without a shadow is what it was before there were any', () => {
+    expect(contentDigest(anAssignment())).toBe('230adec718d4e5177185f918daf67bebd3a60851b61f06974c8cfc01b19f8edc')
   })
 
   test('a generation whose wishes were lost is not taken on trust', () => {
@@ -107,6 +128,17 @@ test.each([
   [
     'a deployment twice',
     { deployments: [1, 2].map((attempt) => ({ deployment: 'a', manifest: '0'.repeat(64), attempt })) },
+  ],
+  [
+    'a shadow twice',
+    {
+      deployments: [1, 2].map((attempt) => ({
+        deployment: 'a',
+        manifest: '0'.repeat(64),
+        attempt,
+        role: 'shadow' as const,
+      })),
+    },
   ],
   ['a path for a deployment', { deployments: [{ deployment: '../x', manifest: '0'.repeat(64), attempt: 1 }] }],
   ['a digest in upper case', { deployments: [{ deployment: 'a', manifest: 'A'.repeat(64), attempt: 1 }] }],
