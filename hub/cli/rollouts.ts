@@ -137,7 +137,7 @@ function detailLines(detail: Detail): string[] {
     `${detail.id}: ${detail.model} ${detail.version} to ${detail.group} (${detail.query}), deployment ${detail.deployment}`,
     `${detail.state}: ${detail.reason}`,
     ...detail.stages.flatMap((stage) => [
-      `  ${stage.name} (${stage.percent} %): ${stage.state}, ${Object.entries(stage.devices)
+      `  ${stage.name} (${stage.reach}): ${stage.state}, ${Object.entries(stage.devices)
         .map(([word, count]) => `${count} ${word}`)
         .join(', ')}`,
       ...(stage.verdict?.gates ?? []).map((gate) => `    ${gate.outcome} ${gate.metric}: ${gate.sentence}`),

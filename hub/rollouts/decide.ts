@@ -4,7 +4,7 @@
 import type { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
 import { isTerminal, progressStates } from '@roost/shared/protocol/progress.ts'
 import { advances } from '../fleet/progress.ts'
-import type { RolloutPlan } from './plan.ts'
+import type { RolloutPlan } from './plan/plan.ts'
 import type { StageVerdict } from './verdict.ts'
 
 export const rolloutStates = [
@@ -134,7 +134,7 @@ function advance(
     const reason = `stage ${stage.name} failed: ${failing.map((gate) => `${gate.metric}: ${gate.sentence}`).join('; ')}`
     return [
       { do: 'stage', index: stage.index, state: 'failed', verdict },
-      { do: 'rollout', state: plan.onFail === 'rollback' ? 'rolling_back' : 'paused', reason },
+      { do: 'rollout', state: plan.onFail !== 'pause' ? 'rolling_back' : 'paused', reason },
     ]
   }
 

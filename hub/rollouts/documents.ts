@@ -3,7 +3,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Reader } from '../storage/database.ts'
 import { rolloutStates } from './decide.ts'
-import { RolloutPlan } from './plan.ts'
+import { RolloutPlan, reachOf, type StageMode, stageModes } from './plan/plan.ts'
 import { type MemberRow, membersOf, type RolloutRow, stagesOf } from './store.ts'
 import { StageVerdict } from './verdict.ts'
 
@@ -27,7 +27,9 @@ export const Rollout = z
 
 const Stage = z.object({
   name: z.string(),
-  percent: z.number(),
+  /** Who is in it, as the plan says it: `5 %`, `10 devices`, a label query. */
+  reach: z.string(),
+  mode: z.enum(stageModes),
   state: z.string(),
   /** How many devices are in which state. */
   devices: z.record(z.string(), z.number().int()),
@@ -84,7 +86,7 @@ export async function showDetail(reader: Reader, row: RolloutRow): Promise<z.inf
     ...showRollout(row),
     stages: stages.map((stage) => ({
       name: stage.name,
-      percent: row.plan.stages[stage.idx]?.percent ?? 100,
+      ...reachAndMode(row.plan, stage.idx),
       state: stage.state,
       devices: countByState(members.get(stage.idx) ?? []),
       admittingSince: iso(stage.admitting_since),
@@ -93,6 +95,11 @@ export async function showDetail(reader: Reader, row: RolloutRow): Promise<z.inf
       verdict: stage.verdict,
     })),
   }
+}
+
+const reachAndMode = (plan: RolloutPlan, index: number): { reach: string; mode: StageMode } => {
+  const stage = plan.stages[index]
+  return stage === undefined ? { reach: '', mode: 'full' } : { reach: reachOf(stage), mode: stage.mode }
 }
 
 const countByState = (members: readonly MemberRow[]): Record<string, number> =>

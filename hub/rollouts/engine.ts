@@ -11,7 +11,7 @@ import type { Reader, Statement, Writer } from '../storage/database.ts'
 import { type Action, decide, isBroken, type RolloutView } from './decide.ts'
 import { armsOf, evidenceOf } from './evidence.ts'
 import { type Operation, operate } from './operate.ts'
-import type { NewRollout } from './plan.ts'
+import type { NewRollout } from './plan/plan.ts'
 import { type PreparedRollout, prepareRollout, type Starter } from './start.ts'
 import {
   decisionStatement,

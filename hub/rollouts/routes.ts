@@ -9,7 +9,7 @@ import { notFound, Problem, problems } from '../problem.ts'
 import { Decision, Member, Rollout, RolloutDetail, showDetail, showMember, showRollout } from './documents.ts'
 import type { Rollouts } from './engine.ts'
 import { operations } from './operate.ts'
-import { NewRollout } from './plan.ts'
+import { NewRollout } from './plan/plan.ts'
 import { decisionsOf, membersOf, type RolloutRow, rolloutById, rolloutPage } from './store.ts'
 
 const json = <S extends z.ZodType>(schema: S, description: string) => ({

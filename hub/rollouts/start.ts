@@ -7,9 +7,10 @@ import { notFound, Problem } from '../problem.ts'
 import { assertRollable } from '../promotion/guards.ts'
 import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
-import { drawStages } from './draw.ts'
 import type { FleetLink } from './engine.ts'
-import { defaultPlanFor, type NewRollout } from './plan.ts'
+import { defaultPlanFor } from './plan/default-plan.ts'
+import { drawStages } from './plan/draw.ts'
+import type { NewRollout } from './plan/plan.ts'
 import { attemptsOf, holdersOf, modelsIn, type NewRolloutRows, wantedOf } from './store.ts'
 
 /** Devices of one rollout; a larger group is refused. */

@@ -5,8 +5,8 @@ import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost
 import { z } from 'zod'
 import { BooleanColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 import { type Action, type RolloutState, rolloutStates, type StageState } from './decide.ts'
-import type { Drawn } from './draw.ts'
-import { RolloutPlan } from './plan.ts'
+import type { Drawn } from './plan/draw.ts'
+import { RolloutPlan } from './plan/plan.ts'
 import { StageVerdict } from './verdict.ts'
 
 export const RolloutRow = z.object({

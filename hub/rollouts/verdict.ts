@@ -4,7 +4,7 @@
 import type { LatencyCounts } from '@roost/shared/sketch/latency.ts'
 import { latencyQuantile } from '@roost/shared/sketch/latency.ts'
 import { z } from 'zod'
-import type { Gate } from './plan.ts'
+import { type Gate, gateMetrics } from './plan/gate.ts'
 
 /** What a set of devices did on one version. */
 export type Arm = { devices: number; inferences: number; errors: number; latency: LatencyCounts }
@@ -24,7 +24,7 @@ export const Outcome = z.enum(['pass', 'fail', 'undecided'])
 export type Outcome = z.infer<typeof Outcome>
 
 export const GateVerdict = z.object({
-  metric: z.enum(['installation', 'error_rate', 'latency']),
+  metric: z.enum(gateMetrics),
   outcome: Outcome,
   /** The compared figures and the line between them, in the metric's unit (devices, share, microseconds). */
   canary: z.number().nullable(),
@@ -63,7 +63,9 @@ function judgeGate(gate: Gate, samplesMin: number, evidence: Evidence): GateVerd
   if (control.inferences < samplesMin) {
     return undecided(gate.metric, `the old version has answered ${control.inferences} times, ${samplesMin} are needed`)
   }
-  return gate.metric === 'error_rate' ? judgeErrorRate(gate.margin, evidence) : judgeLatency(gate, evidence)
+  if (gate.metric === 'error_rate') return judgeErrorRate(gate.margin, evidence)
+  if (gate.metric === 'latency') return judgeLatency(gate, evidence)
+  return undecided(gate.metric, 'this hub cannot judge it')
 }
 
 const undecided = (metric: Gate['metric'], sentence: string): GateVerdict => ({

@@ -1,7 +1,7 @@
 // Lists longer than a page of the API, through the real command.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { defaultPlan } from '../../../hub/rollouts/plan.ts'
+import { defaultPlan } from '../../../hub/rollouts/plan/default-plan.ts'
 import { aRunningHub, type RunningHub } from './a-running-hub.ts'
 import { roost } from './roost.ts'
 

@@ -4,7 +4,7 @@ import type { Manifest } from '@roost/shared/bundle/manifest.ts'
 import type { ProgressState } from '@roost/shared/protocol/progress.ts'
 import { z } from 'zod'
 import { createRollouts, type Rollouts } from '../../../hub/rollouts/engine.ts'
-import type { RolloutPlan } from '../../../hub/rollouts/plan.ts'
+import { RolloutPlan, type WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
 import { createIngest, type Ingest } from '../../../hub/telemetry/ingest.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
@@ -24,23 +24,24 @@ export type TestFleet = AsyncDisposable & {
   running(): Promise<Record<string, number>>
 }
 
-export const aPlan = (over: Partial<RolloutPlan> = {}): RolloutPlan => ({
-  stages: [
-    { name: 'canary', percent: 20, bakeMs: 5_000 },
-    { name: 'all', percent: 100, bakeMs: 5_000 },
-  ],
-  gates: [
-    { metric: 'installation', failuresMax: 0 },
-    { metric: 'error_rate', margin: 0.01 },
-  ],
-  samplesMin: 100,
-  quorum: 0.8,
-  concurrency: 50,
-  installTimeoutMs: 60_000,
-  stageTimeLimitMs: 600_000,
-  onFail: 'rollback',
-  ...over,
-})
+export const aPlan = (over: Partial<WrittenPlan> = {}): RolloutPlan =>
+  RolloutPlan.parse({
+    stages: [
+      { name: 'canary', percent: 20, bakeMs: 5_000 },
+      { name: 'all', percent: 100, bakeMs: 5_000 },
+    ],
+    gates: [
+      { metric: 'installation', failuresMax: 0 },
+      { metric: 'error_rate', margin: 0.01 },
+    ],
+    samplesMin: 100,
+    quorum: 0.8,
+    concurrency: 50,
+    installTimeoutMs: 60_000,
+    stageTimeLimitMs: 600_000,
+    onFail: 'rollback',
+    ...over,
+  })
 
 const Running = z.object({ device: z.string(), manifest: z.string() })
 const Wanted = Running.extend({ attempt: z.number() })

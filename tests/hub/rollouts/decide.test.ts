@@ -10,7 +10,7 @@ import {
   isInstalled,
   type RolloutView,
 } from '../../../hub/rollouts/decide.ts'
-import { RolloutPlan } from '../../../hub/rollouts/plan.ts'
+import { RolloutPlan } from '../../../hub/rollouts/plan/plan.ts'
 import type { Outcome, StageVerdict } from '../../../hub/rollouts/verdict.ts'
 
 const seed = 1202

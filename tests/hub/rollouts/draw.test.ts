@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Candidate, drawStages, unitHash } from '../../../hub/rollouts/draw.ts'
-import type { PlannedStage } from '../../../hub/rollouts/plan.ts'
+import { type Candidate, drawStages, unitHash } from '../../../hub/rollouts/plan/draw.ts'
+import { type PlannedStage, RolloutPlan } from '../../../hub/rollouts/plan/plan.ts'
 
 const seed = 4711
 console.log(`draw: seed ${seed}`)
 
 const stagesOf = (...percents: number[]): PlannedStage[] =>
-  percents.map((percent, i) => ({ name: `s${i}`, percent, bakeMs: 0 }))
+  RolloutPlan.parse({ stages: percents.map((percent, i) => ({ name: `s${i}`, percent, bakeMs: 0 })) }).stages
 
 const fleet = fc.uniqueArray(
   fc.record({

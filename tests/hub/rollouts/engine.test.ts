@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { desiredOf, storeWishes } from '../../../hub/fleet/desired.ts'
 import { Problem } from '../../../hub/problem.ts'
 import { createRollouts } from '../../../hub/rollouts/engine.ts'
-import type { NewRollout, RolloutPlan } from '../../../hub/rollouts/plan.ts'
+import type { NewRollout, RolloutPlan } from '../../../hub/rollouts/plan/plan.ts'
 import { decisionsOf, membersOf, rolloutById, stagesOf, unsettledRollouts } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
 

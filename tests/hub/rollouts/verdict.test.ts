@@ -1,7 +1,8 @@
 import { createLatencyRecorder } from '@roost/shared/sketch/latency.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { defaultPlan, RolloutPlan } from '../../../hub/rollouts/plan.ts'
+import { defaultPlan } from '../../../hub/rollouts/plan/default-plan.ts'
+import { RolloutPlan } from '../../../hub/rollouts/plan/plan.ts'
 import { type Arm, type Evidence, judgeStage } from '../../../hub/rollouts/verdict.ts'
 
 const seed = 88

@@ -2,7 +2,8 @@
 // The draw is a hash, not a shuffle: it can be recomputed and explained years later.
 
 import { createHash } from 'node:crypto'
-import { devicesWithin, type PlannedStage } from './plan.ts'
+import { devicesWithin } from './default-plan.ts'
+import { type PlannedStage, reachOf } from './plan.ts'
 
 /** `present`: connected when the rollout started; a canary takes devices that are there. */
 export type Candidate = { device: string; profile: string; site: string; present: boolean }
@@ -20,13 +21,13 @@ export function drawStages(
   stages: readonly PlannedStage[],
 ): Drawn[] | EmptyStage {
   const line = standInLine(rollout, candidates)
-  const ends = stages.map(({ percent }) => devicesWithin(percent, line.length))
+  const ends = stages.map(({ percent, devices }) => devices ?? devicesWithin(percent ?? 100, line.length))
   const empty = stages.findIndex((_, i) => (ends[i] ?? 0) <= (ends[i - 1] ?? 0))
   if (empty >= 0) {
     const stage = stages[empty]
     return {
       emptyStage: stage?.name ?? '',
-      detail: `stage ${stage?.name} (${stage?.percent} %) of ${line.length} devices would add none; merge it with the stage before or raise its percentage`,
+      detail: `stage ${stage?.name} (${stage === undefined ? '' : reachOf(stage)}) of ${line.length} devices would add none; merge it with the stage before or raise its percentage`,
     }
   }
   return line.map(({ device, stratum, rank }, i) => ({

@@ -1,0 +1,51 @@
+// Durations as people write them: `24h` instead of 86400000.
+
+import { z } from 'zod'
+
+const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const spelled = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/
+
+/** Milliseconds of `90s`, `1.5h`, `3d`; undefined where it is none. */
+export function parseDuration(text: string): number | undefined {
+  const [, amount, unit] = spelled.exec(text.trim()) ?? []
+  if (amount === undefined || unit === undefined || !Object.hasOwn(unitMs, unit)) return undefined
+  return Math.round(Number(amount) * unitMs[unit as keyof typeof unitMs])
+}
+
+/** The shortest whole spelling: 90 s for 90,000, 1 d for 86,400,000. */
+export function spellDuration(ms: number): string {
+  const fitting = (['d', 'h', 'm', 's'] as const).find((unit) => ms >= unitMs[unit] && ms % unitMs[unit] === 0)
+  return fitting === undefined ? `${ms} ms` : `${ms / unitMs[fitting]} ${fitting}`
+}
+
+/** The keys that may be written as a duration, without the unit at their end: `bake: 24h` is `bakeMs: 86400000`. */
+const durationKeys: ReadonlySet<string> = new Set(['bake', 'timeLimit', 'installTimeout', 'stageTimeLimit', 'silent'])
+const depthMax = 6
+
+/** A schema that takes durations in words as well: what comes out has `…Ms` only. */
+export const withDurations = <S extends z.ZodType>(schema: S) =>
+  z.preprocess(
+    (value, context) => inMs(value, [], (path, message) => context.addIssue({ code: 'custom', path, message })),
+    schema,
+  )
+
+type Complain = (path: PropertyKey[], message: string) => void
+
+function inMs(value: unknown, path: PropertyKey[], complain: Complain): unknown {
+  if (typeof value !== 'object' || value === null || path.length > depthMax) return value
+  if (Array.isArray(value)) return value.map((item: unknown, i) => inMs(item, [...path, i], complain))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]: [string, unknown]) => {
+      if (!durationKeys.has(key)) return [key, inMs(item, [...path, key], complain)]
+      const ms = typeof item === 'string' ? parseDuration(item) : undefined
+      if (ms === undefined) {
+        complain(
+          [...path, key],
+          `write a duration with its unit, such as 90s, 30m, 24h or 3d (or ${key}Ms in milliseconds)`,
+        )
+      }
+      if (Object.hasOwn(value, `${key}Ms`)) complain([...path, key], `give ${key} or ${key}Ms, not both`)
+      return [`${key}Ms`, ms]
+    }),
+  )
+}

@@ -1,0 +1,94 @@
+// What must hold for a stage to pass, as data. How each is judged is in the gates themselves.
+
+import { Name } from '@roost/shared/protocol/names.ts'
+import { z } from 'zod'
+
+/** What happens when a gate fails: everything goes back, only the devices of this stage go back, or a person decides. */
+export const OnFail = z.enum(['rollback', 'rollback_stage', 'pause'])
+export type OnFail = z.infer<typeof OnFail>
+
+/** What happens when a gate still cannot say at the stage's time limit. It never advances. */
+export const OnUndecided = z.enum(['pause', 'rollback'])
+export type OnUndecided = z.infer<typeof OnUndecided>
+
+/** A gate's own answers to failing and to not knowing; without them the stage's, then the plan's. */
+const answers = { onFail: OnFail.optional(), onUndecided: OnUndecided.optional() }
+
+/** Share of something, 0 to 1. */
+const Share = z.number().min(0).max(1)
+
+/** At most `failuresMax` devices may fail to install (or take the version back) among those that accepted it. */
+const InstallationGate = z.strictObject({
+  metric: z.literal('installation'),
+  failuresMax: z.number().int().nonnegative().default(0),
+  ...answers,
+})
+
+/** Share of assigned devices that have said nothing for `silentMs`: canary at most control + `margin`. */
+const SilenceGate = z.strictObject({
+  metric: z.literal('silence'),
+  silentMs: z.number().int().positive().default(3_600_000),
+  margin: Share.default(0.1),
+  ...answers,
+})
+
+/** Failed share of inferences: canary at most control + `margin`. */
+const ErrorRateGate = z.strictObject({ metric: z.literal('error_rate'), margin: Share.default(0.01), ...answers })
+
+/** Latency at `quantile`: canary at most control * `ratioMax`, or at most `slackUs` more. Below the slack nobody would notice. */
+const LatencyGate = z.strictObject({
+  metric: z.literal('latency'),
+  quantile: z.number().gt(0).lt(1).default(0.5),
+  ratioMax: z.number().min(1).default(1.5),
+  slackUs: z.number().nonnegative().default(500),
+  ...answers,
+})
+
+/** Share of inferences on which candidate and primary agree in shadow: at least `min`. */
+const AgreementGate = z.strictObject({ metric: z.literal('agreement'), min: Share.default(0.95), ...answers })
+
+/** How far the predictions' distribution lies from what it was before, of one output or of all: canary at most
+ *  control + `margin`. */
+const PredictionDriftGate = z.strictObject({
+  metric: z.literal('prediction_drift'),
+  margin: z.number().nonnegative().default(0.1),
+  output: z.string().min(1).max(256).optional(),
+  ...answers,
+})
+
+/** Share of labelled inferences that were right: canary at least control - `margin`. */
+const AccuracyGate = z.strictObject({ metric: z.literal('accuracy'), margin: Share.default(0.02), ...answers })
+
+/** A metric that the application reports: canary no worse than control by more than `margin`, in the metric's unit or,
+ *  where `relative`, as a share of control. */
+const CustomGate = z.strictObject({
+  metric: z.literal('custom'),
+  name: Name,
+  better: z.enum(['lower', 'higher']),
+  margin: z.number().nonnegative(),
+  relative: z.boolean().default(false),
+  ...answers,
+})
+
+export const Gate = z.discriminatedUnion('metric', [
+  InstallationGate,
+  SilenceGate,
+  ErrorRateGate,
+  LatencyGate,
+  AgreementGate,
+  PredictionDriftGate,
+  AccuracyGate,
+  CustomGate,
+])
+export type Gate = z.infer<typeof Gate>
+
+export const gateMetrics = [
+  'installation',
+  'silence',
+  'error_rate',
+  'latency',
+  'agreement',
+  'prediction_drift',
+  'accuracy',
+  'custom',
+] as const satisfies Gate['metric'][]
