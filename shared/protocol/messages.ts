@@ -3,6 +3,7 @@
 // so that a record the hub cannot read costs that record, not the batch.
 
 import { z } from 'zod'
+import { fileBytesMax } from '../bundle/manifest.ts'
 import { DeploymentName, Digest, ModelName } from './names.ts'
 import { ProgressState } from './progress.ts'
 
@@ -71,6 +72,19 @@ export type Want = z.infer<typeof Want>
 /** up/presence: the last will. */
 export const Presence = z.object({ state: z.literal('gone') })
 
+/** A shorter way to a file the assignment's manifests name: the blob `blob` makes file `to` out of file `from`
+ *  (shared/bundle/delta). Nobody signed it and nobody has to: what it makes is held against the manifest's hashes. */
+export const Patch = z.object({
+  from: Digest,
+  to: Digest,
+  blob: Digest,
+  sizeBytes: z.number().int().positive().max(fileBytesMax),
+  chunks: z.base64(),
+})
+export type Patch = z.infer<typeof Patch>
+
+export const patchesMax = 64
+
 /** down/assign: DSSE JSON envelopes, exactly as they were signed. */
 export const Assign = z.object({
   assignment: Bytes,
@@ -78,6 +92,7 @@ export const Assign = z.object({
   manifests: z.array(Bytes).max(64),
   /** Root envelopes after the version the device told in hello, oldest first. */
   roots: z.array(Bytes).max(32),
+  patches: z.array(Patch).max(patchesMax).optional(),
 })
 export type Assign = z.infer<typeof Assign>
 
