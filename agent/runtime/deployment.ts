@@ -6,7 +6,8 @@ import { Tensor } from 'onnxruntime-node'
 import type { OpenBundle } from './bundle.ts'
 import type { InferenceCounts, LoadedBundle } from './messages.ts'
 import type { DriftPage } from './monitor/drift.ts'
-import type { WindowRecorder } from './monitor/recorder.ts'
+import { createRecentPredictions } from './monitor/recent-predictions.ts'
+import { isPositive, type WindowRecorder } from './monitor/recorder.ts'
 import type { Tensors } from './session.ts'
 
 export type Inference = { ok: true; outputs: Tensors } | { ok: false; error: string }
@@ -30,6 +31,10 @@ export type Deployment = {
   infer: (feeds: Tensors) => Promise<Inference>
   /** `counted` is called in the same breath as the recorder, so that both are in a window report or neither is. */
   predict: (record: Record<string, unknown>, counted?: () => void) => Promise<Prediction>
+  /** Remembers an answer for a while, by the id its application has, so that a label can come for it. */
+  awaitLabel: (id: string, outputs: Tensors) => void
+  /** Counts a true answer; false where no such prediction is remembered. */
+  label: (id: string, actual: boolean) => boolean
   /** Since it was loaded. */
   totals: () => InferenceCounts
   /** Takes a record into the windows of the features without an inference. */
@@ -59,6 +64,8 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
     }),
   )
 
+  const { task } = bundle.manifest
+  const recent = createRecentPredictions()
   const spare: Row[] = []
   let slow = 0
 
@@ -114,6 +121,15 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
       if (spare.length < spareRowsMax) spare.push(row)
       if (!inference.ok) return { ok: false, why: 'failed', error: inference.error }
       return { ok: true, id: nextId(), outputs: inference.outputs }
+    },
+    awaitLabel(id, outputs) {
+      if (task !== undefined) recent.remember(id, isPositive(outputs, task))
+    },
+    label(id, actual) {
+      const answered = recent.take(id)
+      if (answered === undefined) return false
+      recorder.labelled(answered, actual)
+      return true
     },
     warm(record) {
       pipeline?.push(record)

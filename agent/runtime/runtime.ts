@@ -1,7 +1,6 @@
 // One generation of a runtime: what it does on each word of the control process, and what it tells by itself.
 // It knows nothing of the hub. All it has is handed in, so that main.ts is only wiring.
 
-import type { WindowReport } from '@roost/shared/protocol/records.ts'
 import { BundleError, type OpenBundle, openBundle } from './bundle.ts'
 import { createDeployment, type Deployment } from './deployment.ts'
 import type {
@@ -132,7 +131,7 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
     let sending = false
     return () => {
       for (const { recorder } of deployments.values()) recorder.tick()
-      const counted = [...deployments.values()].reduce((sum, { recorder }) => sum + sumOf(recorder.totals), 0)
+      const counted = [...deployments.values()].reduce((sum, { recorder }) => sum + recorder.changes(), 0)
       if (sending || counted === countedBefore) return
       const windows = [...deployments.values()].flatMap(({ recorder }) => {
         const window = recorder.open()
@@ -195,8 +194,6 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
 
 /** Without a version in the deployment, its rows rest until a runtime has one. */
 const isFor = ({ deployment }: ReplaySource, bundle: LoadedBundle) => deployment === bundle.deployment
-
-const sumOf = ({ ok, error, refused }: WindowReport['counts']) => ok + error + refused
 
 /** Never the same twice on a device, whichever process made it: 64 random bits of this process and a counter. */
 function createPredictionIds(random: RuntimeContext['random']): () => string {

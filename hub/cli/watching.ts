@@ -4,12 +4,13 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
 import { DriftReport } from '../telemetry/drift.ts'
 import { StoredEvent } from '../telemetry/events.ts'
+import { VersionMetric } from '../telemetry/metrics.ts'
 import { VersionTotals } from '../telemetry/windows.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { Devices } from './fleet.ts'
 import { Models } from './models.ts'
 import { wholeNumber } from './option-values.ts'
-import { table, time } from './output.ts'
+import { figure, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 import { Rollouts } from './rollouts.ts'
 
@@ -51,9 +52,9 @@ export function addWatchingCommands(program: Command): void {
       const { client, output } = connect(options)
       const found = await client.get(
         `${pathOf(kind, name)}/telemetry?limit=1`,
-        z.looseObject({ versions: z.array(VersionTotals) }),
+        z.looseObject({ versions: z.array(VersionTotals), metrics: z.array(VersionMetric) }),
       )
-      output.print(found, telemetryLines(found.versions))
+      output.print(found, [...telemetryLines(found.versions), ...metricLines(found.metrics)])
     })
   connected(program.command('events <device>'))
     .description('what happened on a device, newest first')
@@ -105,6 +106,27 @@ function driftLines({ verdict, columns, ...report }: z.infer<typeof DriftReport>
     ),
   ]
 }
+
+const metricLines = (metrics: readonly VersionMetric[]): string[] =>
+  metrics.length === 0
+    ? []
+    : [
+        '',
+        ...table(
+          ['model', 'version', 'deployment', 'metric', 'devices', 'count', 'mean', 'min', 'max'],
+          metrics.map(({ model, version, deployment, name, devices, count, sum, min, max }) => [
+            model,
+            version,
+            deployment,
+            name,
+            devices,
+            count,
+            figure(sum / count),
+            figure(min),
+            figure(max),
+          ]),
+        ),
+      ]
 
 const telemetryLines = (versions: readonly z.infer<typeof VersionTotals>[]): string[] =>
   table(

@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Clock } from '../hub.ts'
 import type { Reader, Statement, Writer } from '../storage/database.ts'
+import { metricStatements } from './metrics.ts'
 import { eventStatement, insertRows, type ReceivedWindow, readRecord, windowStatements } from './records.ts'
 
 /** Batches and bytes that may wait for the database; beyond that batches are not taken, not acknowledged, and the
@@ -150,7 +151,7 @@ async function prepare(
     }
     marks.set(key, mark)
   }
-  statements.push(...windowStatements(windows, nowMs))
+  statements.push(...windowStatements(windows, nowMs), ...metricStatements(windows))
   const positionRows = [...marks.values()].map(({ device, epoch, seq }) => [device, epoch, seq, nowMs])
   statements.push(...insertRows('outbox_positions (device, epoch, seq, changed_at)', positionRows, moveForward))
   return { statements, marks }

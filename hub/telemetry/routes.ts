@@ -12,6 +12,7 @@ import { notFound, Problem, problems } from '../problem.ts'
 import { findModel } from '../registry/store.ts'
 import { DriftReport, driftReport } from './drift.ts'
 import { deviceEvents, StoredEvent } from './events.ts'
+import { metricsByVersion, VersionMetric } from './metrics.ts'
 import { Totals, totals, totalsByVersion, VersionTotals, type WindowFilter, windows } from './windows.ts'
 
 const json = <S extends z.ZodType>(schema: S, description: string) => ({
@@ -32,6 +33,8 @@ const Telemetry = z
     /** Since ever, also over reports that have expired. */
     totals: Totals,
     versions: z.array(VersionTotals),
+    /** What applications reported while a version was the primary, since ever. */
+    metrics: z.array(VersionMetric),
     /** Newest first. */
     windows: z.array(z.object({ device: z.string(), receivedAt: z.iso.datetime(), report: WindowReport })),
     next: NextCursor,
@@ -123,6 +126,7 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
         {
           totals: await totals(database, filter),
           versions: await totalsByVersion(database, filter),
+          metrics: await metricsByVersion(database, filter),
           windows: items.map(({ device, receivedAt, report }) => ({
             device,
             receivedAt: new Date(receivedAt).toISOString(),

@@ -127,7 +127,7 @@ function reportOf(body: Uint8Array): WindowReport {
 }
 
 /** The conditions are fixed texts; only arguments vary. */
-function conditions(filter: WindowFilter): { where: string; args: Value[] } {
+export function conditions(filter: WindowFilter): { where: string; args: Value[] } {
   const parts: [string, Value][] = []
   if (filter.devices !== undefined) {
     parts.push(['device IN (SELECT value FROM json_each(?))', JSON.stringify(filter.devices)])

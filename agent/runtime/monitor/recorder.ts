@@ -1,4 +1,5 @@
-// What one deployment saw in its open window: counts, latency, columns on the baseline's scales, labels, resources.
+// What one deployment saw in its open window: counts, latency, columns on the baseline's scales, labels, what the
+// application measured, resources.
 // Recording is on the path of every inference and allocates nothing; all else happens when a window is looked at.
 
 import type { Baseline, WindowSpec } from '@roost/shared/drift/baseline.ts'
@@ -9,6 +10,7 @@ import { createLatencyRecorder } from '@roost/shared/sketch/latency.ts'
 import type { LoadedBundle } from '../messages.ts'
 import type { Tensors } from '../session.ts'
 import { createColumns } from './columns.ts'
+import { createMetricSums, type MetricValues } from './metrics.ts'
 
 /** `features`: the pipeline's values, one a definition; without them the input tensors are watched themselves. */
 export type Observation = {
@@ -24,6 +26,10 @@ export type WindowRecorder = {
   inferred: (observation: Observation) => void
   failed: () => void
   refused: () => void
+  /** The true answer to one that was given before, in this window or an earlier one. */
+  labelled: (answered: boolean, actual: boolean) => void
+  /** What the application tells: all of it counts, or nothing where names are returned for which there is no room. */
+  measured: (values: MetricValues) => readonly string[]
   /** The open window as it stands; undefined while it is empty. */
   open: () => WindowReport | undefined
   /** Ends the window and reports it, unless it is empty. */
@@ -32,6 +38,8 @@ export type WindowRecorder = {
   tick: () => void
   /** Since this recorder was made, over all windows. */
   totals: Readonly<WindowReport['counts']>
+  /** Rises with whatever is recorded. */
+  changes: () => number
 }
 
 export type RecorderContext = {
@@ -58,15 +66,20 @@ export function createWindowRecorder(context: RecorderContext): WindowRecorder {
   const totals = { ok: 0, error: 0, refused: 0 }
   let counts = { ok: 0, error: 0, refused: 0 }
   let labels: LabelCounts | undefined
-  /** When the first inference of the window was counted. */
+  const metrics = createMetricSums()
+  /** Of the open window, and since ever. */
+  let recorded = 0
+  let recordedEver = 0
+  /** When the first thing of the window was recorded. */
   let from = clock()
   let cpuMsBefore = resources().cpuMs
 
-  const isEmpty = () => counts.ok + counts.error + counts.refused === 0
+  const isEmpty = () => recorded === 0
 
   function snapshot(): WindowReport | undefined {
     if (isEmpty()) return undefined
     const { rssBytes, cpuMs } = resources()
+    const told = metrics.snapshot()
     return {
       kind: 'window',
       deployment: bundle.deployment,
@@ -84,6 +97,7 @@ export function createWindowRecorder(context: RecorderContext): WindowRecorder {
       latency: latency.snapshot(),
       ...columns.snapshot(),
       ...(labels && { labels: { ...labels } }),
+      ...(told && { metrics: told }),
       resources: { rssBytes, cpuMs: Math.max(0, cpuMs - cpuMsBefore) },
     }
   }
@@ -92,35 +106,49 @@ export function createWindowRecorder(context: RecorderContext): WindowRecorder {
     const window = snapshot()
     cpuMsBefore = resources().cpuMs
     if (window === undefined) return
+    const inferences = counts.ok + counts.error + counts.refused
     counts = { ok: 0, error: 0, refused: 0 }
     labels = undefined
+    metrics.reset()
+    recorded = 0
     latency.reset()
     columns.reset()
-    context.report(context.judge === undefined ? window : { ...window, drift: context.judge(window) })
+    context.report(
+      context.judge === undefined || inferences === 0 ? window : { ...window, drift: context.judge(window) },
+    )
   }
 
   function closeWhenFull(): void {
     if (counts.ok + counts.error >= rowsMax) close()
   }
 
-  function count(kind: keyof WindowReport['counts']): void {
+  function record(): void {
     if (isEmpty()) from = clock()
+    recorded += 1
+    recordedEver += 1
+  }
+
+  function count(kind: keyof WindowReport['counts']): void {
+    record()
     counts[kind] += 1
     totals[kind] += 1
   }
 
+  function countLabel(answered: boolean, actual: boolean): void {
+    labels ??= { truePositive: 0, falsePositive: 0, trueNegative: 0, falseNegative: 0 }
+    labels[labelKind(answered, actual)] += 1
+  }
+
   return {
     totals,
+    changes: () => recordedEver,
     inferred({ elapsedUs, inputs, outputs, features, label }) {
       count('ok')
       latency.record(elapsedUs)
       if (features === undefined) columns.watchInputs(inputs)
       else columns.recordFeatures(features)
       columns.watchOutputs(outputs)
-      if (label !== undefined && manifest.task !== undefined) {
-        labels ??= { truePositive: 0, falsePositive: 0, trueNegative: 0, falseNegative: 0 }
-        labels[labelKind(isPositive(outputs, manifest.task), label)] += 1
-      }
+      if (label !== undefined && manifest.task !== undefined) countLabel(isPositive(outputs, manifest.task), label)
       closeWhenFull()
     },
     failed() {
@@ -128,6 +156,15 @@ export function createWindowRecorder(context: RecorderContext): WindowRecorder {
       closeWhenFull()
     },
     refused: () => count('refused'),
+    labelled(answered, actual) {
+      record()
+      countLabel(answered, actual)
+    },
+    measured(values) {
+      const surplus = metrics.add(values)
+      if (surplus.length === 0) record()
+      return surplus
+    },
     open: snapshot,
     close,
     tick() {
@@ -138,7 +175,7 @@ export function createWindowRecorder(context: RecorderContext): WindowRecorder {
 
 /** The last element of the task's output against its threshold: the one there is, or the positive class of two.
  *  Not a number is below any threshold, as it is for whoever acts on the answer. */
-function isPositive(outputs: Tensors, task: { output: string; threshold: number }): boolean {
+export function isPositive(outputs: Tensors, task: { output: string; threshold: number }): boolean {
   const data = outputs[task.output]?.data
   return data !== undefined && Number(data[data.length - 1]) >= task.threshold
 }

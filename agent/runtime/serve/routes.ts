@@ -3,7 +3,9 @@
 
 import { z } from 'zod'
 import type { Deployment, Prediction } from '../deployment.ts'
+import type { Tensors } from '../session.ts'
 import { TensorError } from '../tensors.ts'
+import { labelsRoute, metricsRoute } from './feedback.ts'
 import { type Answer, type FindRoute, failure, type Route } from './http.ts'
 import { JsonError, parseJson } from './json.ts'
 import {
@@ -72,9 +74,18 @@ function inferRoute(deployment: Deployment, model: ModelDescription): Route {
       if ('status' in request) return request
       const inference = await deployment.infer(request.feeds)
       if (!inference.ok) return failure(500, inference.error)
+      if (request.id !== undefined && isOneRow(deployment, inference.outputs)) {
+        deployment.awaitLabel(request.id, inference.outputs)
+      }
       return { status: 200, text: inferAnswer(model, request, inference.outputs) }
     },
   }
+}
+
+/** A label belongs to one answer: of a batch nothing is remembered. */
+function isOneRow({ bundle }: Deployment, outputs: Tensors): boolean {
+  const dims = outputs[bundle.manifest.task?.output ?? '']?.dims ?? []
+  return (dims[0] ?? 1) === 1
 }
 
 /** The value read, or the answer to a request that is not acceptable, counted. */
@@ -88,10 +99,12 @@ function accept<Value extends object>(refused: () => void, read: () => Value): V
   }
 }
 
-/** Beyond the protocol: raw records, and how the newest windows lie to the baseline. */
+/** Beyond the protocol: raw records, what the application tells afterwards, how the newest windows lie to the baseline. */
 function ownRoute(deployment: Deployment | undefined, action: string | undefined): Route | undefined {
   if (deployment === undefined) return undefined
   if (action === 'records') return recordsRoute(deployment)
+  if (action === 'metrics') return metricsRoute(deployment)
+  if (action === 'labels') return labelsRoute(deployment)
   const { drift, bundle } = deployment
   if (action !== 'drift') return undefined
   const { model, version } = bundle.manifest
@@ -117,7 +130,11 @@ function recordsRoute(deployment: Deployment): Route {
       if ('status' in records) return records
       // One after the other: windows of a feature are in the order of the records.
       const predictions: Prediction[] = []
-      for (const record of records) predictions.push(await deployment.predict(record))
+      for (const record of records) {
+        const prediction = await deployment.predict(record)
+        if (prediction.ok) deployment.awaitLabel(prediction.id, prediction.outputs)
+        predictions.push(prediction)
+      }
       const [only] = predictions
       if (predictions.length === 1 && only?.ok === false) return failure(only.why === 'refused' ? 400 : 500, only.error)
       return { status: 200, text: `${head}${predictions.map((one) => predictionText(model, one)).join(',')}]}` }

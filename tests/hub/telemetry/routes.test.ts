@@ -20,6 +20,7 @@ console.log(`telemetry routes: seed ${seed}`)
 
 const rowsPerWindow = 200
 const Telemetry = z.object({
+  metrics: z.array(z.unknown()),
   totals: Totals,
   versions: z.array(z.looseObject({ version: z.number(), ok: z.number() })),
   windows: z.array(z.looseObject({ device: z.string() })),
