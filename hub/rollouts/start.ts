@@ -9,7 +9,7 @@ import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
 import type { FleetLink } from './engine.ts'
 import { defaultPlanFor } from './plan/default-plan.ts'
-import { drawStages } from './plan/draw.ts'
+import { type Candidate, drawStages } from './plan/draw.ts'
 import type { NewRollout } from './plan/plan.ts'
 import { attemptsOf, holdersOf, modelsIn, type NewRolloutRows, wantedOf } from './store.ts'
 
@@ -62,18 +62,17 @@ export async function prepareRollout(
   const supersedes = await holders(tx, deployment, ids, wanted.supersede)
   const id = rolloutId(hub)
   const plan = wanted.plan ?? defaultPlanFor(fitting.length)
-  const candidates = fitting.map(({ id, profile, labels }) => ({
-    device: id,
-    profile,
-    site: labels.site ?? '',
-    present: fleet.isConnected(id),
-  }))
-  const drawn = drawStages(id, candidates, plan.stages)
-  if ('emptyStage' in drawn)
-    throw new Problem(422, 'empty-stage', 'A stage would be empty', drawn.detail, { field: 'plan' })
-
   const before = await wantedOf(tx, deployment, ids)
   const profiles = new Map(fitting.map(({ id, profile }) => [id, profile]))
+  const candidates = fitting.map(({ id, profile, labels }): Candidate => {
+    const previous = before.get(id)
+    const replaces = previous !== undefined && previous !== targets.get(profile)
+    return { device: id, profile, labels, standing: fleet.isConnected(id) ? 'present' : 'away', replaces }
+  })
+  const drawn = drawStages(id, candidates, plan.stages)
+  if ('refused' in drawn) {
+    throw new Problem(422, drawn.refused, 'The plan cannot be met', drawn.detail, { field: `plan.${drawn.field}` })
+  }
   const targetOf = (device: string) => targets.get(profiles.get(device) ?? '') ?? ''
   const attempts = await attemptsOf(tx, deployment, ids)
   return {

@@ -1,5 +1,6 @@
 // The plan of a rollout that names none.
 
+import { devicesWithin } from './draw.ts'
 import { RolloutPlan } from './plan.ts'
 
 const hourMs = 3_600_000
@@ -24,6 +25,3 @@ export function defaultPlanFor(devices: number): RolloutPlan {
   })
   return { ...defaultPlan, stages }
 }
-
-/** How many of the devices a cumulative percentage covers: at least so many. */
-export const devicesWithin = (percent: number, devices: number): number => Math.ceil((percent / 100) * devices - 1e-9)

@@ -19,7 +19,14 @@ export function spellDuration(ms: number): string {
 }
 
 /** The keys that may be written as a duration, without the unit at their end: `bake: 24h` is `bakeMs: 86400000`. */
-const durationKeys: ReadonlySet<string> = new Set(['bake', 'timeLimit', 'installTimeout', 'stageTimeLimit', 'silent'])
+const durationKeys: ReadonlySet<string> = new Set([
+  'bake',
+  'timeLimit',
+  'installTimeout',
+  'progressTimeout',
+  'stageTimeLimit',
+  'silent',
+])
 const depthMax = 6
 
 /** A schema that takes durations in words as well: what comes out has `…Ms` only. */

@@ -76,6 +76,8 @@ const PlanInput = z
     failuresMaxPercent: z.number().min(0).max(100).optional(),
     /** A device that reports nothing final for this long after it was offered has timed out. */
     installTimeoutMs: PositiveMs.default(hourMs),
+    /** One that is there and stands still for this long has timed out as well; without it only the whole time counts. */
+    progressTimeoutMs: PositiveMs.optional(),
     /** A stage that is still undecided after this long does what `onUndecided` says. */
     stageTimeLimitMs: PositiveMs.default(24 * hourMs),
     onFail: OnFail.default('rollback'),
@@ -154,6 +156,8 @@ export const NewRollout = z.strictObject({
   plan: RolloutPlan.optional(),
   /** Take over devices that another active rollout holds; that one ends as superseded. */
   supersede: z.boolean().default(false),
+  /** Written down, checked, and not started: `start` does that, and freezes the members then. */
+  draft: z.boolean().default(false),
 })
 export type NewRollout = z.infer<typeof NewRollout>
 
