@@ -19,12 +19,16 @@ export const chunkHashBytes = 32
 export const fileBytesMax = 8192 * chunkBytes
 export const partBytesMax = 1024 * chunkBytes
 
-/** `chunks`: the sha256 of every 64 KiB of the file, raw and concatenated, base64. */
+export const contentCipher = 'chacha20-poly1305'
+
+/** Of a sealed bundle the file as it travels is ciphertext, and `plain` is what must come out (sealing.ts).
+ *  `chunks`: the sha256 of every 64 KiB of the file, raw and concatenated, base64. */
 export const BundleFile = z.object({
   role: z.enum(['model', 'features', 'baseline', 'golden']),
   sha256: Digest,
   sizeBytes: z.number().int().positive().max(fileBytesMax),
   chunks: z.base64(),
+  plain: z.object({ sha256: Digest, sizeBytes: z.number().int().positive().max(fileBytesMax) }).optional(),
 })
 export type BundleFile = z.infer<typeof BundleFile>
 
@@ -64,6 +68,8 @@ export const Manifest = z.object({
   limits: Limits,
   window: WindowSpec,
   task: Task.optional(),
+  /** Where the files are encrypted: `key` is the sha256 of the content key. Each device gets the key itself in a box. */
+  sealed: z.object({ cipher: z.literal(contentCipher), key: Digest }).optional(),
   created: z.iso.datetime(),
 })
 export type Manifest = z.infer<typeof Manifest>
@@ -86,6 +92,10 @@ export function verifyManifest(bytes: Uint8Array, root: Root): { manifest: Manif
   return { manifest: parseManifest(payload), digest: manifestDigest(payload) }
 }
 
+/** Of a file of so many bytes, when sealed: 16 more for every 65,520. */
+export const sealedSizeBytes = (plainBytes: number): number =>
+  plainBytes + 16 * Math.ceil(plainBytes / (chunkBytes - 16))
+
 /** Reads a manifest and checks that it does not contradict itself: one file a role, one of them the model, and as many
  *  chunk hashes as the size has chunks. Says nothing about who made it.
  *  @throws TrustError `malformed`, `manifest` */
@@ -94,7 +104,13 @@ export function parseManifest(payload: Uint8Array): Manifest {
   const fileRoles = manifest.files.map(({ role }) => role)
   if (new Set(fileRoles).size < fileRoles.length) throw new TrustError('manifest', 'two files of one role')
   if (!fileRoles.includes('model')) throw new TrustError('manifest', 'no file of role model')
-  for (const { role, sizeBytes, chunks } of manifest.files) {
+  for (const { role, sizeBytes, chunks, plain } of manifest.files) {
+    if ((plain === undefined) !== (manifest.sealed === undefined)) {
+      throw new TrustError('manifest', `${role}: sealed are all files or none`)
+    }
+    if (plain !== undefined && sizeBytes !== sealedSizeBytes(plain.sizeBytes)) {
+      throw new TrustError('manifest', `${role}: ${plain.sizeBytes} bytes are not ${sizeBytes} when sealed`)
+    }
     if (role !== 'model' && sizeBytes > partBytesMax) {
       throw new TrustError('manifest', `${role} has ${sizeBytes} bytes, at most ${partBytesMax}`)
     }

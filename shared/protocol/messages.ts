@@ -85,6 +85,18 @@ export type Patch = z.infer<typeof Patch>
 
 export const patchesMax = 64
 
+const exactly = (size: number) => Bytes.refine((bytes) => bytes.length === size, `${size} bytes are needed`)
+
+/** The content key of a sealed bundle, in a box for this device alone (shared/trust/content-key.ts). */
+export const SealedKey = z.object({
+  manifest: Digest,
+  /** X25519 public key, made for this box. */
+  sender: exactly(32),
+  nonce: exactly(24),
+  box: exactly(48),
+})
+export type SealedKey = z.infer<typeof SealedKey>
+
 /** down/assign: DSSE JSON envelopes, exactly as they were signed. */
 export const Assign = z.object({
   assignment: Bytes,
@@ -93,6 +105,8 @@ export const Assign = z.object({
   /** Root envelopes after the version the device told in hello, oldest first. */
   roots: z.array(Bytes).max(32),
   patches: z.array(Patch).max(patchesMax).optional(),
+  /** For those of the manifests whose bundles are sealed. */
+  keys: z.array(SealedKey).max(64).optional(),
 })
 export type Assign = z.infer<typeof Assign>
 

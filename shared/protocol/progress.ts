@@ -35,6 +35,7 @@ export const isTerminal = (state: ProgressState): boolean => terminal.has(state)
 export const FailureReason = z.enum([
   'signature', // an envelope or its content was not acceptable
   'download', // the blob could not be had, or did not hash to its digest
+  'sealed', // the bundle is sealed, and the key is missing, is for another device, or does not open it
   'no_space', // the disk is full
   'load', // onnxruntime refused the model
   'golden_mismatch', // golden vectors gave other outputs

@@ -66,6 +66,7 @@ const firsts = ({ rows }: Table) => rows.flatMap(([first]) => codeIn(first))
 const described = new Map<z.ZodType, string>([
   [messages.SlotReport, 'slot'],
   [messages.OutboxRecord, 'outbox record'],
+  [messages.SealedKey, 'sealed key'],
   [BundleFile, 'file'],
   [TensorSpec, 'tensor'],
   [TensorValue, 'tensor value'],
@@ -96,6 +97,7 @@ const objects: [heading: string, schema: z.ZodType, place?: number][] = [
   ['up/want', messages.Want],
   ['up/presence', messages.Presence],
   ['down/assign', messages.Assign],
+  ['sealed key', messages.SealedKey],
   ['down/ack', messages.Ack],
   ['chunk', messages.Chunk],
   ['root', Root],
