@@ -55,5 +55,7 @@ export type GateEvidence =
   | { kind: 'counts'; assigned: number; accepted: number; failed: number; refused: number; acknowledged: number }
   /** Nothing to judge by yet: too few samples, nobody has reported. */
   | { kind: 'none'; why: string }
+  /** There will never be anything to compare with: no device of the rollout ran another version before. Passes. */
+  | { kind: 'incomparable'; why: string }
 
 export const blockDevicesMax = 40
