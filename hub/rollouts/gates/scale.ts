@@ -1,0 +1,84 @@
+// What each comparing gate measures on: which way is worse, where a ratio is meant, how large the margin is there, and how
+// a person reads it. On this scale larger is worse, and the margin is a difference.
+
+import type { Gate } from '../plan/gate.ts'
+
+export type ComparingGate = Exclude<Gate, { metric: 'installation' }>
+
+export type Scale = {
+  label: string
+  /** From the metric's unit to the scale; `factor`s become logarithms. */
+  toScale(value: number): number
+  /** A level on the scale in the metric's unit. */
+  fromScale(level: number): number
+  /** A difference on the scale as it is shown: positive is worse; latency as a factor. */
+  shown(difference: number): number
+  /** Margin on the scale, given what the old version usually shows (a level on the scale). */
+  margin(usual: number): number
+  /** A difference, and a level, in words. */
+  inWords(difference: number): string
+  levelInWords(level: number): string
+}
+
+export function scaleOf(gate: ComparingGate): Scale {
+  switch (gate.metric) {
+    case 'silence':
+      return shares('silent devices', 1, gate.margin)
+    case 'error_rate':
+      return shares('error rate', 1, gate.margin)
+    case 'agreement':
+      return shares('agreement', -1, 1 - gate.min)
+    case 'accuracy':
+      return shares('accuracy', -1, gate.margin)
+    case 'prediction_drift':
+      return {
+        ...plain(gate.output === undefined ? 'prediction drift' : `prediction drift of ${gate.output}`, 1),
+        margin: () => gate.margin,
+      }
+    case 'custom':
+      return {
+        ...plain(`metric ${gate.name}`, gate.better === 'lower' ? 1 : -1),
+        margin: (usual) => (gate.relative ? gate.margin * Math.abs(usual) : gate.margin),
+      }
+    case 'latency':
+      return latency(gate)
+  }
+}
+
+const plain = (label: string, worse: 1 | -1) => ({
+  label,
+  toScale: (value: number) => worse * value,
+  fromScale: (level: number) => worse * level,
+  shown: (difference: number) => difference,
+  inWords: (difference: number) => signed(worse * difference, (size) => String(Number(size.toPrecision(3)))),
+  levelInWords: (level: number) => String(Number((worse * level).toPrecision(3))),
+})
+
+const shares = (label: string, worse: 1 | -1, margin: number): Scale => ({
+  ...plain(label, worse),
+  margin: () => margin,
+  inWords: (difference) => signed(worse * difference, percent),
+  levelInWords: (level) => percent(worse * level),
+})
+
+/** One microsecond: what is faster is not measured. */
+const latencyLeastUs = 1
+
+/** Logarithms, because a device half as fast is half as fast in everything. The slack counts where the old version's usual
+ *  latency is so short that the ratio would be less. */
+function latency(gate: Extract<Gate, { metric: 'latency' }>): Scale {
+  return {
+    label: `latency p${Number((gate.quantile * 100).toFixed(2))}`,
+    toScale: (us) => Math.log(Math.max(us, latencyLeastUs)),
+    fromScale: Math.exp,
+    shown: Math.exp,
+    margin: (usual) => Math.log(Math.max(gate.ratioMax, 1 + gate.slackUs / Math.exp(usual))),
+    inWords: (difference) => `× ${Math.exp(difference).toFixed(2)}`,
+    levelInWords: (level) => micros(Math.exp(level)),
+  }
+}
+
+const signed = (difference: number, inWords: (size: number) => string) =>
+  `${difference < 0 ? '−' : '+'}${inWords(Math.abs(difference))}`
+const percent = (share: number) => `${Number((share * 100).toFixed(Math.abs(share) < 0.001 ? 3 : 2))} %`
+const micros = (us: number) => (us < 1000 ? `${us.toFixed(0)} µs` : `${(us / 1000).toFixed(2)} ms`)

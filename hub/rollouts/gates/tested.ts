@@ -1,0 +1,88 @@
+// What any of the tests gives: for every margin, how many other draws look as bad and as good as what was seen. p-values,
+// the interval and the picture follow from that alone.
+
+import type { Levels } from './spending.ts'
+import type { DrawHistogram } from './verdict.ts'
+
+export type Tested = {
+  /** Other draws made; the real one is not among them. */
+  draws: number
+  /** Estimated effect on the gate's scale. */
+  difference: number
+  /** About its standard error: where to begin looking for the interval's ends. */
+  step: number
+  beside(margin: number): { asBad: number; asGood: number }
+  /** The effect that each other draw would show if the true one were `margin`. */
+  effects(margin: number): Float64Array
+}
+
+/** Share of all draws, the real one included, that look so: never zero (Phipson & Smyth 2010). */
+export const pValue = (count: number, draws: number): number => (count + 1) / (draws + 1)
+
+/** All margins that would neither be failed nor passed at these levels, by bisection: consistent with the verdict at
+ *  `margin` by construction. A bound that so few draws cannot give is null. */
+export function intervalOf(
+  tested: Tested,
+  margin: number,
+  levels: Levels,
+): { low: number | null; high: number | null } {
+  const { draws, difference } = tested
+  const fails = (at: number) => pValue(tested.beside(at).asBad, draws) <= levels.fail
+  const passes = (at: number) => pValue(tested.beside(at).asGood, draws) <= levels.pass
+  const atLeast = Math.max(tested.step, Math.abs(difference - margin) * 1e-3, 1e-9)
+  return {
+    low: boundOf(fails, difference, margin, -atLeast),
+    high: boundOf(passes, difference, margin, atLeast),
+  }
+}
+
+const doublingsMax = 24
+const bisections = 20
+
+/** Where `rejects` begins to hold, going from `start` in the direction of `step`. `margin` is one of the points tried, so
+ *  that the bound lies on the same side of it as the verdict. */
+function boundOf(rejects: (at: number) => boolean, start: number, margin: number, step: number): number | null {
+  let kept = start
+  let found: number | undefined
+  const isAhead = (margin - start) * step > 0
+  if (isAhead) {
+    if (rejects(margin)) found = margin
+    else kept = margin
+  }
+  for (let i = 0, reach = step; found === undefined && i < doublingsMax; i++, reach *= 2) {
+    if (rejects(kept + reach)) found = kept + reach
+    else if (Math.abs(reach) > 1e6 * Math.abs(step)) return null
+  }
+  if (found === undefined) return null
+  let rejected: number = found
+  for (let i = 0; i < bisections; i++) {
+    const middle: number = (kept + rejected) / 2
+    if (rejects(middle)) rejected = middle
+    else kept = middle
+  }
+  return rejected
+}
+
+const bins = 32
+
+/** @param shown from the gate's scale to what a person sees */
+export function histogramOf(
+  tested: Tested,
+  margin: number,
+  shown: (difference: number) => number,
+): DrawHistogram | undefined {
+  const effects = tested.effects(margin).map(shown).filter(Number.isFinite)
+  if (effects.length === 0) return undefined
+  let from = effects[0] ?? 0
+  let to = from
+  for (const effect of effects) {
+    from = Math.min(from, effect)
+    to = Math.max(to, effect)
+  }
+  const counts = new Array<number>(bins).fill(0)
+  for (const effect of effects) {
+    const bin = to > from ? Math.min(bins - 1, Math.floor(((effect - from) / (to - from)) * bins)) : 0
+    counts[bin] = (counts[bin] ?? 0) + 1
+  }
+  return { from, to, counts }
+}
