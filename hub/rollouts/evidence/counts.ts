@@ -40,8 +40,9 @@ export type DeviceCounts = {
   since: Counts | null
   /** On what it ran before, received before the rollout started. */
   before: Counts | null
-  /** The same in stretches of equally many windows, where the rollout has few devices. */
-  blocks?: { before: Counts[]; since: Counts[] }
+  /** The same by slots of time, where the rollout has few devices. All its devices share the slots: the same index is the
+   *  same time, null where the device reported nothing. `before` ends where the rollout started. */
+  blocks?: { before: (Counts | null)[]; since: (Counts | null)[] }
   /** Shadow stages only: the pairs of this device, block by block. */
   shadow?: AgreementBlock[]
   /** Why its numbers are left out of the gates. */
