@@ -1,7 +1,8 @@
 // Runs a stranger's model once, in a process of its own (scorer-process.ts), and gives what it answers.
 // Golden outputs and the baseline of the outputs come from here.
 
-import { type Tensors, vectorsMax } from './scorer/messages.ts'
+import { vectorsMax } from './scorer/bounds.ts'
+import type { Tensors } from './scorer-messages.ts'
 import { type Patience, type Scorer, startScorer } from './scorer-process.ts'
 import { type Score, ScoreError, type ScoreRequest } from './scoring.ts'
 

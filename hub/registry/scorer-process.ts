@@ -4,13 +4,13 @@
 // SIGKILL when it does not answer in time or is not needed any more.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { mkdtemp, realpath, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { limitProcess, packageFolders } from '../process-limits.ts'
-import { ScorerReply, type ScorerRequest, vectorsMax } from './scorer/messages.ts'
+import { vectorsMax } from './scorer/bounds.ts'
+import { ScorerReply, type ScorerRequest } from './scorer-messages.ts'
 import { ScoreError } from './scoring.ts'
 
 /** Memory for the scorer's own work: a request and its answers as JSON and as objects. */
@@ -41,7 +41,7 @@ export type ScorerLimits = { memoryBytes: number; cpuMs: number; startMs: number
  *  @throws ScoreError when it does not start; Error where limits cannot be set */
 export async function startScorer({ memoryBytes, cpuMs, startMs, modelPath }: ScorerLimits): Promise<Scorer> {
   const folder = await mkdtemp(join(tmpdir(), 'roost-scorer-'))
-  const readable = [...(await codeFolders()), modelPath]
+  const readable = [...codeFolders(), modelPath]
   const child = fork(scorerPath, {
     cwd: folder,
     env: {},
@@ -61,13 +61,12 @@ export async function startScorer({ memoryBytes, cpuMs, startMs, modelPath }: Sc
 
 const scorerPath = fileURLToPath(new URL('./scorer/main.ts', import.meta.url))
 
-/** What the scorer imports: its own folder, the shared code, the packages; not the hub's data, wherever it lies. */
-async function codeFolders(): Promise<string[]> {
-  const { resolve } = createRequire(import.meta.url)
-  const packages = packageFolders(import.meta.url, ['onnxruntime-node', 'zod'])
-  const shared = await realpath(dirname(resolve('@roost/shared/package.json')))
-  return [dirname(scorerPath), fileURLToPath(new URL('../package.json', import.meta.url)), shared, ...packages]
-}
+/** What the scorer imports: its own folder, onnxruntime; not the hub's data, wherever it lies. */
+const codeFolders = (): string[] => [
+  dirname(scorerPath),
+  fileURLToPath(new URL('../package.json', import.meta.url)),
+  ...packageFolders(import.meta.url, ['onnxruntime-node']),
+]
 
 function attach(child: ChildProcess, folder: string): Scorer {
   const inbox: unknown[] = []

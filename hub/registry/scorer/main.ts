@@ -4,7 +4,8 @@
 import { readFile } from 'node:fs/promises'
 import type { TensorSpec } from '@roost/shared/bundle/tensor.ts'
 import { InferenceSession, type Tensor } from 'onnxruntime-node'
-import { outputElementsMax, type ScorerReply, ScorerRequest, type Tensors } from './messages.ts'
+import type { ScorerReply, ScorerRequest, Tensors } from '../scorer-messages.ts'
+import { outputElementsMax } from './bounds.ts'
 import { datatypeOf, toTensor, toValue } from './tensors.ts'
 
 /** A sign of life at least this often while a request is worked on; one inference may of course take longer. */
@@ -129,8 +130,8 @@ function reply(message: ScorerReply): Promise<void> {
 }
 
 // One after the other: the hub sends a request only when the one before is answered.
-process.on('message', (message) => {
-  serve(ScorerRequest.parse(message)).catch((error: unknown) => {
+process.on('message', (request: ScorerRequest) => {
+  serve(request).catch((error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
     process.exit(1)
   })

@@ -1,27 +1,28 @@
 // Tensors between their JSON form and onnxruntime's. The hub has checked what comes in against the model's inputs.
 
-import { type TensorType, type TensorValue, tensorTypes } from '@roost/shared/bundle/tensor.ts'
+import type { TensorType, TensorValue } from '@roost/shared/bundle/tensor.ts'
 import { Tensor } from 'onnxruntime-node'
 
 /** onnxruntime's word for each type it has tensors of. */
-const onnxTypes: Partial<Record<TensorType, Tensor.Type>> = {
-  BOOL: 'bool',
-  UINT8: 'uint8',
-  UINT16: 'uint16',
-  UINT32: 'uint32',
-  UINT64: 'uint64',
-  INT8: 'int8',
-  INT16: 'int16',
-  INT32: 'int32',
-  INT64: 'int64',
-  FP16: 'float16',
-  FP32: 'float32',
-  FP64: 'float64',
-  BYTES: 'string',
-}
+const onnxTypes = new Map<TensorType, Tensor.Type>([
+  ['BOOL', 'bool'],
+  ['UINT8', 'uint8'],
+  ['UINT16', 'uint16'],
+  ['UINT32', 'uint32'],
+  ['UINT64', 'uint64'],
+  ['INT8', 'int8'],
+  ['INT16', 'int16'],
+  ['INT32', 'int32'],
+  ['INT64', 'int64'],
+  ['FP16', 'float16'],
+  ['FP32', 'float32'],
+  ['FP64', 'float64'],
+  ['BYTES', 'string'],
+])
 
 export function datatypeOf(type: string): TensorType | undefined {
-  return tensorTypes.find((datatype) => onnxTypes[datatype] === type)
+  for (const [datatype, onnxType] of onnxTypes) if (onnxType === type) return datatype
+  return undefined
 }
 
 /** @throws Error when a value is none of its type */
@@ -41,7 +42,7 @@ export function toTensor({ datatype, shape, data }: TensorValue): Tensor {
       return withBits(new Tensor('float16', data.map(Number), shape))
     default:
       // Number also reads the texts for what is not finite.
-      return new Tensor(onnxTypes[datatype] ?? 'float32', data.map(Number), shape)
+      return new Tensor(onnxTypes.get(datatype) ?? 'float32', data.map(Number), shape)
   }
 }
 

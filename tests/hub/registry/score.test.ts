@@ -1,6 +1,7 @@
 // Models that are well and models that are not, run by the scorer: every harm becomes a reason, and the hub goes on.
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -251,6 +252,15 @@ describe('scorer process', () => {
       cwd = realpathSync(cwd)
     }
     expect(existsSync(cwd)).toBe(false)
+  })
+
+  test('loads onnxruntime and nothing else: what a start takes, every version takes', () => {
+    const source = join(import.meta.dirname, '../../../hub/registry/scorer')
+    const imported = readdirSync(source).flatMap((file) => {
+      const code = stripTypeScriptTypes(readFileSync(join(source, file), 'utf8'))
+      return [...code.matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, name]) => name)
+    })
+    expect(new Set(imported)).toEqual(new Set(['node:fs/promises', 'onnxruntime-node', './bounds.ts', './tensors.ts']))
   })
 
   test('cannot read a file it was not given', async () => {

@@ -1,22 +1,18 @@
 // What the hub and the scorer process say to each other, as JSON over Node's IPC channel.
-// Both ends validate: the scorer runs a stranger's model, and what comes out of it is a stranger's word.
+// The hub validates what it hears: the scorer runs a stranger's model, and what comes out of it is a stranger's word. The
+// scorer takes the hub's word, and of this file the types only: to load zod would double the time it takes to start.
 
-import { TensorSpec, TensorValue } from '@roost/shared/bundle/tensor.ts'
+import { type TensorSpec, TensorValue } from '@roost/shared/bundle/tensor.ts'
 import { z } from 'zod'
-
-/** Vectors of one request. The hub sends the next request when all of these are answered. */
-export const vectorsMax = 64
-/** Elements of all outputs of one vector; a model that answers with more is not scored. */
-export const outputElementsMax = 1_000_000
+import { vectorsMax } from './scorer/bounds.ts'
 
 const Tensors = z.record(z.string(), TensorValue)
 export type Tensors = z.infer<typeof Tensors>
 
-export const ScorerRequest = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('load'), path: z.string(), inputs: z.array(TensorSpec), outputs: z.array(TensorSpec) }),
-  z.object({ kind: z.literal('run'), vectors: z.array(Tensors).max(vectorsMax) }),
-])
-export type ScorerRequest = z.infer<typeof ScorerRequest>
+export type ScorerRequest =
+  | { kind: 'load'; path: string; inputs: TensorSpec[]; outputs: TensorSpec[] }
+  /** At most `vectorsMax`. */
+  | { kind: 'run'; vectors: Tensors[] }
 
 export const ScorerReply = z.discriminatedUnion('kind', [
   /** The bare process with onnxruntime's library, nothing loaded: the moment to limit it. */
