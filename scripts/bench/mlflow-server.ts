@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const readyMsMax = 120_000
+const endMsMax = 10_000
 
 export type MlflowServer = { url: string; close: () => Promise<void> }
 
@@ -24,9 +25,15 @@ export async function startMlflowServer(folder: string): Promise<MlflowServer | 
   // a group of its own: the server is several processes
   const child = spawn(command, args, { stdio: 'ignore', detached: true, cwd: folder })
   const ended = once(child, 'exit')
+  const end = (signal: NodeJS.Signals) => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal)
+  }
   const close = async () => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
+    end('SIGTERM')
+    // it waits for what was asked and given up
+    const timer = setTimeout(end, endMsMax, 'SIGKILL')
     await ended
+    clearTimeout(timer)
   }
   const url = `http://127.0.0.1:${port}`
   const deadlineMs = performance.now() + readyMsMax

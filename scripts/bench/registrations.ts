@@ -10,6 +10,8 @@ import { createClient } from '@libsql/client'
 import { createCrew } from '../demo/crew.ts'
 import { startHub } from '../demo/hub-process.ts'
 import { encodeModel, floats, node, value } from '../demo/onnx-writer.ts'
+import { registerByMlflow } from './mlflow-registrations.ts'
+import { startMlflowServer } from './mlflow-server.ts'
 import { type BenchResult, benchResult } from './result.ts'
 import { median } from './statistics.ts'
 
@@ -22,29 +24,49 @@ export async function registrations(): Promise<BenchResult[]> {
   const folder = await mkdtemp(join(tmpdir(), 'roost-bench-registry-'))
   const { signal } = new AbortController()
   const crew = createCrew(folder, signal, (error) => console.error(error.message))
-  try {
-    const hub = await startHub(crew, join(folder, 'hub'), signal)
-    const measured: Record<'alone' | 'together' | 'bare', number[]> = { alone: [], together: [], bare: [] }
-    let made = 0
-    const models = () => Array.from({ length: versionsEach }, () => aModel(++made))
-    for (let round = 0; round < rounds; round++) {
-      measured.bare.push(await bareRegistrations(join(folder, `bare-${round}`), models()))
-      measured.alone.push(await registerAll(hub, models(), 1))
-      measured.together.push(await registerAll(hub, models(), 4))
+  await using closing = new AsyncDisposableStack()
+  closing.defer(() => rm(folder, { recursive: true, force: true }))
+  closing.defer(() => crew.dismiss())
+  const hub = await startHub(crew, join(folder, 'hub'), signal)
+  const mlflow = await startMlflowServer(folder)
+  closing.defer(() => mlflow?.close())
+  const bare: number[] = []
+  const upload: Measured = { alone: [], together: [] }
+  const ours: Measured = { alone: [], together: [] }
+  const theirs: Measured = { alone: [], together: [] }
+  let made = 0
+  const models = () => Array.from({ length: versionsEach }, () => aModel(++made))
+  for (let round = 0; round < rounds; round++) {
+    bare.push(await bareRegistrations(join(folder, `bare-${round}`), models()))
+    for (const [clients, count] of counts) {
+      upload[clients].push(await registerAll(hub, models(), count))
+      if (mlflow === undefined) continue
+      ours[clients].push(await registerByMlflow(hub, models(), count))
+      theirs[clients].push(await registerByMlflow({ url: mlflow.url, adminToken: '' }, models(), count))
     }
-    const limit = median(measured.bare)
-    const goal = { of: 'ratio', bound: '>=', number: 0.5 } as const
-    const result = (metric: string, perSecond: number[]) =>
-      benchResult({ bench: 'registry', metric, value: median(perSecond), unit: 'versions/s', limit }, goal)
-    return [
-      result('versions of 1 MB, one client', measured.alone),
-      result('versions of 1 MB, four clients', measured.together),
-    ]
-  } finally {
-    await crew.dismiss()
-    await rm(folder, { recursive: true })
   }
+  const result = (metric: string, perSecond: number[], limit: number[], ratio: number) => {
+    const figures = { value: median(perSecond), limit: median(limit), unit: 'versions/s' }
+    return benchResult({ bench: 'registry', metric, ...figures }, { of: 'ratio', bound: '>=', number: ratio })
+  }
+  const byRoutes = "versions of 1 MB by MLflow's routes"
+  const beside = (metric: string, clients: Clients) =>
+    mlflow === undefined ? [] : [result(`${metric} : MLflow's own server`, ours[clients], theirs[clients], 5)]
+  return [
+    result('versions of 1 MB, one client', upload.alone, bare, 0.5),
+    result('versions of 1 MB, four clients', upload.together, bare, 0.5),
+    ...beside(`${byRoutes}, one client`, 'alone'),
+    ...beside(`${byRoutes}, four clients`, 'together'),
+  ]
 }
+
+type Clients = 'alone' | 'together'
+const counts: [Clients, number][] = [
+  ['alone', 1],
+  ['together', 4],
+]
+/** Versions a second of each round. */
+type Measured = Record<Clients, number[]>
 
 /** Another one for every number: the same bytes again would be refused as a repeat. */
 function aModel(number: number): Uint8Array {
