@@ -22,7 +22,9 @@ import { createRegistrar } from './registry/registrar.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { createScorer } from './registry/score.ts'
 import { createRollouts, runRollouts } from './rollouts/engine.ts'
+import { addRolloutMetrics } from './rollouts/metrics.ts'
 import { rolloutRoutes } from './rollouts/routes.ts'
+import { systemUptime } from './rollouts/steady-clock.ts'
 import { removeUnusedForever } from './storage/unused-blobs.ts'
 import { createIngest } from './telemetry/ingest.ts'
 import { expireForever } from './telemetry/retention.ts'
@@ -47,9 +49,18 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
   const score = createScorer()
   const promotion = createPromotion(hub, storedEvaluation)
   const uploads = createUploads(hub)
-  const registrar = createRegistrar(hub, score, promotion.consider, (actor, id) => uploads.take({ actor }, id))
+  const registrar = createRegistrar(
+    hub,
+    score,
+    promotion.consider,
+    (actor, id) => uploads.take({ actor }, id),
+    uploads.drop,
+  )
   const evaluations = createEvaluations(hub, score, promotion.consider)
-  const rollouts = createRollouts(hub, fleet)
+  const rollouts = createRollouts(hub, fleet, {
+    uptime: await systemUptime(),
+    alarms: addRolloutMetrics(hub.metrics),
+  })
   const { url, token } = hub.config.openLineage
   const telling = url === undefined ? [] : [deliverForever(hub, { url, token }, tellerOf(hub.config))]
   const working = [
@@ -69,7 +80,7 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       uploadRoutes(hub, uploads),
       fleetRoutes(hub, fleet),
       telemetryRoutes(hub),
-      rolloutRoutes(hub, rollouts),
+      rolloutRoutes(hub, rollouts, fleet),
       lineageRoutes(hub),
       openLineageRoutes(hub),
       modelCardRoutes(hub),

@@ -11,10 +11,21 @@ const Started = z.object({
   supersedes: z.array(z.string()),
 })
 const Superseded = z.object({ by: z.string() })
+const Joined = z.object({ devices: z.array(z.string()) })
+const Asked = z.object({
+  operation: z.string(),
+  reason: z.string(),
+  stage: z.string().optional(),
+  devices: z.array(z.string()).optional(),
+})
+const Approval = z.object({ decision: z.enum(['approve', 'reject']), stage: z.string(), comment: z.string() })
 const Action = z.discriminatedUnion('do', [
-  z.object({ do: z.literal('offer'), device: z.string(), as: z.string() }),
+  z.object({ do: z.literal('offer'), device: z.string(), as: z.string(), role: z.string().optional() }),
   z.object({ do: z.literal('withdraw'), device: z.string(), as: z.string() }),
   z.object({ do: z.literal('stage'), index: z.number(), state: z.string(), verdict: StageVerdict.optional() }),
+  z.object({ do: z.literal('retry'), devices: z.array(z.string()) }),
+  z.object({ do: z.literal('acknowledge'), devices: z.array(z.string()) }),
+  z.object({ do: z.literal('release'), index: z.number() }),
   z.object({ do: z.literal('rollout'), state: z.string(), reason: z.string() }),
 ])
 
@@ -24,12 +35,32 @@ export function decisionWords(
   stages: z.infer<typeof RolloutDetail>['stages'],
 ): string {
   const started = Started.safeParse(detail)
-  if (action === 'started' && started.success) return startedWords(started.data)
+  const isStart = action === 'started' || action === 'draft' || action === 'awaiting_approval'
+  if (isStart && started.success) return startedWords(started.data)
   const superseded = Superseded.safeParse(detail)
   if (action === 'superseded' && superseded.success) return `by ${superseded.data.by}`
+  const joined = Joined.safeParse(detail)
+  if (action === 'joined' && joined.success) return some(joined.data.devices)
+  const asked = Asked.safeParse(detail)
+  if (action === 'operation' && asked.success) {
+    const { operation, reason, stage, devices } = asked.data
+    const what = [operation, ...(stage === undefined ? [] : [stage]), ...(devices === undefined ? [] : [some(devices)])]
+    return `${what.join(' ')}: ${reason}`
+  }
+  const approval = Approval.safeParse(detail)
+  if (action === 'approval' && approval.success) {
+    const { decision, stage, comment } = approval.data
+    return `${decision === 'approve' ? 'approved' : 'rejected'} ${stage}${comment === '' ? '' : `: ${comment}`}`
+  }
   const known = Action.safeParse(detail)
   return known.success ? actionWords(known.data, stages) : JSON.stringify(detail)
 }
+
+const namesShown = 10
+const some = (names: readonly string[]): string =>
+  names.length <= namesShown
+    ? names.join(', ')
+    : `${names.slice(0, namesShown).join(', ')} and ${names.length - namesShown} more`
 
 function startedWords({ query, devices, skipped, supersedes }: z.infer<typeof Started>): string {
   const leftOut = skipped.length === 0 ? [] : [`${skipped.length} left out, no signed variant fits their profile`]
@@ -39,8 +70,16 @@ function startedWords({ query, devices, skipped, supersedes }: z.infer<typeof St
 
 function actionWords(action: z.infer<typeof Action>, stages: z.infer<typeof RolloutDetail>['stages']): string {
   switch (action.do) {
-    case 'offer':
-      return action.as === 'unreachable' ? `${action.device}, for when it returns` : action.device
+    case 'offer': {
+      const as = action.role === 'shadow' ? ', in shadow' : ''
+      return `${action.device}${as}${action.as === 'unreachable' ? ', for when it returns' : ''}`
+    }
+    case 'retry':
+      return some(action.devices)
+    case 'acknowledge':
+      return `the failures of ${some(action.devices)} are seen`
+    case 'release':
+      return `${stages[action.index]?.name ?? action.index} may begin`
     case 'withdraw':
       return `${action.device}, now ${action.as.replaceAll('_', ' ')}`
     case 'stage': {

@@ -3,22 +3,23 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.ts'
-import { operations } from '../rollouts/operate.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { decisionWords } from './decision-words.ts'
 import { readJsonFile } from './json-file.ts'
 import { wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
+import { detailLines } from './rollout-lines.ts'
+import { addApprovals, addOperations } from './rollout-operations.ts'
 import { patience, type WatchOptions, watch } from './watch.ts'
 
 export const Rollouts = z.object({ rollouts: z.array(Rollout), next: z.string().nullable() })
-type Detail = z.infer<typeof RolloutDetail>
 type StartOptions = WatchOptions & {
   group: string
   deployment?: string
   plan?: string
   supersede?: boolean
+  draft?: boolean
   watch?: boolean
 }
 
@@ -32,6 +33,7 @@ export function addRolloutCommands(program: Command): void {
     .option('--deployment <name>', 'the deployment on the devices (the name of the model)')
     .option('--plan <file>', 'JSON: stages, gates, limits (10 % and 50 % for an hour each, 100 % for ten minutes)')
     .option('--supersede', 'take over devices that another rollout holds')
+    .option('--draft', 'write it down only; `roost rollout begin` starts it')
     .option('--watch', 'and watch it')
     .addOption(patience())
     .action(async (model: string, version: number, options: StartOptions) => {
@@ -43,6 +45,7 @@ export function addRolloutCommands(program: Command): void {
         ...(options.deployment === undefined ? {} : { deployment: options.deployment }),
         ...(options.plan === undefined ? {} : { plan: await readJsonFile(options.plan) }),
         ...(options.supersede === true ? { supersede: true } : {}),
+        ...(options.draft === true ? { draft: true } : {}),
       }
       const started = await client.send('POST', '/v1/rollouts', body, RolloutDetail)
       output.print(started, detailLines(started))
@@ -69,7 +72,7 @@ export function addRolloutCommands(program: Command): void {
     })
 
   connected(rollout.command('show <id>'))
-    .description('one rollout: its stages and the verdicts so far')
+    .description('one rollout: its stages, the verdicts so far, what it waits for and until when')
     .action(async (id: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const found = await client.get(`/v1/rollouts/${id}`, RolloutDetail)
@@ -89,8 +92,16 @@ export function addRolloutCommands(program: Command): void {
     .action(async (id: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const page = await client.get(`/v1/rollouts/${id}/devices`, z.object({ devices: z.array(Member) }))
-      const rows = page.devices.map((row) => [row.device, row.stage, row.state, row.reason, row.attempt, row.stratum])
-      output.print(page, table(['device', 'stage', 'state', 'reason', 'attempt', 'drawn within'], rows))
+      const rows = page.devices.map((row) => [
+        row.device,
+        row.stage,
+        row.role,
+        row.state,
+        row.acknowledged ? `${row.reason ?? ''} (seen)`.trim() : row.reason,
+        row.attempt,
+        row.stratum,
+      ])
+      output.print(page, table(['device', 'stage', 'as', 'state', 'reason', 'attempt', 'drawn within'], rows))
     })
 
   connected(rollout.command('history <id>'))
@@ -108,39 +119,6 @@ export function addRolloutCommands(program: Command): void {
       output.print(page, table(['at', 'by', 'what', 'why'], rows))
     })
 
-  for (const operation of operations) {
-    connected(rollout.command(`${operation} <id>`))
-      .description(descriptions[operation])
-      .option('--reason <text>', 'for the history', '')
-      .action(async (id: string, options: ConnectionOptions & { reason: string }) => {
-        const { client, output } = connect(options)
-        const after = await client.send(
-          'POST',
-          `/v1/rollouts/${id}/${operation}`,
-          { reason: options.reason },
-          RolloutDetail,
-        )
-        output.print(after, detailLines(after))
-      })
-  }
-}
-
-const descriptions = {
-  pause: 'stop offering, and withdraw what is not active yet',
-  resume: 'go on; the failures so far are acknowledged',
-  abort: 'end it; what is active stays',
-  rollback: 'bring every device back to what it ran before',
-} as const
-
-function detailLines(detail: Detail): string[] {
-  return [
-    `${detail.id}: ${detail.model} ${detail.version} to ${detail.group} (${detail.query}), deployment ${detail.deployment}`,
-    `${detail.state}: ${detail.reason}`,
-    ...detail.stages.flatMap((stage) => [
-      `  ${stage.name} (${stage.reach}): ${stage.state}, ${Object.entries(stage.devices)
-        .map(([word, count]) => `${count} ${word}`)
-        .join(', ')}`,
-      ...(stage.verdict?.gates ?? []).map((gate) => `    ${gate.outcome} ${gate.metric}: ${gate.sentence}`),
-    ]),
-  ]
+  addOperations(rollout)
+  addApprovals(rollout)
 }

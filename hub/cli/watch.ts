@@ -54,7 +54,7 @@ export async function watch(client: Client, id: string, { json = false, patience
 type Detail = z.infer<typeof RolloutDetail>
 
 /** No answer, or a proxy's that the hub is away. */
-const awayStatuses: ReadonlySet<number> = new Set([0, 502, 503, 504])
+export const awayStatuses: ReadonlySet<number> = new Set([0, 502, 503, 504])
 
 /** The rollout, or why the hub is away.
  *  @throws RequestError where the hub is there and refuses */

@@ -4,7 +4,8 @@ import type { Change } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
 import { findVersion } from '../registry/store.ts'
-import { decisionStatement, rolloutsByState, statementsOf } from '../rollouts/store.ts'
+import { decisionStatement, statementsOf } from '../rollouts/statements.ts'
+import { rolloutsOfVersion } from '../rollouts/store.ts'
 import type { Reader } from '../storage/database.ts'
 import { close, closeStale } from './asking.ts'
 import { putHold } from './holds.ts'
@@ -210,12 +211,10 @@ async function pausedRollouts(
   actor: string,
   nowMs: number,
 ): Promise<Written> {
-  const running = (await rolloutsByState(tx, ['running'])).filter(
-    (row) => row.model === model && row.version === version,
-  )
-  const action = { do: 'rollout', state: 'paused', reason } as const
+  const running = await rolloutsOfVersion(tx, model, version, 'running')
+  const action = { do: 'rollout', state: 'paused', reason, kind: 'revoked' } as const
   return joined(
-    ...running.map(({ id }) => ({
+    ...running.map((id) => ({
       statements: [...statementsOf(id, action, nowMs), decisionStatement(id, actor, 'rollout', action, nowMs)],
       changes: [
         {

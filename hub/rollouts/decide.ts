@@ -1,84 +1,60 @@
 // What a rollout does next: a pure function of its state, what the devices reported and the time.
 // The engine stores what is decided here in one batch, so that a hub killed at any moment decides the same again.
+// Automation pauses, takes back and passes stages with evidence; it passes no hold, and advances on nothing undecided.
 
-import type { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
-import { isTerminal, progressStates } from '@roost/shared/protocol/progress.ts'
-import { advances } from '../fleet/progress.ts'
-import type { RolloutPlan } from './plan/plan.ts'
+import { observe } from './observe.ts'
+import { isInWindow, offers, waiting } from './offers.ts'
+import type { OnFail, OnUndecided } from './plan/gate.ts'
+import type { PlannedStage, RolloutPlan } from './plan/plan.ts'
+import {
+  type Action,
+  countsAsFailure,
+  type DeviceView,
+  gatesOf,
+  isBroken,
+  isInactive,
+  isInFlight,
+  isInPlace,
+  isInstalled,
+  isOf,
+  type Judge,
+  type PauseKind,
+  type RolloutView,
+  type StageView,
+} from './states.ts'
 import type { StageVerdict } from './verdict.ts'
 
-export const rolloutStates = [
-  'running',
-  'paused',
-  'rolling_back',
-  'completed',
-  'rolled_back',
-  'aborted',
-  'superseded',
-] as const
-export type RolloutState = (typeof rolloutStates)[number]
-export type StageState = 'pending' | 'admitting' | 'baking' | 'passed' | 'failed' | 'inconclusive'
+export type { Action, DeviceView, Judge, RolloutState, RolloutView, StageState, StageView } from './states.ts'
+export { countsAsFailure, hasAccepted, isBroken, isInFlight, isInstalled, rolloutStates } from './states.ts'
 
-export type StageView = {
-  index: number
-  name: string
-  state: StageState
-  admittingSince: number | null
-  bakingSince: number | null
-}
-
-export type DeviceView = {
-  device: string
-  stage: number
-  state: ProgressState
-  reason: FailureReason | null
-  attempt: number
-  /** When the current attempt was offered, hub time. */
-  offeredAt: number | null
-  /** The old version has been asked back. */
-  withdrawn: boolean
-  online: boolean
-  /** What the device says of the target in this attempt; undefined while it has said nothing. */
-  reported: { state: ProgressState; reason: FailureReason | null } | undefined
-  /** Whether the device says that it runs what it ran before the rollout (or nothing, if it ran nothing). */
-  backOnPrevious: boolean
-}
-
-export type RolloutView = {
-  state: RolloutState
-  plan: RolloutPlan
-  stages: readonly StageView[]
-  devices: readonly DeviceView[]
-}
-
-/** `offer`: want the new version there. `withdraw`: want the old one there again. */
-export type Action =
-  | { do: 'device'; device: string; state: ProgressState; reason: FailureReason | null }
-  | { do: 'offer'; device: string; as: 'offered' | 'unreachable' }
-  | { do: 'withdraw'; device: string; as: ProgressState }
-  | { do: 'stage'; index: number; state: StageState; verdict?: StageVerdict }
-  | { do: 'rollout'; state: RolloutState; reason: string }
-
-/** @param judge the verdict over the stages up to `index`, given the devices as just observed
+/** Idempotent: carried out and asked again at the same time it decides nothing more of the same.
+ *  @param judge is asked about the stages of `stagesJudged` only
  *  @param nowMs hub time */
-export function decide(
-  rollout: RolloutView,
-  judge: (index: number, devices: readonly DeviceView[]) => StageVerdict,
-  nowMs: number,
-): Action[] {
-  const observed = rollout.devices.map((device) => observe(device, rollout.plan.installTimeoutMs, nowMs))
+export function decide(rollout: RolloutView, judge: Judge, nowMs: number): Action[] {
+  if (rollout.state === 'draft' || rollout.state === 'awaiting_approval' || rollout.state === 'rejected') return []
+  const observed = rollout.devices.map((device) => observe(device, rollout.plan, nowMs))
   const news = observed.flatMap((device, i): Action[] =>
     device.state === rollout.devices[i]?.state
       ? []
       : [{ do: 'device', device: device.device, state: device.state, reason: device.reason }],
   )
+  const now = { ...rollout, devices: observed }
+  const verdicts = new Map<number, StageVerdict>()
+  const once: Judge = (index, devices) => {
+    const verdict = verdicts.get(index) ?? judge(index, devices)
+    verdicts.set(index, verdict)
+    return verdict
+  }
   switch (rollout.state) {
     case 'running':
-      return [...news, ...advance({ ...rollout, devices: observed }, judge, nowMs)]
-    case 'paused':
+      return [...news, ...(watch(rollout, now, once) ?? advance(now, once, nowMs))]
+    case 'paused': {
+      const failed = watch(rollout, now, once)
+      return [...news, ...(failed ?? []), ...withdrawInactive(untouched(observed, failed), 'planned')]
+    }
     case 'aborted':
     case 'superseded':
-      return [...news, ...withdrawInactive(observed, rollout.state === 'paused' ? 'planned' : closing[rollout.state])]
+      return [...news, ...withdrawInactive(observed, closing[rollout.state])]
     case 'rolling_back':
       return [...news, ...takeBack(observed)]
     case 'completed':
@@ -89,141 +65,285 @@ export function decide(
 
 const closing = { aborted: 'cancelled', superseded: 'superseded' } as const
 
-const rank = (state: ProgressState) => progressStates.indexOf(state)
-
-/** States in which the device holds the version but does not run it: what a pause takes back. */
-const inactive: ReadonlySet<ProgressState> = new Set(['offered', 'accepted', 'deferred', 'downloading', 'staged'])
-const installed: ReadonlySet<ProgressState> = new Set(['succeeded', 'already_current'])
-const broken: ReadonlySet<ProgressState> = new Set(['failed', 'rolled_back', 'timed_out'])
-
-export const isInFlight = (device: DeviceView) => device.state !== 'planned' && !isTerminal(device.state)
-export const isInstalled = (device: DeviceView) => installed.has(device.state)
-export const isBroken = (device: DeviceView) => broken.has(device.state)
-/** Told that it takes the version on, whatever became of it; a refusal (does not fit) is no failure of the version. */
-export const hasAccepted = (device: DeviceView) => rank(device.state) >= rank('accepted') && !closed.has(device.state)
-const closed: ReadonlySet<ProgressState> = new Set(['rejected', 'unreachable', 'cancelled', 'superseded'])
-
-/** The device's state after its report and the clock. Once it has taken too long only an end corrects that: what it was
- *  doing last it may be doing for ever. */
-function observe(device: DeviceView, installTimeoutMs: number, nowMs: number): DeviceView {
-  if (device.state === 'planned' || device.state === 'cancelled' || device.state === 'superseded') return device
-  const { reported } = device
-  if (device.withdrawn) {
-    return device.backOnPrevious && !isBroken(device) ? { ...device, state: 'rolled_back' } : device
-  }
-  const said = reported !== undefined && advances(device.state, reported.state) ? { ...device, ...reported } : device
-  const overdue = device.offeredAt !== null && nowMs - device.offeredAt >= installTimeoutMs
-  return overdue && isInFlight(said) ? { ...said, state: 'timed_out', reason: null } : said
+/** The stages that `decide` asks the judge about, given the same rollout and time: the one at hand (while it is held, the
+ *  one before), and those that had passed and lose a device now. */
+export function stagesJudged(rollout: RolloutView, nowMs: number): number[] {
+  const observed = rollout.devices.map((device) => observe(device, rollout.plan, nowMs))
+  const watched = watchedStage(rollout)
+  return [...new Set([...fallen(rollout, observed), ...(watched === undefined ? [] : [watched.index])])]
 }
 
-function advance(
-  rollout: RolloutView,
-  judge: (index: number, devices: readonly DeviceView[]) => StageVerdict,
-  nowMs: number,
-): Action[] {
-  const { plan, stages, devices } = rollout
-  const stage = stages.find(({ state }) => state !== 'passed')
-  if (stage === undefined) return complete(devices)
-  if (stage.state === 'pending') {
-    return [{ do: 'stage', index: stage.index, state: 'admitting' }, ...offers(plan, stage.index, devices)]
-  }
+const stageAtHand = ({ stages }: RolloutView): StageView | undefined => stages.find(({ state }) => state !== 'passed')
 
-  const verdict = judge(stage.index, devices)
-  const failing = verdict.gates.filter((gate) => gate.outcome === 'fail')
-  if (failing.length > 0) {
-    const reason = `stage ${stage.name} failed: ${failing.map((gate) => `${gate.metric}: ${gate.sentence}`).join('; ')}`
-    return [
-      { do: 'stage', index: stage.index, state: 'failed', verdict },
-      { do: 'rollout', state: plan.onFail !== 'pause' ? 'rolling_back' : 'paused', reason },
-    ]
-  }
+/** Where something can fail: also while the next stage waits for a person, or the rollout is paused. */
+function watchedStage(rollout: RolloutView): StageView | undefined {
+  if (rollout.state !== 'running' && rollout.state !== 'paused') return undefined
+  const stage = stageAtHand(rollout)
+  if (stage === undefined || stage.state === 'failed') return undefined
+  return stage.state === 'pending' || stage.state === 'held' ? rollout.stages[stage.index - 1] : stage
+}
 
-  const waitedMs = nowMs - (stage.admittingSince ?? nowMs)
-  const ready = isQuorate(plan.quorum, stage.index, devices)
-  const offering = offers(plan, stage.index, devices)
-  if (stage.state === 'admitting' && ready && offering.length === 0) {
-    return [{ do: 'stage', index: stage.index, state: 'baking' }]
+/** Passed stages of which a device is broken now that was not before: what it said then was not the end of it. */
+function fallen({ stages, devices }: RolloutView, observed: readonly DeviceView[]): number[] {
+  const lost = observed.filter((device, i) => {
+    const before = devices[i]
+    return countsAsFailure(device) && before !== undefined && !isBroken(before)
+  })
+  return stages
+    .filter(({ state, index }) => state === 'passed' && lost.some((device) => isOf(device, index)))
+    .map(({ index }) => index)
+}
+
+/** What follows where something fails; undefined where nothing does.
+ *  @param now the rollout with its devices as just observed */
+function watch(before: RolloutView, now: RolloutView, judge: Judge): Action[] | undefined {
+  const watched = watchedStage(now)
+  const reopened = now.state === 'running' || watched !== undefined ? fallen(before, now.devices) : []
+  const verdicts: Action[] = []
+  for (const index of [...new Set([...reopened, ...(watched === undefined ? [] : [watched.index])])]) {
+    const stage = now.stages[index]
+    if (stage === undefined) continue
+    const verdict = judge(index, now.devices)
+    const failing = verdict.gates.filter((gate) => gate.outcome === 'fail')
+    if (failing.length > 0) {
+      const reason = `stage ${stage.name} failed: ${failing.map((gate) => `${gate.metric}: ${gate.sentence}`).join('; ')}`
+      return react(now, stage, { verdict, answer: answerTo(now.plan, index, verdict), kind: 'gate', reason })
+    }
+    if (reopened.includes(index)) verdicts.push({ do: 'stage', index, state: 'passed', verdict })
   }
-  const bakedMs = nowMs - (stage.bakingSince ?? nowMs)
-  const bakeMs = plan.stages[stage.index]?.bakeMs ?? 0
-  if (stage.state === 'baking' && verdict.outcome === 'pass' && ready && bakedMs >= bakeMs) {
-    return [{ do: 'stage', index: stage.index, state: 'passed', verdict }]
+  const stage = stageAtHand(now) ?? now.stages.at(-1)
+  const spent = watched === undefined ? undefined : overBudget(now)
+  if (spent !== undefined && stage !== undefined) {
+    const answer = now.plan.stages[stage.index]?.onFail ?? now.plan.onFail
+    return react(now, stage, { answer, kind: 'budget', reason: spent })
   }
-  if (waitedMs >= plan.stageTimeLimitMs) {
-    const why = ready ? undecidedSentence(verdict) : quorumSentence(stage.index, devices)
-    return [
-      { do: 'stage', index: stage.index, state: 'inconclusive', verdict },
-      { do: 'rollout', state: 'paused', reason: `stage ${stage.name} is undecided at its time limit: ${why}` },
-    ]
+  return verdicts.length > 0 ? verdicts : undefined
+}
+
+/** More failed installations than the plan bears, in the whole rollout. */
+function overBudget({ plan, devices }: RolloutView): string | undefined {
+  const share = plan.failuresMaxPercent
+  const max = plan.failuresMax ?? (share === undefined ? undefined : Math.floor((share / 100) * devices.length))
+  if (max === undefined) return undefined
+  const failed = devices.filter(countsAsFailure).length
+  if (failed <= max) return undefined
+  const allowed = share === undefined ? `${max}` : `${max} (${share} % of ${devices.length} devices)`
+  return `${failed} failed installations in the whole rollout, its plan bears ${allowed}`
+}
+
+const severity: readonly OnFail[] = ['pause', 'rollback_stage', 'rollback']
+
+/** The sternest answer among those of the gates that fail. */
+function answerTo(plan: RolloutPlan, stage: number, { gates }: StageVerdict): OnFail {
+  const fallback = plan.stages[stage]?.onFail ?? plan.onFail
+  const answers = gates.flatMap((gate, i) =>
+    gate.outcome === 'fail' ? [gatesOf(plan, stage)[i]?.onFail ?? fallback] : [],
+  )
+  return severity.findLast((answer) => answers.includes(answer)) ?? fallback
+}
+
+type Failure = { verdict?: StageVerdict; answer: OnFail; kind: PauseKind; reason: string }
+
+/** A stage may fail again while the rollout is paused for another reason. */
+function react(rollout: RolloutView, stage: StageView, { verdict, answer, kind, reason }: Failure): Action[] {
+  const failed: Action = {
+    do: 'stage',
+    index: stage.index,
+    state: 'failed',
+    ...(verdict === undefined ? {} : { verdict }),
+  }
+  if (answer === 'rollback') return [failed, { do: 'rollout', state: 'rolling_back', reason }]
+  const paused: Action = { do: 'rollout', state: 'paused', reason, kind }
+  return answer === 'pause' ? [failed, paused] : [failed, ...rollBackStage(rollout, stage.index), paused]
+}
+
+/** Takes the version back from the devices of the stage and of those after it, which begin anew when it does. */
+export function rollBackStage({ stages, devices }: RolloutView, stage: number): Action[] {
+  const later = stages.filter(({ index, state }) => index > stage && state !== 'pending')
+  const touched = devices.filter(
+    (device) =>
+      (device.stage >= stage || device.servesFrom >= stage) &&
+      device.state !== 'planned' &&
+      device.state !== 'cancelled' &&
+      !device.withdrawn,
+  )
+  return [
+    ...later.map(({ index }): Action => ({ do: 'stage', index, state: 'pending' })),
+    ...touched.map(
+      (device): Action => ({ do: 'withdraw', device: device.device, as: isBroken(device) ? device.state : 'planned' }),
+    ),
+  ]
+}
+
+const untouched = (devices: readonly DeviceView[], actions: readonly Action[] | undefined): DeviceView[] => {
+  const touched = new Set(actions?.flatMap((action) => (action.do === 'withdraw' ? [action.device] : [])))
+  return devices.filter(({ device }) => !touched.has(device))
+}
+
+function advance(rollout: RolloutView, judge: Judge, nowMs: number): Action[] {
+  const { plan, devices } = rollout
+  const stage = stageAtHand(rollout)
+  if (stage === undefined) return complete(devices, nowMs)
+  const { index } = stage
+  const planned = plan.stages[index]
+  if (stage.state === 'pending' || stage.state === 'held') {
+    if (mayBegin(planned, stage))
+      return [{ do: 'stage', index, state: 'admitting' }, ...offers(plan, index, devices, nowMs)]
+    return stage.state === 'held' ? [] : [{ do: 'stage', index, state: 'held' }]
+  }
+  const offering = offers(plan, index, devices, nowMs)
+  if (stage.state === 'open') return offering
+  if (stage.state !== 'admitting' && stage.state !== 'baking') return []
+
+  const ready = isQuorate(plan.quorum, index, devices)
+  const isLast = index === plan.stages.length - 1
+  const left = waiting(plan, index, devices, nowMs, isLast)
+  if (stage.state === 'admitting' && ready && left.length === 0) return [{ do: 'stage', index, state: 'baking' }]
+
+  const verdict = judge(index, devices)
+  const baked = stage.bakingSince !== null && nowMs - stage.bakingSince >= (planned?.bakeMs ?? 0)
+  if (stage.state === 'baking' && verdict.outcome === 'pass' && ready && baked && left.length === 0) {
+    return [{ do: 'stage', index, state: isLast && plan.dynamic ? 'open' : 'passed', verdict }]
+  }
+  if (nowMs - (stage.admittingSince ?? nowMs) >= timeLimitOf(plan, index)) {
+    const why = undecidedSentence(verdict) ?? quorumSentence(plan, index, devices, nowMs)
+    return undecided(rollout, stage, verdict, why)
   }
   return offering
 }
 
-/** Enough devices of the stage installed, and none is still at it. */
-function isQuorate(quorum: number, stage: number, devices: readonly DeviceView[]): boolean {
-  const members = devices.filter((device) => device.stage === stage)
-  const settled = devices.every((device) => device.stage > stage || !isInFlight(device))
-  return settled && members.filter(isInstalled).length >= Math.max(1, Math.ceil(quorum * members.length))
+export const timeLimitOf = (plan: RolloutPlan, stage: number): number =>
+  plan.stages[stage]?.timeLimitMs ?? plan.stageTimeLimitMs
+
+/** So many approvals where the plan asks for some, else a person's word where it says `hold`. */
+export function mayBegin(planned: PlannedStage | undefined, { approvals, released }: StageView): boolean {
+  if (planned === undefined) return false
+  return planned.approvals > 0 ? approvals >= planned.approvals : !planned.hold || released
 }
 
-/** The next devices to offer to: of this stage or an earlier one, connected, not tried yet, as many as may run at once. */
-function offers(plan: RolloutPlan, stage: number, devices: readonly DeviceView[]): Action[] {
-  const free = Math.max(0, plan.concurrency - devices.filter(isInFlight).length)
-  return devices
-    .filter((device) => device.stage <= stage && device.state === 'planned' && device.online)
-    .slice(0, free)
-    .map(({ device }) => ({ do: 'offer', device, as: 'offered' }))
+function undecided({ plan }: RolloutView, stage: StageView, verdict: StageVerdict, why: string): Action[] {
+  const reason = `stage ${stage.name} is undecided at its time limit: ${why}`
+  const ended: Action = { do: 'stage', index: stage.index, state: 'inconclusive', verdict }
+  return undecidedAnswer(plan, stage.index, verdict) === 'rollback'
+    ? [ended, { do: 'rollout', state: 'rolling_back', reason }]
+    : [ended, { do: 'rollout', state: 'paused', reason, kind: 'undecided' }]
 }
+
+function undecidedAnswer(plan: RolloutPlan, stage: number, { gates }: StageVerdict): OnUndecided {
+  const fallback = plan.stages[stage]?.onUndecided ?? plan.onUndecided
+  const answers = gates.flatMap((gate, i) =>
+    gate.outcome === 'undecided' ? [gatesOf(plan, stage)[i]?.onUndecided ?? fallback] : [],
+  )
+  return answers.length === 0 ? fallback : answers.includes('rollback') ? 'rollback' : 'pause'
+}
+
+/** Enough devices of the stage are where it wants them, and none is still at it. */
+function isQuorate(quorum: number, stage: number, devices: readonly DeviceView[]): boolean {
+  const members = devices.filter((device) => isOf(device, stage) && !device.gone)
+  const settled = devices.every((device) => device.stage > stage || !isInFlight(device))
+  const there = members.filter((device) => isWhereWanted(device, stage)).length
+  return settled && there >= Math.max(1, Math.ceil(quorum * members.length))
+}
+
+/** Shadowing is enough for a stage in shadow only. */
+const isWhereWanted = (device: DeviceView, stage: number): boolean =>
+  stage >= device.servesFrom ? isInstalled(device) : isInPlace(device)
 
 /** Who was away all the time gets the version when it returns, with its own probation, outside the gates. */
-function complete(devices: readonly DeviceView[]): Action[] {
-  const late = devices.filter(({ state }) => state === 'planned')
+function complete(devices: readonly DeviceView[], nowMs: number): Action[] {
+  const left = devices.filter(
+    ({ state, role, gone }) => !gone && (state === 'planned' || (role === 'shadow' && state === 'shadowing')),
+  )
+  const late = left.filter(({ asideUntil }) => asideUntil === null || asideUntil <= nowMs)
   const running = devices.filter(isInstalled).length
+  const aside = left.length - late.length
+  const sentences = [
+    `${running} of ${devices.length} devices run it`,
+    ...(late.length > 0 ? [`${late.length} were away and get it when they return`] : []),
+    ...(aside > 0 ? [`${aside} had failed too often and do not get it`] : []),
+  ]
   return [
-    ...late.map(({ device }): Action => ({ do: 'offer', device, as: 'unreachable' })),
-    {
-      do: 'rollout',
-      state: 'completed',
-      reason: `${running} of ${devices.length} devices run it${late.length > 0 ? `, ${late.length} were away and get it when they return` : ''}`,
-    },
+    ...late.map(({ device }): Action => ({ do: 'offer', device, as: 'unreachable', role: 'primary' })),
+    { do: 'rollout', state: 'completed', reason: sentences.join(', ') },
   ]
 }
 
-/** One that has timed out may still come back and install it: it is asked for nothing any more, and stays a failure. */
-const withdrawInactive = (devices: readonly DeviceView[], as: ProgressState): Action[] =>
-  devices.flatMap(({ device, state, withdrawn, reported }): Action[] => {
+const isGivenUp = ({ state }: DeviceView): boolean => state === 'timed_out' || state === 'unreachable'
+
+/** One that has timed out or is away may still come back and install it: it is asked for nothing any more, and the one
+ *  stays a failure. A shadow goes as well. */
+const withdrawInactive = (devices: readonly DeviceView[], as: 'planned' | 'cancelled' | 'superseded'): Action[] =>
+  devices.flatMap((device): Action[] => {
+    const { state, withdrawn, reported, role } = device
     if (withdrawn) return []
-    if (inactive.has(state)) return [{ do: 'withdraw', device, as }]
-    const isSilent = state === 'timed_out' && (reported === undefined || inactive.has(reported.state))
-    return isSilent ? [{ do: 'withdraw', device, as: state }] : []
+    if (isInactive(state) || (role === 'shadow' && state === 'shadowing')) {
+      return [{ do: 'withdraw', device: device.device, as }]
+    }
+    const isSilent = isGivenUp(device) && (reported === undefined || isInactive(reported.state))
+    return isSilent ? [{ do: 'withdraw', device: device.device, as: state === 'unreachable' ? as : state }] : []
   })
 
 /** Asks the old version back wherever the new one was wanted, then waits for the devices that are connected. */
 function takeBack(devices: readonly DeviceView[]): Action[] {
-  const asked = devices.filter((device) => device.state !== 'planned' && !device.withdrawn)
+  const asked = devices.filter((device) => !nothingWanted.has(device.state) && !device.withdrawn && !device.gone)
   if (asked.length > 0) {
-    return asked.map(({ device, state }) => ({ do: 'withdraw', device, as: inactive.has(state) ? 'cancelled' : state }))
+    return asked.map((device) => ({
+      do: 'withdraw',
+      device: device.device,
+      as: isInactive(device.state) || device.state === 'shadowing' ? 'cancelled' : device.state,
+    }))
   }
-  const returning = devices.filter((device) => device.withdrawn && !device.backOnPrevious)
+  const missing = devices.filter(
+    (device) => !device.gone && device.offeredAt !== null && device.role === 'primary' && !device.backOnPrevious,
+  )
+  const returning = missing.filter((device) => !cannotGoBack(device))
   if (returning.some((device) => device.online)) return []
-  const away = returning.length
-  return [
-    {
-      do: 'rollout',
-      state: 'rolled_back',
-      reason: `every connected device is back on what it ran before${away > 0 ? `; ${away} are away and go back when they return` : ''}`,
-    },
+  const sentences = [
+    'every connected device is back on what it ran before',
+    ...(returning.length > 0 ? [`${returning.length} are away and go back when they return`] : []),
+    ...(missing.length > returning.length ? [`${missing.length - returning.length} say that they cannot go back`] : []),
   ]
+  return [{ do: 'rollout', state: 'rolled_back', reason: sentences.join('; ') }]
 }
 
-const undecidedSentence = ({ gates }: StageVerdict) =>
+/** What it should go back to is not there or failed too: a person must look at the device. */
+export const cannotGoBack = ({ reason, reported }: Pick<DeviceView, 'reason' | 'reported'>): boolean =>
+  reason === 'unable_to_roll_back' || reported?.reason === 'unable_to_roll_back'
+
+const nothingWanted: ReadonlySet<string> = new Set(['planned', 'cancelled', 'superseded'])
+
+const undecidedSentence = ({ gates }: StageVerdict): string | undefined =>
   gates
     .filter((gate) => gate.outcome === 'undecided')
     .map((gate) => `${gate.metric}: ${gate.sentence}`)
-    .join('; ')
+    .join('; ') || undefined
 
-function quorumSentence(stage: number, devices: readonly DeviceView[]): string {
-  const members = devices.filter((device) => device.stage === stage)
-  const away = members.filter((device) => device.state === 'planned').length
-  return `${members.filter(isInstalled).length} of ${members.length} devices installed it, ${away} were never there to be asked`
+/** How many devices of the stage are where it wants them, and what keeps the others. */
+export function quorumSentence(
+  plan: RolloutPlan,
+  stage: number,
+  devices: readonly DeviceView[],
+  nowMs: number,
+): string {
+  const members = devices.filter((device) => isOf(device, stage) && !device.gone)
+  const count = (holds: (device: DeviceView) => boolean) => members.filter(holds).length
+  const planned = members.filter(({ state }) => state === 'planned')
+  const aside = planned.filter(({ asideUntil }) => asideUntil !== null && nowMs < asideUntil)
+  const closed = planned.filter(
+    (device) => device.online && !aside.includes(device) && !isInWindow(plan, device, nowMs),
+  )
+  const others: [number, string][] = [
+    [planned.filter((device) => !device.online && !aside.includes(device)).length, 'were never there to be asked'],
+    [aside.length, 'are put aside after failing too often'],
+    [closed.length, 'wait for their maintenance window'],
+    [count(isInFlight), 'are still at it'],
+    [count(({ state }) => state === 'unreachable'), 'went away before they had it'],
+    [count(({ state }) => state === 'rejected'), 'refused it'],
+    [count(isBroken), 'failed'],
+  ]
+  const known = others.flatMap(([number, what]) => (number > 0 ? [`${number} ${what}`] : []))
+  return [
+    `${count((device) => isWhereWanted(device, stage))} of ${members.length} devices installed it`,
+    ...known,
+  ].join(', ')
 }

@@ -2,10 +2,12 @@
 
 import { z } from '@hono/zod-openapi'
 import type { Reader } from '../storage/database.ts'
-import { rolloutStates } from './decide.ts'
 import { RolloutPlan, reachOf, type StageMode, stageModes } from './plan/plan.ts'
-import { type MemberRow, membersOf, type RolloutRow, stagesOf } from './store.ts'
+import { pauseKinds, rolloutStates, stageStates } from './states.ts'
+import { approvalsOf, type ListedRollout, type MemberRow, type RolloutRow } from './store.ts'
 import { StageVerdict } from './verdict.ts'
+import { type Loaded, loadRollout, validApprovals } from './view.ts'
+import { waitsFor } from './waiting.ts'
 
 export const Rollout = z
   .object({
@@ -16,11 +18,18 @@ export const Rollout = z
     group: z.string(),
     /** The group's query as it was when the rollout started. */
     query: z.string(),
+    /** Its ETag: grows with every change of it or its stages. */
+    revision: z.number().int(),
     state: z.enum(rolloutStates),
     reason: z.string(),
-    plan: RolloutPlan,
+    /** Why it is paused; null unless it is. */
+    pausedBy: z.enum(pauseKinds).nullable(),
+    /** Null where what is stored can no longer be read as one. */
+    plan: RolloutPlan.nullable(),
     createdBy: z.string(),
     createdAt: z.iso.datetime(),
+    /** Null of a draft. */
+    startedBy: z.string().nullable(),
     changedAt: z.iso.datetime(),
   })
   .openapi('Rollout')
@@ -30,26 +39,56 @@ const Stage = z.object({
   /** Who is in it, as the plan says it: `5 %`, `10 devices`, a label query. */
   reach: z.string(),
   mode: z.enum(stageModes),
-  state: z.string(),
-  /** How many devices are in which state. */
+  state: z.enum(stageStates),
+  /** How many devices are in which state, of those whose first stage it is. */
   devices: z.record(z.string(), z.number().int()),
+  /** Approvals it needs before it begins, and those that count now. */
+  approvals: z.object({ needed: z.number().int(), given: z.array(z.string()) }),
+  heldSince: z.iso.datetime().nullable(),
+  releasedBy: z.string().nullable(),
   admittingSince: z.iso.datetime().nullable(),
   bakingSince: z.iso.datetime().nullable(),
   endedAt: z.iso.datetime().nullable(),
   /** The last verdict that changed the stage, with every number it was based on. */
   verdict: StageVerdict.nullable(),
 })
-export const RolloutDetail = Rollout.extend({ stages: z.array(Stage) }).openapi('RolloutDetail')
+
+const Approval = z.object({
+  stage: z.string(),
+  approver: z.string(),
+  name: z.string(),
+  decision: z.enum(['approve', 'reject']),
+  comment: z.string(),
+  at: z.iso.datetime(),
+  /** A rejection, or the stage's beginning anew, came after it. */
+  void: z.boolean(),
+})
+
+export const RolloutDetail = Rollout.extend({
+  plan: RolloutPlan,
+  stages: z.array(Stage),
+  approvals: z.array(Approval),
+  /** What it waits for, and until when it does at the longest; null where it has ended. */
+  waits: z.object({ for: z.string(), until: z.iso.datetime().nullable() }).nullable(),
+  /** Devices that said they cannot go back to what they ran before: somebody must look at each. */
+  unableToRollBack: z.array(z.string()),
+}).openapi('RolloutDetail')
 
 export const Member = z.object({
   device: z.string(),
   stage: z.string(),
+  /** The stage from which the version answers there: a later one where it runs in shadow first. */
+  servesFrom: z.string(),
+  role: z.enum(['primary', 'shadow']),
   /** What it was drawn within, and its place there (0 … 1): the draw can be recomputed from the rollout's id. */
   stratum: z.string(),
   rank: z.number(),
   state: z.string(),
   reason: z.string().nullable(),
   attempt: z.number().int(),
+  /** An operator has seen that this attempt failed and gone on. */
+  acknowledged: z.boolean(),
+  offeredAt: z.iso.datetime().nullable(),
   target: z.string(),
   previous: z.string().nullable(),
 })
@@ -64,38 +103,76 @@ export const Decision = z.object({
 
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
-export const showRollout = (row: RolloutRow): z.infer<typeof Rollout> => ({
+export const showRollout = <R extends ListedRollout>(row: R) => ({
   id: row.id,
   model: row.model,
   version: row.version,
   deployment: row.deployment,
   group: row.group_name,
   query: row.query,
+  revision: row.revision,
   state: row.state,
   reason: row.reason,
+  pausedBy: row.paused_by,
   plan: row.plan,
   createdBy: row.created_by,
   createdAt: new Date(row.created_at).toISOString(),
+  startedBy: row.started_by,
   changedAt: new Date(row.changed_at).toISOString(),
 })
 
-export async function showDetail(reader: Reader, row: RolloutRow): Promise<z.infer<typeof RolloutDetail>> {
-  const stages = await stagesOf(reader, row.id)
-  const members = Map.groupBy(await membersOf(reader, row.id), ({ stage }) => stage)
+export async function showDetail(
+  reader: Reader,
+  row: RolloutRow,
+  isConnected: (device: string) => boolean,
+  nowMs: number,
+): Promise<z.infer<typeof RolloutDetail>> {
+  const loaded = await loadRollout(reader, row, isConnected)
+  const valid = await validApprovals(reader, row.id)
+  const waits = waitsFor(loaded.view, nowMs)
   return {
     ...showRollout(row),
-    stages: stages.map((stage) => ({
-      name: stage.name,
-      ...reachAndMode(row.plan, stage.idx),
-      state: stage.state,
-      devices: countByState(members.get(stage.idx) ?? []),
-      admittingSince: iso(stage.admitting_since),
-      bakingSince: iso(stage.baking_since),
-      endedAt: iso(stage.ended_at),
-      verdict: stage.verdict,
+    plan: row.plan,
+    stages: showStages(
+      loaded,
+      Map.groupBy(valid, ({ stage }) => stage),
+    ),
+    approvals: (await approvalsOf(reader, row.id)).map(({ stage, at, ...given }) => ({
+      ...given,
+      stage: stageName(row.plan, stage),
+      at: new Date(at).toISOString(),
     })),
+    waits: waits === undefined ? null : { for: waits.for, until: iso(waits.until) },
+    unableToRollBack: loaded.members
+      .filter(({ reason }) => reason === 'unable_to_roll_back')
+      .map(({ device }) => device),
   }
 }
+
+function showStages(
+  { row, stages, members }: Loaded,
+  approvals: ReadonlyMap<number, readonly { approver: string }[]>,
+): z.infer<typeof Stage>[] {
+  const byStage = Map.groupBy(members, ({ stage }) => stage)
+  return stages.map((stage) => ({
+    name: stage.name,
+    ...reachAndMode(row.plan, stage.idx),
+    state: stage.state,
+    devices: countByState(byStage.get(stage.idx) ?? []),
+    approvals: {
+      needed: row.plan.stages[stage.idx]?.approvals ?? 0,
+      given: (approvals.get(stage.idx) ?? []).map(({ approver }) => approver),
+    },
+    heldSince: iso(stage.held_since),
+    releasedBy: stage.released_by,
+    admittingSince: iso(stage.admitting_since),
+    bakingSince: iso(stage.baking_since),
+    endedAt: iso(stage.ended_at),
+    verdict: stage.verdict,
+  }))
+}
+
+const stageName = (plan: RolloutPlan, index: number): string => plan.stages[index]?.name ?? String(index)
 
 const reachAndMode = (plan: RolloutPlan, index: number): { reach: string; mode: StageMode } => {
   const stage = plan.stages[index]
@@ -107,12 +184,16 @@ const countByState = (members: readonly MemberRow[]): Record<string, number> =>
 
 export const showMember = (plan: RolloutPlan, member: MemberRow): z.infer<typeof Member> => ({
   device: member.device,
-  stage: plan.stages[member.stage]?.name ?? String(member.stage),
+  stage: stageName(plan, member.stage),
+  servesFrom: stageName(plan, member.serves_from),
+  role: member.role,
   stratum: member.stratum,
   rank: member.rank,
   state: member.state,
   reason: member.reason,
   attempt: member.attempt,
+  acknowledged: member.acknowledged_attempt === member.attempt,
+  offeredAt: iso(member.offered_at),
   target: member.target,
   previous: member.previous,
 })

@@ -1,36 +1,37 @@
 // Carries rollouts out: looks at each active one, lets `decide` say what comes next, stores that in one batch together
-// with what it wants of the devices, and then tells the devices. Nothing is kept in memory between two looks.
+// with what it wants of the devices, and then tells the devices. What matters is never kept in memory between two looks.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { desireStatements, type Wish } from '../fleet/desired.ts'
 import { auditStatements, type Change } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
 import { assertRollable } from '../promotion/guards.ts'
 import type { Reader, Statement, Writer } from '../storage/database.ts'
-import { type Action, decide, isBroken, type RolloutView } from './decide.ts'
-import { armsOf, evidenceOf } from './evidence.ts'
-import { type Operation, operate } from './operate.ts'
-import type { NewRollout } from './plan/plan.ts'
-import { type PreparedRollout, prepareRollout, type Starter } from './start.ts'
+import { type Answer, answerStage } from './approve.ts'
+import { carryOut } from './carry-out.ts'
+import { cannotGoBack, decide } from './decide.ts'
+import { joinStatements } from './join.ts'
+import { judgingOf } from './judging.ts'
+import type { AlarmCounter } from './metrics.ts'
+import { type Asked, operate } from './operate.ts'
+import { type PreparedRollout, prepareRollout, type Starter, type WantedRollout } from './start.ts'
 import {
+  awaitApproval,
   decisionStatement,
+  insertMembers,
   insertRollout,
-  type MemberRow,
-  membersOf,
-  type RolloutRow,
-  rolloutById,
-  rolloutsByState,
-  type StageRow,
-  stagesOf,
+  startDraft,
   statementsOf,
-  unsettledRollouts,
-} from './store.ts'
-import { judgeStage } from './verdict.ts'
-import { deviceViews } from './view.ts'
+} from './statements.ts'
+import type { Action } from './states.ts'
+import { clockJump, type Uptime } from './steady-clock.ts'
+import { type RolloutRow, rolloutById, rolloutsByState, unsettledRollouts } from './store.ts'
+import { type Loaded, loadRollout } from './view.ts'
 
 /** How often rollouts are looked at when nothing is reported. */
 const lookEveryMs = 1_000
+/** How often devices are sought that join a dynamic rollout. */
+const joinEveryMs = 30_000
 /** A true report may still correct a device of a rollout that ended this recently. */
 const correctsForMs = 7 * 86_400_000
 
@@ -40,45 +41,74 @@ export type FleetLink = {
   push(devices: readonly string[]): void
 }
 
+/** `uptime`: tells jumps of the clock; without it none is looked for. `alarms` counts devices that cannot go back. */
+export type EngineParts = { uptime?: Uptime; alarms?: AlarmCounter }
+
+/** `expected`: refuses where the rollout is at another revision. */
+export type Caller = { actor: string; requestId?: string | undefined; expected?: number | undefined }
+
+/** `also`: of the approval that made it begin. */
+type Beginner = Caller & { also?: unknown }
+
 export type Rollouts = {
-  /** @param starter `mayTouch` throws where who asks may not touch the model, which the rollout would replace
+  /** As a draft it is only written down; where its first stage needs approvals it waits for them; else it runs.
+   *  @param starter `mayTouch` throws where who asks may not touch the model, which the rollout would replace
    *  @throws Problem where it cannot start, saying why */
-  start(wanted: NewRollout, starter: Starter): Promise<RolloutRow>
-  /** @throws Problem where the rollout's state does not allow it */
-  operate(id: string, operation: Operation, reason: string, actor: string, requestId?: string): Promise<RolloutRow>
+  start(wanted: WantedRollout, starter: Starter): Promise<RolloutRow>
+  /** Starts a draft. Asked for twice it is done once.
+   *  @throws Problem where it cannot start, saying why */
+  startDraft(id: string, starter: Starter & Caller): Promise<RolloutRow>
+  /** @throws Problem where the rollout's state does not allow it, or it has changed since it was looked at */
+  operate(id: string, asked: Asked, by: Caller): Promise<RolloutRow>
+  /** Approves a stage, or the rollout before it starts, or rejects it.
+   *  @throws Problem where nobody waits for it, the approver may not, or the rollout cannot start */
+  answer(id: string, answer: Answer, by: Starter & Caller): Promise<RolloutRow>
   /** Looks at every active rollout once. */
   look(): Promise<void>
 }
 
-export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
+export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: EngineParts = {}): Rollouts {
   const { database, clock, log } = hub
+  /** Why the last look at a rollout failed: said once, not every second. */
+  const failing = new Map<string, string>()
+  const joinedAt = new Map<string, number>()
+  let jumpPending = uptime !== undefined
 
-  const carryOut = async (
-    tx: Reader & Writer,
-    rollout: Loaded,
-    actions: readonly Action[],
-    by: { actor: string; operation?: Operation; requestId?: string | undefined },
-    more: readonly Statement[] = [],
-  ): Promise<string[]> => {
-    if (actions.length === 0) return []
-    const wishes = actions.flatMap((action) => wishOf(rollout, action))
-    await tx.write([
-      ...actionStatements(rollout.row, actions, by.actor, clock()),
-      ...desireStatements(wishes, clock()),
-      ...(await auditStatements(tx, clock(), changesOf(rollout, actions, by))),
-      ...more,
-    ])
-    return wishes.map(({ device }) => device)
+  const load = async (tx: Reader, id: string, expected?: number): Promise<Loaded> => {
+    const row = await known(tx, id)
+    if (expected !== undefined && expected !== row.revision) {
+      throw new Problem(412, 'changed', 'It has changed since you looked', `its ETag is "${row.revision}" now`)
+    }
+    return loadRollout(tx, row, fleet.isConnected)
   }
 
   const lookAt = async (id: string): Promise<void> => {
     const touched = await database.exclusively(async (tx) => {
-      const rollout = await load(tx, id, fleet)
-      const judge = await judgeOf(tx, rollout)
-      const actions = decide(rollout.view, judge, clock())
-      return carryOut(tx, rollout, actions, { actor: 'hub' })
+      const rollout = await load(tx, id)
+      const nowMs = clock()
+      const { judge, record } = await judgingOf(tx, rollout, nowMs)
+      const actions = decide(rollout.view, judge, nowMs)
+      const joiners = await joining(tx, rollout, nowMs)
+      const devices = await carryOut(tx, rollout, actions, { actor: 'hub' }, nowMs, [...record(), ...joiners])
+      alarm(rollout, actions)
+      return devices
     })
     fleet.push(touched)
+  }
+
+  const joining = async (tx: Reader, rollout: Loaded, nowMs: number): Promise<Statement[]> => {
+    const { id, state, plan } = rollout.row
+    if (!plan.dynamic || state !== 'running' || nowMs - (joinedAt.get(id) ?? 0) < joinEveryMs) return []
+    joinedAt.set(id, nowMs)
+    return joinStatements(tx, rollout, fleet.isConnected, nowMs)
+  }
+
+  const alarm = ({ row }: Loaded, actions: readonly Action[]): void => {
+    for (const action of actions) {
+      if (action.do !== 'device' || !cannotGoBack({ ...action, reported: undefined })) continue
+      alarms?.inc()
+      log.error({ rollout: row.id, device: action.device }, 'a device cannot go back to what it ran before')
+    }
   }
 
   /** A look that fails is repeated by the next one. It must neither stop other rollouts nor make a start or an
@@ -86,73 +116,187 @@ export function createRollouts(hub: Hub, fleet: FleetLink): Rollouts {
   const tryLook = async (id: string): Promise<void> => {
     try {
       await lookAt(id)
+      failing.delete(id)
     } catch (error) {
-      log.error({ err: error, rollout: id }, 'rollout could not be carried on; trying again')
+      const why = String(error)
+      if (failing.get(id) !== why)
+        log.error({ err: error, rollout: id }, 'rollout could not be carried on; trying again')
+      failing.set(id, why)
     }
+  }
+
+  /** Once after the start at least, so that one while the hub was down is told as well. */
+  const followClock = async (): Promise<void> => {
+    if (uptime === undefined) return
+    const jumpedMs = await database.exclusively(async (tx) => {
+      const jump = await clockJump(tx, uptime(), clock())
+      await tx.write(jump.statements)
+      return jump.jumpedMs
+    })
+    if (jumpedMs !== 0)
+      log.warn({ jumpedMs }, 'the clock has jumped; the times of running rollouts are moved by as much')
+    jumpPending = false
+  }
+
+  const begin = async (
+    tx: Reader & Writer,
+    prepared: PreparedRollout,
+    by: Beginner,
+    rows: readonly Statement[],
+  ): Promise<string[]> => {
+    const { rollout, members, supersedes, story } = prepared
+    const nowMs = clock()
+    const reason = `superseded by ${rollout.id}`
+    await tx.write([
+      ...supersedes.flatMap((older) => [
+        ...statementsOf(older, { do: 'rollout', state: 'superseded', reason }, nowMs),
+        decisionStatement(older, by.actor, 'superseded', { by: rollout.id }, nowMs),
+      ]),
+      ...rows,
+      insertMembers(rollout.id, rollout.deployment, members),
+      decisionStatement(rollout.id, by.actor, 'started', story, nowMs),
+      ...(await auditStatements(tx, nowMs, startChanges(prepared, by))),
+    ])
+    const { id, model, version, group_name: group } = rollout
+    log.info({ rollout: id, model, version, group }, 'rollout started')
+    return [...supersedes, id]
+  }
+
+  /** A draft, or one that was approved: its members are those of now. */
+  const beginStored = async (tx: Reader & Writer, row: RolloutRow, starter: Starter & Beginner, rows: Statement[]) => {
+    const prepared = await prepareRollout(hub, tx, wantedBy(row), starter, fleet, row.id)
+    return begin(tx, prepared, starter, [startDraft(row.id, prepared.rollout.query, starter.actor, clock()), ...rows])
+  }
+
+  const lookAtAll = async (ids: readonly string[]): Promise<void> => {
+    for (const id of ids) await tryLook(id)
   }
 
   return {
     start: async (wanted, starter) => {
-      const { actor, requestId } = starter
-      const { row, superseded } = await database.exclusively(async (tx) => {
+      const { id, begun } = await database.exclusively(async (tx) => {
         const prepared = await prepareRollout(hub, tx, wanted, starter, fleet)
-        const statements: Statement[] = prepared.supersedes.flatMap((older) => [
-          ...statementsOf(
-            older,
-            { do: 'rollout', state: 'superseded', reason: `superseded by ${prepared.rows.rollout.id}` },
-            clock(),
-          ),
-          decisionStatement(older, actor, 'superseded', { by: prepared.rows.rollout.id }, clock()),
-        ])
+        const { rollout } = prepared
+        const approvals = rollout.plan.stages[0]?.approvals ?? 0
+        if (wanted.draft !== true && approvals === 0) {
+          return { id: rollout.id, begun: await begin(tx, prepared, starter, insertRollout(rollout)) }
+        }
+        const state = wanted.draft === true ? ('draft' as const) : ('awaiting_approval' as const)
+        const reason = `${wanted.draft === true ? 'written' : 'asked for'} by ${starter.actor}`
+        const row = { ...rollout, state, reason, started_by: wanted.draft === true ? null : starter.actor }
         await tx.write([
-          ...statements,
-          ...insertRollout(prepared.rows),
-          decisionStatement(prepared.rows.rollout.id, actor, 'started', prepared.story, clock()),
-          ...(await auditStatements(tx, clock(), startChanges(prepared, actor, requestId))),
+          ...insertRollout(row),
+          decisionStatement(rollout.id, starter.actor, state, prepared.story, clock()),
+          ...(await auditStatements(tx, clock(), [createChange(row, prepared.members.length, starter)])),
         ])
-        return { row: prepared.rows.rollout, superseded: prepared.supersedes }
+        return { id: rollout.id, begun: [] }
       })
-      log.info({ rollout: row.id, model: row.model, version: row.version, group: row.group_name }, 'rollout started')
-      for (const id of [...superseded, row.id]) await tryLook(id)
-      return known(database, row.id)
+      await lookAtAll(begun)
+      return known(database, id)
     },
 
-    operate: async (id, operation, reason, actor, requestId) => {
+    startDraft: async (id, starter) => {
+      const begun = await database.exclusively(async (tx) => {
+        const { row } = await load(tx, id, starter.expected)
+        if (row.state !== 'draft') {
+          if (row.started_by !== null && row.state !== 'aborted') return []
+          throw new Problem(
+            409,
+            'rollout-state',
+            'Not possible in this state',
+            `a rollout that is ${row.state} cannot start`,
+          )
+        }
+        if ((row.plan.stages[0]?.approvals ?? 0) === 0) return beginStored(tx, row, starter, [])
+        await prepareRollout(hub, tx, wantedBy(row), starter, fleet, row.id)
+        const before = { state: 'draft' }
+        const change = { ...changeOf(row, 'start', starter), before, after: { state: 'awaiting_approval' } }
+        await tx.write([
+          awaitApproval(id, starter.actor, clock()),
+          decisionStatement(id, starter.actor, 'awaiting_approval', {}, clock()),
+          ...(await auditStatements(tx, clock(), [change])),
+        ])
+        return []
+      })
+      await lookAtAll(begun)
+      return known(database, id)
+    },
+
+    operate: async (id, asked, by) => {
       await database.exclusively(async (tx) => {
-        const rollout = await load(tx, id, fleet)
-        const actions = operate(rollout.view, operation, reason)
+        const rollout = await load(tx, id, by.expected)
+        const actions = operate(rollout.view, asked, by.actor)
         if ('refused' in actions) {
-          throw new Problem(409, 'rollout-state', 'Not possible in this state', actions.refused)
+          const field = actions.field === undefined ? {} : { field: actions.field }
+          throw new Problem(409, 'rollout-state', 'Not possible in this state', actions.refused, field)
         }
         if (actions.length === 0) return
-        if (operation === 'resume') await assertRollable(tx, rollout.row.model, rollout.row.version)
-        const acknowledged = operation === 'resume' ? [acknowledgeStatement(rollout)] : []
-        await carryOut(tx, rollout, actions, { actor, operation, requestId }, acknowledged)
+        if (asked.operation === 'resume') await assertRollable(tx, rollout.row.model, rollout.row.version)
+        await carryOut(tx, rollout, actions, { ...by, ...asked }, clock())
       })
       await tryLook(id)
       return known(database, id)
     },
 
+    answer: async (id, answer, by) => {
+      const begun = await database.exclusively(async (tx) => {
+        const rollout = await load(tx, id, by.expected)
+        const answered = await answerStage(tx, rollout, answer, clock())
+        if (answered === undefined) return []
+        const { stage, actions, statements, starts } = answered
+        const { decision, comment } = answer
+        const detail = { decision, stage: stage.name, comment }
+        const rows = [...statements, decisionStatement(id, answer.actor, 'approval', detail, clock())]
+        if (starts) return beginStored(tx, rollout.row, { ...by, also: detail }, rows)
+        await tx.write([
+          ...rows,
+          ...actions.flatMap((action) => [
+            ...statementsOf(id, action, clock()),
+            decisionStatement(id, answer.actor, action.do, action, clock()),
+          ]),
+          ...(await auditStatements(tx, clock(), [{ ...changeOf(rollout.row, decision, by), after: detail }])),
+        ])
+        return [id]
+      })
+      await lookAtAll(begun)
+      return known(database, id)
+    },
+
     look: async () => {
+      try {
+        await followClock()
+      } catch (error) {
+        log.error({ err: error }, 'whether the clock has jumped could not be told; trying again')
+        // better a look a second late than a stage that is over too soon
+        if (jumpPending) return
+      }
       const active = await rolloutsByState(database, ['running', 'paused', 'rolling_back'])
       const ended = ['completed', 'rolled_back', 'aborted', 'superseded'] as const
       const unsettled = await unsettledRollouts(database, ended, clock() - correctsForMs)
-      for (const { id } of [...active, ...unsettled]) await tryLook(id)
+      const looked = new Set([...active, ...unsettled])
+      for (const id of [...failing.keys(), ...joinedAt.keys()]) {
+        if (looked.has(id)) continue
+        failing.delete(id)
+        joinedAt.delete(id)
+      }
+      await lookAtAll([...looked])
     },
   }
 }
 
 /** Looks at the rollouts every second until the hub stops. */
-export async function runRollouts(hub: Hub, rollouts: Rollouts): Promise<void> {
-  while (!hub.stopping.aborted) {
-    await rollouts.look()
-    await delay(lookEveryMs, undefined, { signal: hub.stopping }).catch((error: unknown) => {
-      if (!hub.stopping.aborted) throw error
+export async function runRollouts({ stopping, log }: Pick<Hub, 'stopping' | 'log'>, rollouts: Rollouts): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      await rollouts.look()
+    } catch (error) {
+      log.error({ err: error }, 'rollouts could not be looked at; trying again')
+    }
+    await delay(lookEveryMs, undefined, { signal: stopping }).catch((error: unknown) => {
+      if (!stopping.aborted) throw error
     })
   }
 }
-
-type Loaded = { row: RolloutRow; stages: StageRow[]; members: MemberRow[]; view: RolloutView }
 
 async function known(reader: Reader, id: string): Promise<RolloutRow> {
   const row = await rolloutById(reader, id)
@@ -160,98 +304,37 @@ async function known(reader: Reader, id: string): Promise<RolloutRow> {
   return row
 }
 
-async function load(tx: Reader, id: string, fleet: FleetLink): Promise<Loaded> {
-  const row = await known(tx, id)
-  const stages = await stagesOf(tx, id)
-  const members = await membersOf(tx, id)
-  const devices = await deviceViews(tx, row.deployment, members, fleet.isConnected)
-  const view: RolloutView = {
-    state: row.state,
-    plan: row.plan,
-    stages: stages.map(({ idx, name, state, admitting_since, baking_since }) => ({
-      index: idx,
-      name,
-      state,
-      admittingSince: admitting_since,
-      bakingSince: baking_since,
-    })),
-    devices,
-  }
-  return { row, stages, members, view }
+/** What a draft asks for, as it was asked. */
+const wantedBy = ({ model, version, group_name: group, deployment, plan, supersede }: RolloutRow): WantedRollout => ({
+  model,
+  version,
+  group,
+  deployment,
+  plan,
+  supersede,
+})
+
+const changeOf = ({ id }: Pick<RolloutRow, 'id'>, verb: string, { actor, requestId }: Caller): Change => ({
+  actor,
+  action: `rollout.${verb}`,
+  subject: `rollout:${id}`,
+  requestId,
+})
+
+function createChange(row: PreparedRollout['rollout'], devices: number, by: Caller): Change {
+  const { model, version, deployment, group_name: group, query, plan, state } = row
+  return { ...changeOf(row, 'create', by), after: { state, model, version, deployment, group, query, devices, plan } }
 }
 
-/** The verdict over the stage at hand, its reports read once; a rollout that is not running needs none. */
-async function judgeOf(tx: Reader, { row, stages, members }: Loaded): Promise<Parameters<typeof decide>[1]> {
-  const stage = row.state === 'running' ? stages.find(({ state }) => state !== 'passed') : undefined
-  if (stage === undefined || stage.admitting_since === null) return () => ({ outcome: 'undecided', gates: [] })
-  const arms = await armsOf(tx, row, members, stage.idx, stage.admitting_since)
-  return (index, devices) =>
-    judgeStage(row.plan.gates, row.plan.samplesMin, evidenceOf(arms, devices, index, row.acknowledged_failures))
-}
-
-/** These hold no device any more: a late word from one must not undo what others have wanted there since. */
-const closed: ReadonlySet<RolloutRow['state']> = new Set(['aborted', 'superseded'])
-
-/** What the action wants of a device. */
-function wishOf({ row, members }: Loaded, action: Action): Wish[] {
-  if (action.do !== 'offer' && action.do !== 'withdraw') return []
-  const member = members.find(({ device }) => device === action.device)
-  if (member === undefined) return []
-  const common = { device: action.device, deployment: row.deployment, by: row.id }
-  return action.do === 'offer'
-    ? [{ ...common, manifest: member.target, attempt: member.attempt + 1 }]
-    : [{ ...common, manifest: member.previous, onlyOwn: closed.has(row.state) }]
-}
-
-/** The actions as rows; those that change a stage or the rollout are history as well. */
-function actionStatements(row: RolloutRow, actions: readonly Action[], actor: string, nowMs: number): Statement[] {
-  const changes = actions.flatMap((action) => statementsOf(row.id, action, nowMs))
-  const decisions = actions
-    .filter((action) => action.do !== 'device')
-    .map((action) => decisionStatement(row.id, actor, action.do, action, nowMs))
-  return [...changes, ...decisions]
-}
-
-/** What the audit log says of the actions: those of the rollout and its stages; each device's part is its history. */
-function changesOf(
-  { row, stages }: Loaded,
-  actions: readonly Action[],
-  { actor, operation, requestId }: { actor: string; operation?: Operation; requestId?: string | undefined },
-): Change[] {
-  const common = { actor, subject: `rollout:${row.id}`, requestId }
-  return actions.flatMap((action): Change[] => {
-    if (action.do === 'rollout') {
-      const after = { state: action.state, reason: action.reason }
-      return [{ ...common, action: `rollout.${operation ?? 'move'}`, before: { state: row.state }, after }]
-    }
-    if (action.do !== 'stage') return []
-    const before = { stage: action.index, state: stages.find(({ idx }) => idx === action.index)?.state ?? null }
-    return [{ ...common, action: 'stage.move', before, after: { stage: action.index, state: action.state } }]
-  })
-}
-
-function startChanges({ rows, supersedes }: PreparedRollout, actor: string, requestId: string | undefined): Change[] {
-  const { id, model, version, deployment, group_name: group, query, plan } = rows.rollout
+function startChanges({ rollout, members, supersedes }: PreparedRollout, by: Beginner): Change[] {
+  const { id, model, version, deployment, group_name: group, query, plan } = rollout
+  const after = { model, version, deployment, group, query, devices: members.length, plan }
   return [
     ...supersedes.map((older) => ({
-      actor,
-      action: 'rollout.supersede',
-      subject: `rollout:${older}`,
+      ...changeOf({ id: older }, 'supersede', by),
       after: { state: 'superseded', by: id },
-      requestId,
     })),
-    {
-      actor,
-      action: 'rollout.start',
-      subject: `rollout:${id}`,
-      after: { model, version, deployment, group, query, devices: rows.members.length, plan },
-      requestId,
-    },
+    ...(by.also === undefined ? [] : [{ ...changeOf(rollout, 'approve', by), after: by.also }]),
+    { ...changeOf(rollout, 'start', by), after },
   ]
 }
-
-/** Whoever resumes has seen the failures so far. */
-const acknowledgeStatement = ({ row, view }: Loaded): Statement => ({
-  sql: 'UPDATE rollouts SET acknowledged_failures = ? WHERE id = ?',
-  args: [view.devices.filter(isBroken).length, row.id],
-})

@@ -3,7 +3,7 @@
 import { mergeLatency } from '@roost/shared/sketch/latency.ts'
 import type { Reader } from '../storage/database.ts'
 import { type Counted, countedSince } from '../telemetry/windows.ts'
-import { type DeviceView, hasAccepted, isBroken } from './decide.ts'
+import { countsAsFailure, type DeviceView, hasAccepted } from './decide.ts'
 import type { MemberRow, RolloutRow } from './store.ts'
 import type { Arm, Evidence } from './verdict.ts'
 
@@ -21,7 +21,7 @@ export async function armsOf(
   stage: number,
   sinceMs: number,
 ): Promise<Arms> {
-  const { deployment, created_at: startedAt } = rollout
+  const { deployment, started_at: startedAt } = rollout
   const treated = members.filter((member) => member.stage <= stage && member.offered_at !== null)
   const replaced = (member: MemberRow) => (member.previous === member.target ? null : member.previous)
   const waiting = members.filter((member) => member.offered_at === null)
@@ -34,17 +34,12 @@ export async function armsOf(
 }
 
 /** The failures that count are those an operator has not acknowledged. */
-export function evidenceOf(
-  arms: Arms,
-  devices: readonly DeviceView[],
-  stage: number,
-  acknowledgedFailures: number,
-): Evidence {
+export function evidenceOf(arms: Arms, devices: readonly DeviceView[], stage: number): Evidence {
   const members = devices.filter((device) => device.stage <= stage)
   return {
     ...arms,
     accepted: members.filter(hasAccepted).length,
-    failed: Math.max(0, members.filter(isBroken).length - acknowledgedFailures),
+    failed: members.filter(countsAsFailure).length,
   }
 }
 

@@ -1,37 +1,81 @@
-// What an operator may do to a rollout, as actions for the same store: pause, resume, abort, roll back.
+// What an operator may do to a rollout, as actions for the same store. Asked for twice it is done once.
 // Automation never undoes any of these.
 
-import type { Action, RolloutState, RolloutView } from './decide.ts'
+import { rollBackStage } from './decide.ts'
+import {
+  type Action,
+  type DeviceView,
+  isBroken,
+  type RolloutState,
+  type RolloutView,
+  type StageView,
+} from './states.ts'
 
-export const operations = ['pause', 'resume', 'abort', 'rollback'] as const
+/** `release` lets a held stage begin, `advance` passes the present one by a person's word. */
+export const operations = ['pause', 'resume', 'abort', 'rollback', 'release', 'advance', 'retry'] as const
 export type Operation = (typeof operations)[number]
 
-export type Refusal = { refused: string }
+/** `stage`: the name of the stage that is meant; needed by release and advance, so that asking twice passes one.
+ *  `devices`: those to retry; all that failed, where left out. */
+export type Asked = {
+  operation: Operation
+  reason: string
+  stage?: string | undefined
+  devices?: readonly string[] | undefined
+}
+
+/** `field`: what of the request is wrong, where it is not the state of the rollout that refuses. */
+export type Refusal = { refused: string; field?: string }
 
 const allowed: Record<Operation, readonly RolloutState[]> = {
   pause: ['running'],
   resume: ['paused'],
-  abort: ['running', 'paused'],
+  abort: ['draft', 'awaiting_approval', 'running', 'paused'],
   rollback: ['running', 'paused'],
+  release: ['running'],
+  advance: ['running'],
+  retry: ['running', 'paused'],
 }
 
-/** The state an operation leads to; asked for twice, it is there already and nothing happens. */
-const leadsTo: Record<Operation, RolloutState> = {
+/** The state that an operation on the whole rollout leads to; where it is there already nothing happens. */
+const leadsTo: Partial<Record<Operation, RolloutState>> = {
   pause: 'paused',
   resume: 'running',
   abort: 'aborted',
-  rollback: 'rolling_back',
 }
 
-/** @returns the actions, none if the rollout is already there, or why it cannot be done
- *  @param reason what the operator gave as reason */
-export function operate(rollout: RolloutView, operation: Operation, reason: string): Action[] | Refusal {
+/** @param actor who asks, for what is recorded
+ *  @returns the actions, none if all is as asked already, or why it cannot be done */
+export function operate(rollout: RolloutView, asked: Asked, actor: string): Action[] | Refusal {
+  const { operation } = asked
   if (rollout.state === leadsTo[operation]) return []
-  if (!allowed[operation].includes(rollout.state)) {
-    return { refused: refusal(operation, rollout.state) }
+  const isWhole = operation === 'rollback' && asked.stage === undefined
+  if (isWhole && (rollout.state === 'rolling_back' || rollout.state === 'rolled_back')) return []
+  const stage = asked.stage === undefined ? undefined : rollout.stages.find(({ name }) => name === asked.stage)
+  if (asked.stage !== undefined && stage === undefined) {
+    return { refused: `there is no stage ${asked.stage}; they are ${namesOf(rollout)}`, field: 'stage' }
   }
-  const change: Action = { do: 'rollout', state: leadsTo[operation], reason: `${operation}: ${reason}` }
-  return operation === 'resume' ? [...reopen(rollout), change] : [change]
+  if (operation === 'advance' && stage?.state === 'passed') return []
+  if (!allowed[operation].includes(rollout.state)) return { refused: refusal(operation, rollout.state) }
+  const words = `${operation}: ${asked.reason}`
+  switch (operation) {
+    case 'pause':
+      return [{ do: 'rollout', state: 'paused', reason: words, kind: 'operator' }]
+    case 'resume':
+      return [...reopen(rollout), { do: 'rollout', state: 'running', reason: words }]
+    case 'abort':
+      return [{ do: 'rollout', state: 'aborted', reason: words }]
+    case 'rollback':
+      return stage === undefined
+        ? [{ do: 'rollout', state: 'rolling_back', reason: words }]
+        : takeBackStage(rollout, stage, words)
+    case 'release':
+      return stage === undefined ? nameStage(rollout, operation) : release(rollout, stage, actor)
+    case 'advance':
+      return stage === undefined ? nameStage(rollout, operation) : advance(rollout, stage)
+    case 'retry':
+      return retry(rollout, asked.devices)
+  }
 }
 
 const done: Record<Operation, string> = {
@@ -39,17 +83,104 @@ const done: Record<Operation, string> = {
   resume: 'resumed',
   abort: 'aborted',
   rollback: 'rolled back',
+  release: 'released',
+  advance: 'advanced',
+  retry: 'retried',
 }
+
+const words = (state: RolloutState) => state.replaceAll('_', ' ')
 
 function refusal(operation: Operation, state: RolloutState): string {
-  const cannot = `a rollout that is ${state.replaceAll('_', ' ')} cannot be ${done[operation]}`
-  return operation === 'rollback' && state === 'completed'
-    ? `${cannot}; to go back, start a rollout of the version that ran before`
-    : `${cannot}, only one that is ${allowed[operation].join(' or ')}`
+  const cannot = `a rollout that is ${words(state)} cannot be ${done[operation]}`
+  if (operation === 'rollback' && state === 'completed') {
+    return `${cannot}; to go back, start a rollout of the version that ran before`
+  }
+  if (operation === 'retry' && state === 'completed') {
+    return `${cannot}; ask the device itself: roost device retry`
+  }
+  return `${cannot}, only one that is ${allowed[operation].map(words).join(' or ')}`
 }
 
-/** The stage that stopped the rollout is watched anew, with its full time limit. */
-const reopen = ({ stages }: RolloutView): Action[] =>
-  stages
-    .filter(({ state }) => state === 'failed' || state === 'inconclusive')
-    .map(({ index }) => ({ do: 'stage', index, state: 'admitting' }))
+const namesOf = ({ stages }: RolloutView) => stages.map(({ name }) => name).join(', ')
+const nameStage = (rollout: RolloutView, operation: Operation): Refusal => ({
+  refused: `say which stage is ${done[operation]}: ${namesOf(rollout)}`,
+  field: 'stage',
+})
+
+/** The stage at hand is watched anew, with its full time limit, and those after it begin anew; the failures so far are
+ *  acknowledged. */
+function reopen({ stages, devices }: RolloutView): Action[] {
+  const broken = devices.filter((device) => isBroken(device) && !device.acknowledged).map(({ device }) => device)
+  const seen: Action[] = broken.length > 0 ? [{ do: 'acknowledge', devices: broken }] : []
+  const at = stages.findIndex(({ state }) => state !== 'passed')
+  const later = stages.slice(at + 1).filter(({ state }) => state !== 'pending')
+  const restarts = stages[at] !== undefined && restarted.has(stages[at].state)
+  return [
+    ...seen,
+    ...(restarts ? [{ do: 'stage', index: at, state: 'admitting' } as const] : []),
+    ...later.map(({ index }): Action => ({ do: 'stage', index, state: 'pending' })),
+  ]
+}
+
+const restarted: ReadonlySet<StageView['state']> = new Set(['admitting', 'baking', 'failed', 'inconclusive'])
+
+const begun = ({ state }: StageView): boolean => state !== 'pending' && state !== 'held'
+
+function takeBackStage(rollout: RolloutView, stage: StageView, reason: string): Action[] | Refusal {
+  const taken = rollBackStage(rollout, stage.index)
+  if (taken.length === 0 && (stage.state === 'failed' || rollout.state === 'paused')) return []
+  if (!begun(stage)) return { refused: `stage ${stage.name} has not begun`, field: 'stage' }
+  return [
+    { do: 'stage', index: stage.index, state: 'failed' },
+    ...taken,
+    { do: 'rollout', state: 'paused', reason, kind: 'operator' },
+  ]
+}
+
+function release({ plan, stages }: RolloutView, stage: StageView, actor: string): Action[] | Refusal {
+  if (stage.released || begun(stage)) return []
+  const planned = plan.stages[stage.index]
+  if (planned !== undefined && planned.approvals > 0) {
+    return {
+      refused: `stage ${stage.name} needs ${planned.approvals} approvals: roost rollout approve`,
+      field: 'stage',
+    }
+  }
+  if (planned?.hold !== true) return { refused: `stage ${stage.name} is not held`, field: 'stage' }
+  const present = stages.find(({ state }) => state !== 'passed')
+  if (present?.index !== stage.index) {
+    return {
+      refused: `it is not the turn of stage ${stage.name} yet; ${present?.name} is ${present?.state}`,
+      field: 'stage',
+    }
+  }
+  return [{ do: 'release', index: stage.index, by: actor }]
+}
+
+/** Whatever its gates say so far. Holds that come after it stand. */
+function advance({ stages }: RolloutView, stage: StageView): Action[] | Refusal {
+  const present = stages.find(({ state }) => state !== 'passed')
+  if (present?.index !== stage.index) {
+    return { refused: `stage ${stage.name} has not begun; ${present?.name} is ${present?.state}`, field: 'stage' }
+  }
+  if (!begun(stage)) {
+    return {
+      refused: `stage ${stage.name} has not begun: advance passes a stage that runs, release lets one begin`,
+      field: 'stage',
+    }
+  }
+  return [{ do: 'stage', index: stage.index, state: 'passed' }]
+}
+
+const mayRetry = (device: DeviceView): boolean =>
+  !device.gone &&
+  (isBroken(device) || device.state === 'rejected' || (device.state === 'planned' && device.asideUntil !== null))
+
+/** Offered again in turn, as any other. */
+function retry({ devices }: RolloutView, named: readonly string[] | undefined): Action[] | Refusal {
+  const unknown = named?.filter((name) => !devices.some(({ device }) => device === name)) ?? []
+  if (unknown.length > 0)
+    return { refused: `${unknown.slice(0, 10).join(', ')} are not in this rollout`, field: 'devices' }
+  const chosen = devices.filter((device) => mayRetry(device) && (named === undefined || named.includes(device.device)))
+  return chosen.length === 0 ? [] : [{ do: 'retry', devices: chosen.map(({ device }) => device) }]
+}

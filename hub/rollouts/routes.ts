@@ -1,15 +1,17 @@
-// The rollout routes: plan and start one, look at it, pause, resume, abort, roll back, and read its history.
+// The rollout routes: write and start one, look at it, operate and approve it, and read its history.
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { DeviceId } from '@roost/shared/protocol/names.ts'
 import type { Context } from 'hono'
 import { actorOf, type HubEnv, mayTouchModel, modelsGranted, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
-import { notFound, Problem, problems } from '../problem.ts'
+import { notFound, problems } from '../problem.ts'
 import { Decision, Member, Rollout, RolloutDetail, showDetail, showMember, showRollout } from './documents.ts'
-import type { Rollouts } from './engine.ts'
+import type { Caller, FleetLink, Rollouts } from './engine.ts'
 import { operations } from './operate.ts'
 import { NewRollout } from './plan/plan.ts'
+import type { Starter } from './start.ts'
 import { decisionsOf, membersOf, type RolloutRow, rolloutById, rolloutPage } from './store.ts'
 
 const json = <S extends z.ZodType>(schema: S, description: string) => ({
@@ -22,7 +24,7 @@ const params = z.object({ id: z.string().regex(/^r-[0-9a-z-]{1,40}$/, 'a rollout
 const create = createRoute({
   method: 'post',
   path: '/v1/rollouts',
-  summary: 'Start a rollout of a version to a group',
+  summary: 'Start a rollout of a version to a group, or write it down as a draft',
   ...scoped('operator'),
   request: { body: { required: true, content: { 'application/json': { schema: NewRollout } } } },
   responses: { 201: json(RolloutDetail, 'It runs'), ...problems() },
@@ -64,44 +66,98 @@ const history = createRoute({
   request: { params },
   responses: { 200: json(z.object({ decisions: z.array(Decision) }), 'Its history'), ...problems() },
 })
+/** The ETag of the rollout as you saw it: refuses if it has changed since. */
+const ifMatch = z.object({ 'if-match': z.string().optional() })
+const reason = z.string().max(500).default('')
+const stage = z.string().max(64).optional()
+
+const approval = createRoute({
+  method: 'post',
+  path: '/v1/rollouts/{id}/approvals',
+  summary: 'Approve or reject a stage that waits for it, or the rollout before it starts; not by who started it',
+  ...scoped('approver'),
+  request: {
+    params,
+    headers: ifMatch,
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            decision: z.enum(['approve', 'reject']),
+            comment: z.string().max(2_000).default(''),
+            /** The one that is meant; the one that waits, where left out. */
+            stage,
+          }),
+        },
+      },
+    },
+  },
+  responses: { 200: json(RolloutDetail, 'The rollout afterwards'), ...problems() },
+})
+const start = createRoute({
+  method: 'post',
+  path: '/v1/rollouts/{id}/start',
+  summary: 'Start a draft: its members are frozen now; asked for twice it is done once',
+  ...scoped('operator'),
+  request: { params, headers: ifMatch },
+  responses: { 200: json(RolloutDetail, 'It runs, or waits for approval'), ...problems() },
+})
 const operation = createRoute({
   method: 'post',
   path: '/v1/rollouts/{id}/{operation}',
-  summary: 'Pause, resume, abort or roll back; asked for twice it is done once',
+  summary:
+    'Pause, resume, abort, roll back, release a held stage, pass one, retry devices; asked for twice it is done once',
   ...scoped('operator'),
   request: {
     params: params.extend({ operation: z.enum(operations) }),
-    headers: z.object({
-      /** The ETag of the rollout as you saw it: refuses if it has changed since. */
-      'if-match': z.string().optional(),
-    }),
+    headers: ifMatch,
     body: {
-      content: { 'application/json': { schema: z.strictObject({ reason: z.string().max(500).default('') }) } },
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            reason,
+            /** Needed by release and advance. With rollback: this stage and those after it, not all. */
+            stage,
+            /** With retry: these; all that failed, where left out. */
+            devices: z.array(DeviceId).min(1).max(10_000).optional(),
+          }),
+        },
+      },
     },
   },
   responses: { 200: json(RolloutDetail, 'The rollout afterwards'), ...problems() },
 })
 
-export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv> {
-  const { database } = hub
+export function rolloutRoutes(
+  hub: Hub,
+  rollouts: Rollouts,
+  fleet: Pick<FleetLink, 'isConnected'>,
+): OpenAPIHono<HubEnv> {
+  const { database, clock } = hub
   const known = async (c: Context<HubEnv>, id: string): Promise<RolloutRow> => {
     const row = await rolloutById(database, id)
     if (row === undefined) throw notFound('rollout', id)
     mayTouchModel(c, row.model)
     return row
   }
+  const detail = async (c: Context<HubEnv>, row: RolloutRow) => {
+    c.header('etag', etagOf(row))
+    return showDetail(database, row, fleet.isConnected, clock())
+  }
+  const caller = (c: Context<HubEnv>, match: string | undefined): Caller & Starter => ({
+    actor: actorOf(c.get('principal')),
+    requestId: c.get('requestId'),
+    expected: match === undefined ? undefined : revisionOf(match),
+    mayTouch: (model) => mayTouchModel(c, model),
+  })
   return new OpenAPIHono<HubEnv>()
     .openapi(create, async (c) => {
       const wanted = c.req.valid('json')
       mayTouchModel(c, wanted.model)
-      const row = await rollouts.start(wanted, {
-        actor: actorOf(c.get('principal')),
-        requestId: c.get('requestId'),
-        mayTouch: (model) => mayTouchModel(c, model),
-      })
+      const row = await rollouts.start(wanted, caller(c, undefined))
       c.header('location', `/v1/rollouts/${row.id}`)
-      c.header('etag', etagOf(row))
-      return c.json(await showDetail(database, row), 201)
+      return c.json(await detail(c, row), 201)
     })
     .openapi(list, async (c) => {
       const { limit, cursor } = c.req.valid('query')
@@ -110,11 +166,7 @@ export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv>
       const granted = modelsGranted(c)
       return c.json({ rollouts: items.filter(({ model }) => granted(model)).map(showRollout), next }, 200)
     })
-    .openapi(show, async (c) => {
-      const row = await known(c, c.req.valid('param').id)
-      c.header('etag', etagOf(row))
-      return c.json(await showDetail(database, row), 200)
-    })
+    .openapi(show, async (c) => c.json(await detail(c, await known(c, c.req.valid('param').id)), 200))
     .openapi(devices, async (c) => {
       const row = await known(c, c.req.valid('param').id)
       const members = await membersOf(database, row.id)
@@ -125,18 +177,30 @@ export function rolloutRoutes(hub: Hub, rollouts: Rollouts): OpenAPIHono<HubEnv>
       const decisions = await decisionsOf(database, row.id)
       return c.json({ decisions: decisions.map((row) => ({ ...row, at: new Date(row.at).toISOString() })) }, 200)
     })
+    .openapi(approval, async (c) => {
+      const { id } = c.req.valid('param')
+      await known(c, id)
+      const by = caller(c, c.req.valid('header')['if-match'])
+      const principal = c.get('principal')
+      const name = principal.kind === 'token' ? principal.name : principal.id
+      const after = await rollouts.answer(id, { ...c.req.valid('json'), actor: by.actor, name }, by)
+      return c.json(await detail(c, after), 200)
+    })
+    .openapi(start, async (c) => {
+      const { id } = c.req.valid('param')
+      await known(c, id)
+      const after = await rollouts.startDraft(id, caller(c, c.req.valid('header')['if-match']))
+      return c.json(await detail(c, after), 200)
+    })
     .openapi(operation, async (c) => {
       const { id, operation } = c.req.valid('param')
-      const row = await known(c, id)
-      const expected = c.req.valid('header')['if-match']
-      if (expected !== undefined && expected !== etagOf(row)) {
-        throw new Problem(412, 'changed', 'It has changed since you looked', `its ETag is ${etagOf(row)} now`)
-      }
-      const { reason } = c.req.valid('json')
-      const after = await rollouts.operate(id, operation, reason, actorOf(c.get('principal')), c.get('requestId'))
-      c.header('etag', etagOf(after))
-      return c.json(await showDetail(database, after), 200)
+      await known(c, id)
+      const by = caller(c, c.req.valid('header')['if-match'])
+      const after = await rollouts.operate(id, { ...c.req.valid('json'), operation }, by)
+      return c.json(await detail(c, after), 200)
     })
 }
 
 const etagOf = (row: RolloutRow) => `"${row.revision}"`
+/** Of an ETag that is none of ours: a revision that no rollout has. */
+const revisionOf = (etag: string): number => Number(/^(?:W\/)?"(\d{1,15})"$/.exec(etag)?.[1] ?? -1)

@@ -11,30 +11,37 @@ import type { FleetLink } from './engine.ts'
 import { defaultPlanFor } from './plan/default-plan.ts'
 import { type Candidate, drawStages } from './plan/draw.ts'
 import type { NewRollout } from './plan/plan.ts'
-import { attemptsOf, holdersOf, modelsIn, type NewRolloutRows, wantedOf } from './store.ts'
+import type { NewMember, NewRolloutRow } from './statements.ts'
+import { asideAmong, attemptsOf, holdersOf, modelsIn, wantedOf } from './store.ts'
 
 /** Devices of one rollout; a larger group is refused. */
 const devicesMax = 100_000
 
 export type PreparedRollout = {
-  rows: NewRolloutRows
+  rollout: NewRolloutRow
+  members: NewMember[]
   /** Rollouts that hold some of the devices and end for this one. */
   supersedes: string[]
   /** What the history says of the start. */
   story: unknown
 }
 
+/** As it was asked for; `draft` is left out where nobody thinks of one. */
+export type WantedRollout = Omit<NewRollout, 'draft'> & Partial<Pick<NewRollout, 'draft'>>
+
 /** Who starts it. `mayTouch` throws where they may not touch the model. */
 export type Starter = { actor: string; requestId?: string | undefined; mayTouch?: (model: string) => void }
 
-/** @throws Problem not-found, approval-revoked, stage-too-low, empty-stage, not-released, held-by-another; what `mayTouch`
+/** @param id of a draft that starts; else it gets one
+ *  @throws Problem not-found, approval-revoked, stage-too-low, empty-stage, not-released, held-by-another; what `mayTouch`
  *  does of a model that would be replaced */
 export async function prepareRollout(
   hub: Hub,
   tx: Reader,
-  wanted: NewRollout,
+  wanted: WantedRollout,
   { actor, mayTouch = () => undefined }: Starter,
   fleet: FleetLink,
+  id = rolloutId(hub),
 ): Promise<PreparedRollout> {
   const found = await membersOfGroup(tx, wanted.group)
   if (found === undefined) throw notFound('group', wanted.group)
@@ -60,14 +67,15 @@ export async function prepareRollout(
 
   const ids = fitting.map(({ id }) => id)
   const supersedes = await holders(tx, deployment, ids, wanted.supersede)
-  const id = rolloutId(hub)
   const plan = wanted.plan ?? defaultPlanFor(fitting.length)
   const before = await wantedOf(tx, deployment, ids)
+  const aside = await asideAmong(tx, ids, hub.clock())
   const profiles = new Map(fitting.map(({ id, profile }) => [id, profile]))
   const candidates = fitting.map(({ id, profile, labels }): Candidate => {
     const previous = before.get(id)
     const replaces = previous !== undefined && previous !== targets.get(profile)
-    return { device: id, profile, labels, standing: fleet.isConnected(id) ? 'present' : 'away', replaces }
+    const standing = aside.has(id) ? 'aside' : fleet.isConnected(id) ? 'present' : 'away'
+    return { device: id, profile, labels, standing, replaces }
   })
   const drawn = drawStages(id, candidates, plan.stages)
   if ('refused' in drawn) {
@@ -75,36 +83,38 @@ export async function prepareRollout(
   }
   const targetOf = (device: string) => targets.get(profiles.get(device) ?? '') ?? ''
   const attempts = await attemptsOf(tx, deployment, ids)
+  const nowMs = hub.clock()
   return {
-    rows: {
-      rollout: {
-        id,
-        model: wanted.model,
-        version: wanted.version,
-        deployment,
-        group_name: group.name,
-        query: group.query,
-        plan,
-        state: 'running',
-        reason: `started by ${actor}`,
-        created_by: actor,
-        created_at: hub.clock(),
-      },
-      members: drawn.map((member) => {
-        const target = targetOf(member.device)
-        const attempt = attempts.get(`${member.device}/${target}`) ?? 0
-        return { ...member, target, previous: before.get(member.device) ?? null, attempt }
-      }),
+    rollout: {
+      id,
+      model: wanted.model,
+      version: wanted.version,
+      deployment,
+      group_name: group.name,
+      query: group.query,
+      plan,
+      state: 'running',
+      reason: `started by ${actor}`,
+      supersede: wanted.supersede,
+      created_by: actor,
+      created_at: nowMs,
+      started_by: actor,
+      started_at: nowMs,
     },
+    members: drawn.map((member) => {
+      const target = targetOf(member.device)
+      const attempt = attempts.get(`${member.device}/${target}`) ?? 0
+      return { ...member, target, previous: before.get(member.device) ?? null, attempt }
+    }),
     supersedes,
     story: { query: group.query, devices: drawn.length, skipped: skipped.slice(0, 1000), supersedes },
   }
 }
 
 /** The bundle for each profile that some variant of the version fits. */
-async function targetsByProfile(
+export async function targetsByProfile(
   tx: Reader,
-  { model, version }: NewRollout,
+  { model, version }: Pick<NewRollout, 'model' | 'version'>,
   devices: readonly DeviceRow[],
 ): Promise<Map<string, string>> {
   const targets = new Map<string, string>()

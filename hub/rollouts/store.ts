@@ -1,12 +1,11 @@
-// Rollouts in the database: rows in, plain data out; decided actions in, statements out.
+// Rollouts in the database, read: rows in, plain data out.
 
 import { Digest } from '@roost/shared/protocol/names.ts'
 import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost/shared/protocol/progress.ts'
 import { z } from 'zod'
-import { BooleanColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
-import { type Action, type RolloutState, rolloutStates, type StageState } from './decide.ts'
-import type { Drawn } from './plan/draw.ts'
+import { BooleanColumn, jsonColumn, type Reader } from '../storage/database.ts'
 import { RolloutPlan } from './plan/plan.ts'
+import { pauseKinds, type RolloutState, rolloutStates, stageStates } from './states.ts'
 import { StageVerdict } from './verdict.ts'
 
 export const RolloutRow = z.object({
@@ -19,27 +18,30 @@ export const RolloutRow = z.object({
   plan: jsonColumn(RolloutPlan),
   state: z.enum(rolloutStates),
   reason: z.string(),
-  acknowledged_failures: z.number(),
+  /** Null unless it is paused. */
+  paused_by: z.enum(pauseKinds).nullable(),
+  supersede: BooleanColumn,
   created_by: z.string(),
   created_at: z.number(),
+  /** Of one that has not started: null, and when it was written. */
+  started_by: z.string().nullable(),
+  started_at: z.number(),
   changed_at: z.number(),
   revision: z.number(),
 })
 export type RolloutRow = z.infer<typeof RolloutRow>
 
-const stageStates = [
-  'pending',
-  'admitting',
-  'baking',
-  'passed',
-  'failed',
-  'inconclusive',
-] as const satisfies StageState[]
+/** As in a list: one whose plan cannot be read any more is there with the others. */
+export const ListedRollout = RolloutRow.extend({ plan: jsonColumn(RolloutPlan).nullable().catch(null) })
+export type ListedRollout = z.infer<typeof ListedRollout>
 
 export const StageRow = z.object({
   idx: z.number(),
   name: z.string(),
   state: z.enum(stageStates),
+  held_since: z.number().nullable(),
+  /** Who let it begin, where it was held. */
+  released_by: z.string().nullable(),
   admitting_since: z.number().nullable(),
   baking_since: z.number().nullable(),
   ended_at: z.number().nullable(),
@@ -50,6 +52,7 @@ export type StageRow = z.infer<typeof StageRow>
 export const MemberRow = z.object({
   device: z.string(),
   stage: z.number(),
+  serves_from: z.number(),
   stratum: z.string(),
   rank: z.number(),
   target: z.string(),
@@ -57,8 +60,11 @@ export const MemberRow = z.object({
   state: ProgressState,
   reason: FailureReason.nullable(),
   attempt: z.number(),
+  role: z.enum(['primary', 'shadow']),
   offered_at: z.number().nullable(),
+  progress_at: z.number().nullable(),
   withdrawn: BooleanColumn,
+  acknowledged_attempt: z.number().nullable(),
 })
 export type MemberRow = z.infer<typeof MemberRow>
 
@@ -71,62 +77,75 @@ export const DecisionRow = z.object({
 })
 export type DecisionRow = z.infer<typeof DecisionRow>
 
-const rolloutColumns =
-  'id, model, version, deployment, group_name, query, plan, state, reason, acknowledged_failures, created_by, created_at, changed_at, revision'
+const rolloutColumns = Object.keys(RolloutRow.shape).join(', ')
+const stageColumns = Object.keys(StageRow.shape).join(', ')
+const memberColumns = Object.keys(MemberRow.shape).join(', ')
 
 export const rolloutById = (reader: Reader, id: string): Promise<RolloutRow | undefined> =>
   reader.first(RolloutRow, `SELECT ${rolloutColumns} FROM rollouts WHERE id = ?`, [id])
 
-export const rolloutsByState = (reader: Reader, states: readonly RolloutState[]): Promise<RolloutRow[]> =>
-  reader.all(
-    RolloutRow,
-    `SELECT ${rolloutColumns} FROM rollouts WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id`,
-    [JSON.stringify(states)],
-  )
+const Id = z.object({ id: z.string() })
+
+/** Ids only: a row that cannot be read any more must not stop those that can. */
+export const rolloutsByState = async (reader: Reader, states: readonly RolloutState[]): Promise<string[]> =>
+  (
+    await reader.all(Id, 'SELECT id FROM rollouts WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id', [
+      JSON.stringify(states),
+    ])
+  ).map(({ id }) => id)
+
+export const rolloutsOfVersion = async (
+  reader: Reader,
+  model: string,
+  version: number,
+  state: RolloutState,
+): Promise<string[]> =>
+  (
+    await reader.all(Id, 'SELECT id FROM rollouts WHERE model = ? AND version = ? AND state = ? ORDER BY id', [
+      model,
+      version,
+      state,
+    ])
+  ).map(({ id }) => id)
 
 /** Those of the states, ended after `endedAfterMs`, of which a look may still change something: a device is at it, has
  *  not gone back yet, or says something else than is known. All others cost a look for nothing, every second. */
-export const unsettledRollouts = (
+export const unsettledRollouts = async (
   reader: Reader,
   states: readonly RolloutState[],
   endedAfterMs: number,
-): Promise<RolloutRow[]> =>
-  reader.all(
-    RolloutRow,
-    `SELECT ${rolloutColumns} FROM rollouts
-     WHERE state IN (SELECT value FROM json_each(?1)) AND changed_at > ?2 AND EXISTS (
-       SELECT 1 FROM rollout_devices m
-       LEFT JOIN device_deployments r ON r.device = m.device AND r.deployment = m.deployment
-         AND r.manifest = m.target AND r.attempt = m.attempt
-       WHERE m.rollout = rollouts.id AND m.state NOT IN ('planned', 'cancelled', 'superseded') AND CASE
-         WHEN m.withdrawn THEN m.state NOT IN ('rolled_back', 'failed', 'timed_out')
-         ELSE m.state <> r.state OR m.state IN (SELECT value FROM json_each(?3))
-       END)
-     ORDER BY id`,
-    [JSON.stringify(states), endedAfterMs, JSON.stringify(progressStates.filter((state) => !isTerminal(state)))],
-  )
+): Promise<string[]> =>
+  (
+    await reader.all(
+      Id,
+      `SELECT id FROM rollouts
+       WHERE state IN (SELECT value FROM json_each(?1)) AND changed_at > ?2 AND EXISTS (
+         SELECT 1 FROM rollout_devices m
+         LEFT JOIN device_deployments r ON r.device = m.device AND r.deployment = m.deployment
+           AND r.manifest = m.target AND r.attempt = m.attempt
+         WHERE m.rollout = rollouts.id AND m.state NOT IN ('planned', 'cancelled', 'superseded') AND CASE
+           WHEN m.withdrawn THEN m.state NOT IN ('rolled_back', 'failed', 'timed_out')
+           ELSE m.state <> r.state OR m.state IN (SELECT value FROM json_each(?3))
+         END)
+       ORDER BY id`,
+      [JSON.stringify(states), endedAfterMs, JSON.stringify(progressStates.filter((state) => !isTerminal(state)))],
+    )
+  ).map(({ id }) => id)
 
 /** Newest first, from below the id `before`. Ids rise with time. */
-export const rolloutPage = (reader: Reader, before: string, limit: number): Promise<RolloutRow[]> =>
-  reader.all(RolloutRow, `SELECT ${rolloutColumns} FROM rollouts WHERE id < ? ORDER BY id DESC LIMIT ?`, [
+export const rolloutPage = (reader: Reader, before: string, limit: number): Promise<ListedRollout[]> =>
+  reader.all(ListedRollout, `SELECT ${rolloutColumns} FROM rollouts WHERE id < ? ORDER BY id DESC LIMIT ?`, [
     before,
     limit,
   ])
 
 export const stagesOf = (reader: Reader, rollout: string): Promise<StageRow[]> =>
-  reader.all(
-    StageRow,
-    'SELECT idx, name, state, admitting_since, baking_since, ended_at, verdict FROM rollout_stages WHERE rollout = ? ORDER BY idx',
-    [rollout],
-  )
+  reader.all(StageRow, `SELECT ${stageColumns} FROM rollout_stages WHERE rollout = ? ORDER BY idx`, [rollout])
 
 export const membersOf = (reader: Reader, rollout: string): Promise<MemberRow[]> =>
-  reader.all(
-    MemberRow,
-    `SELECT device, stage, stratum, rank, target, previous, state, reason, attempt, offered_at, withdrawn
-     FROM rollout_devices WHERE rollout = ? ORDER BY stage, rank`,
-    [rollout],
-  )
+  reader.all(MemberRow, `SELECT ${memberColumns} FROM rollout_devices WHERE rollout = ? ORDER BY stage, rank`, [
+    rollout,
+  ])
 
 export const decisionsOf = (reader: Reader, rollout: string): Promise<DecisionRow[]> =>
   reader.all(
@@ -194,130 +213,57 @@ export async function wantedOf(
                 THEN m.previous ELSE d.manifest END AS manifest
        FROM desired d LEFT JOIN rollout_devices m
          ON m.device = d.device AND m.deployment = d.deployment AND m.active = 1
-       WHERE d.deployment = ? AND d.device IN (SELECT value FROM json_each(?))
+       WHERE d.role = 'primary' AND d.deployment = ? AND d.device IN (SELECT value FROM json_each(?))
      ) WHERE manifest IS NOT NULL`,
     [deployment, JSON.stringify(devices)],
   )
   return new Map(rows.map(({ device, manifest }) => [device, manifest]))
 }
 
-export type NewRolloutRows = {
-  rollout: Omit<RolloutRow, 'revision' | 'acknowledged_failures' | 'changed_at'>
-  members: readonly (Drawn & { target: string; previous: string | null; attempt: number })[]
-}
-
-export function insertRollout({ rollout, members }: NewRolloutRows): Statement[] {
-  return [
-    {
-      sql: `INSERT INTO rollouts (id, model, version, deployment, group_name, query, plan, state, reason, created_by, created_at, changed_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      args: [
-        rollout.id,
-        rollout.model,
-        rollout.version,
-        rollout.deployment,
-        rollout.group_name,
-        rollout.query,
-        JSON.stringify(rollout.plan),
-        rollout.state,
-        rollout.reason,
-        rollout.created_by,
-        rollout.created_at,
-        rollout.created_at,
-      ],
-    },
-    ...rollout.plan.stages.map((stage, idx) => ({
-      sql: `INSERT INTO rollout_stages (rollout, idx, name, state) VALUES (?, ?, ?, 'pending')`,
-      args: [rollout.id, idx, stage.name],
-    })),
-    // One statement for any number of devices: ten thousand rows are one batch entry.
-    {
-      sql: `INSERT INTO rollout_devices (rollout, device, deployment, stage, stratum, rank, target, previous, state, attempt)
-            SELECT ?, value ->> 'device', ?, value ->> 'stage', value ->> 'stratum', value ->> 'rank', value ->> 'target',
-                   value ->> 'previous', 'planned',
-                   value ->> 'attempt'
-            FROM json_each(?)`,
-      args: [rollout.id, rollout.deployment, JSON.stringify(members)],
-    },
-  ]
-}
-
-/** What an action changes in the rollout's own tables. */
-export function statementsOf(rollout: string, action: Action, nowMs: number): Statement[] {
-  switch (action.do) {
-    case 'device':
-      return [
-        {
-          sql: 'UPDATE rollout_devices SET state = ?, reason = ? WHERE rollout = ? AND device = ?',
-          args: [action.state, action.reason, rollout, action.device],
-        },
-      ]
-    case 'offer':
-      return [
-        {
-          sql: `UPDATE rollout_devices
-                SET state = ?, reason = NULL, attempt = attempt + 1, offered_at = ?, withdrawn = 0
-                WHERE rollout = ? AND device = ?`,
-          args: [action.as, nowMs, rollout, action.device],
-        },
-      ]
-    case 'withdraw':
-      return [
-        {
-          sql: 'UPDATE rollout_devices SET state = ?, withdrawn = ? WHERE rollout = ? AND device = ?',
-          args: [action.as, action.as === 'planned' ? 0 : 1, rollout, action.device],
-        },
-      ]
-    case 'stage':
-      return [stageStatement(rollout, action, nowMs)]
-    case 'rollout':
-      return rolloutStatements(rollout, action.state, action.reason, nowMs)
-  }
-}
-
-function stageStatement(rollout: string, action: Extract<Action, { do: 'stage' }>, nowMs: number): Statement {
-  const ends = action.state === 'passed' || action.state === 'failed' || action.state === 'inconclusive'
-  return {
-    sql: `UPDATE rollout_stages
-          SET state = ?, verdict = coalesce(?, verdict), ended_at = ?,
-              admitting_since = CASE WHEN ? THEN ? ELSE admitting_since END,
-              baking_since = CASE WHEN ? THEN ? ELSE baking_since END
-          WHERE rollout = ? AND idx = ?`,
-    args: [
-      action.state,
-      action.verdict === undefined ? null : JSON.stringify(action.verdict),
-      ends ? nowMs : null,
-      Number(action.state === 'admitting'),
-      nowMs,
-      Number(action.state === 'baking'),
-      nowMs,
-      rollout,
-      action.index,
-    ],
-  }
-}
-
-/** A rollout that has ended no longer holds its devices. */
-function rolloutStatements(rollout: string, state: RolloutState, reason: string, nowMs: number): Statement[] {
-  const change = {
-    sql: 'UPDATE rollouts SET state = ?, reason = ?, changed_at = ?, revision = revision + 1 WHERE id = ?',
-    args: [state, reason, nowMs, rollout],
-  }
-  const holds = state === 'running' || state === 'paused' || state === 'rolling_back'
-  return holds
-    ? [change]
-    : [change, { sql: 'UPDATE rollout_devices SET active = 0 WHERE rollout = ?', args: [rollout] }]
-}
-
-/** Appends to the rollout's history: who did what, and the numbers it was based on. */
-export const decisionStatement = (
-  rollout: string,
-  actor: string,
-  action: string,
-  detail: unknown,
-  nowMs: number,
-): Statement => ({
-  sql: `INSERT INTO rollout_decisions (rollout, seq, at, actor, action, detail)
-        SELECT ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ? FROM rollout_decisions WHERE rollout = ?`,
-  args: [rollout, nowMs, actor, action, JSON.stringify(detail), rollout],
+export const ApprovalRow = z.object({
+  stage: z.number(),
+  approver: z.string(),
+  name: z.string(),
+  decision: z.enum(['approve', 'reject']),
+  comment: z.string(),
+  at: z.number(),
+  /** A rejection, or the stage's beginning anew, came after it. */
+  void: BooleanColumn,
 })
+export type ApprovalRow = z.infer<typeof ApprovalRow>
+
+/** What approvers said, in order. */
+export const approvalsOf = (reader: Reader, rollout: string): Promise<ApprovalRow[]> =>
+  reader.all(
+    ApprovalRow,
+    `SELECT ${Object.keys(ApprovalRow.shape).join(', ')} FROM rollout_approvals WHERE rollout = ? ORDER BY id`,
+    [rollout],
+  )
+
+const Circumstances = z.object({
+  id: z.string(),
+  gone: BooleanColumn,
+  timezone: z.string().nullable(),
+  aside_until: z.number().nullable(),
+})
+export type Circumstances = z.infer<typeof Circumstances>
+
+/** What else of a device matters to its rollouts: revoked, where its clock is, put aside. */
+export const circumstancesOf = (reader: Reader, rollout: string): Promise<Circumstances[]> =>
+  reader.all(
+    Circumstances,
+    `SELECT d.id, d.revoked_at IS NOT NULL AS gone, d.labels ->> '$.timezone' AS timezone, f.aside_until
+     FROM rollout_devices m JOIN devices d ON d.id = m.device LEFT JOIN device_failures f ON f.device = d.id
+     WHERE m.rollout = ?`,
+    [rollout],
+  )
+
+/** Those that have failed too often of late. */
+export async function asideAmong(reader: Reader, devices: readonly string[], nowMs: number): Promise<Set<string>> {
+  const rows = await reader.all(
+    z.object({ device: z.string() }),
+    `SELECT device FROM device_failures WHERE aside_until > ? AND device IN (SELECT value FROM json_each(?))`,
+    [nowMs, JSON.stringify(devices)],
+  )
+  return new Set(rows.map(({ device }) => device))
+}

@@ -1,13 +1,64 @@
-// The members of a rollout as `decide` sees them: their rows, joined with what the devices say and whether they are there.
+// A rollout as `decide` sees it: its rows, joined with what the devices say and whether they are there.
 
 import { type DeploymentRow, reportedOf } from '../fleet/progress.ts'
+import { revokedAmong } from '../promotion/persons.ts'
 import type { Reader } from '../storage/database.ts'
-import type { DeviceView } from './decide.ts'
-import type { MemberRow } from './store.ts'
+import type { DeviceView, RolloutView, StageView } from './states.ts'
+import {
+  type ApprovalRow,
+  approvalsOf,
+  type Circumstances,
+  circumstancesOf,
+  type MemberRow,
+  membersOf,
+  type RolloutRow,
+  type StageRow,
+  stagesOf,
+} from './store.ts'
 
-export async function deviceViews(
+export type Loaded = { row: RolloutRow; stages: StageRow[]; members: MemberRow[]; view: RolloutView }
+
+export async function loadRollout(
   reader: Reader,
-  deployment: string,
+  row: RolloutRow,
+  isConnected: (device: string) => boolean,
+): Promise<Loaded> {
+  const stages = await stagesOf(reader, row.id)
+  const members = await membersOf(reader, row.id)
+  const approvals = await validApprovals(reader, row.id)
+  const view: RolloutView = {
+    state: row.state,
+    pausedBy: row.paused_by,
+    plan: row.plan,
+    stages: stages.map((stage) => stageView(stage, approvals)),
+    devices: await deviceViews(reader, row, members, isConnected),
+  }
+  return { row, stages, members, view }
+}
+
+/** Those that count: not void, nor given with a token that was revoked since. */
+export async function validApprovals(reader: Reader, rollout: string): Promise<ApprovalRow[]> {
+  const given = (await approvalsOf(reader, rollout)).filter((row) => row.decision === 'approve' && !row.void)
+  const revoked = await revokedAmong(
+    reader,
+    given.map(({ approver }) => approver),
+  )
+  return given.filter(({ approver }) => !revoked.has(approver))
+}
+
+const stageView = (row: StageRow, approvals: readonly ApprovalRow[]): StageView => ({
+  index: row.idx,
+  name: row.name,
+  state: row.state,
+  admittingSince: row.admitting_since,
+  bakingSince: row.baking_since,
+  released: row.released_by !== null,
+  approvals: approvals.filter(({ stage }) => stage === row.idx).length,
+})
+
+async function deviceViews(
+  reader: Reader,
+  { id, deployment }: RolloutRow,
   members: readonly MemberRow[],
   isConnected: (device: string) => boolean,
 ): Promise<DeviceView[]> {
@@ -17,21 +68,36 @@ export async function deviceViews(
     deployment,
   )
   const reports = Map.groupBy(rows, ({ device }) => device)
-  return members.map((member) => deviceView(member, reports.get(member.device) ?? [], isConnected(member.device)))
+  const circumstances = new Map((await circumstancesOf(reader, id)).map((row) => [row.id, row]))
+  return members.map((member) =>
+    deviceView(member, reports.get(member.device) ?? [], circumstances.get(member.device), isConnected(member.device)),
+  )
 }
 
-function deviceView(member: MemberRow, reports: readonly DeploymentRow[], online: boolean): DeviceView {
+function deviceView(
+  member: MemberRow,
+  reports: readonly DeploymentRow[],
+  circumstances: Circumstances | undefined,
+  online: boolean,
+): DeviceView {
   const ofTarget = reports.find(({ manifest }) => manifest === member.target)
   const running = reports.find((report) => report.running)
   return {
     device: member.device,
     stage: member.stage,
+    servesFrom: member.serves_from,
     state: member.state,
     reason: member.reason,
     attempt: member.attempt,
+    role: member.role,
     offeredAt: member.offered_at,
+    progressAt: member.progress_at,
     withdrawn: member.withdrawn,
+    acknowledged: member.acknowledged_attempt === member.attempt,
     online,
+    gone: circumstances?.gone ?? true,
+    asideUntil: circumstances?.aside_until ?? null,
+    timezone: circumstances?.timezone ?? null,
     // an older attempt's word says nothing of this one
     reported:
       ofTarget !== undefined && ofTarget.attempt === member.attempt

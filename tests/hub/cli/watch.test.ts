@@ -19,7 +19,7 @@ async function aWatchedRollout() {
   )
   const open = (httpPort: number) => {
     const hub = { ...asStarted(fleet.hub), config: { ...fleet.hub.config, httpPort } }
-    return startHttpServer(hub, createApp(hub, [rolloutRoutes(hub, engine)]))
+    return startHttpServer(hub, createApp(hub, [rolloutRoutes(hub, engine, { isConnected: () => true })]))
   }
   let server = await open(0)
   const { port } = server
@@ -34,7 +34,7 @@ async function aWatchedRollout() {
         fleet.clock.nowMs += 1_000
       }
     },
-    abort: () => engine.operate(id, 'abort', 'enough', 'token:ops'),
+    abort: () => engine.operate(id, { operation: 'abort', reason: 'enough' }, { actor: 'token:ops' }),
     close: () => server.close(),
     reopen: async () => {
       server = await open(port)

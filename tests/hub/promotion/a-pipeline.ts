@@ -69,7 +69,7 @@ export async function aPipeline(): Promise<Pipeline> {
     registryRoutes(hub, createRegistrar(hub, doubling, promotion.consider)),
     promotionRoutes(hub, promotion),
     promotionRequestRoutes(hub, promotion),
-    rolloutRoutes(hub, rollouts),
+    rolloutRoutes(hub, rollouts, { isConnected: () => false }),
   ])
   const token = await hub.tokenOf('admin')
   const admin: Holder = { token, id: token.slice('roost_'.length, 'roost_'.length + 8) }

@@ -127,8 +127,8 @@ test('a wish by hand and a rollout give each device the variant of its profile',
     },
   ])
   const rollout = { model: 'scale', version: 1, group: 'everywhere', supersede: false }
-  const { rows } = await prepareRollout(hub, hub.database, rollout, { actor: 'test' }, fleet)
-  expect(new Map(rows.members.map(({ device, target }) => [device, target]))).toEqual(wanted)
+  const { members } = await prepareRollout(hub, hub.database, rollout, { actor: 'test' }, fleet)
+  expect(new Map(members.map(({ device, target }) => [device, target]))).toEqual(wanted)
 
   for (const id of Object.keys(profiles)) {
     const device = await findDevice(hub.database, id)

@@ -17,7 +17,8 @@ export type TestFleet = AsyncDisposable & {
   digests: Record<number, string>
   /** A fresh engine each time: whatever it needs must be in the database. */
   engine(): Rollouts
-  /** Each online device takes what is wanted and reports it as `state`, then what it did before serves no more. */
+  /** Each online device takes what is wanted and reports it as `state` (a shadow that succeeds: as shadowing), then what
+   *  it did before serves no more. */
   obey(state?: (device: string, manifest: string) => ProgressState): Promise<void>
   /** Each device reports a window on what runs there. */
   report(make?: (device: string, version: number) => { ok: number; error: number }): Promise<void>
@@ -44,7 +45,7 @@ export const aPlan = (over: Partial<WrittenPlan> = {}): RolloutPlan =>
   })
 
 const Running = z.object({ device: z.string(), manifest: z.string() })
-const Wanted = Running.extend({ attempt: z.number() })
+const Wanted = Running.extend({ attempt: z.number(), role: z.enum(['primary', 'shadow']) })
 
 export async function aFleet(size: number): Promise<TestFleet> {
   const clock = { nowMs: 1_800_000_000_000 }
@@ -70,10 +71,11 @@ export async function aFleet(size: number): Promise<TestFleet> {
     engine: () =>
       createRollouts(hub, { isConnected: (device) => online.has(device), push: (all) => void pushed.push(...all) }),
     obey: async (state = () => 'succeeded') => {
-      const wanted = await hub.database.all(Wanted, 'SELECT device, manifest, attempt FROM desired')
-      for (const { device, manifest, attempt } of wanted) {
+      const wanted = await hub.database.all(Wanted, 'SELECT device, manifest, attempt, role FROM desired')
+      for (const { device, manifest, attempt, role } of wanted) {
         if (!online.has(device)) continue
-        const said = state(device, manifest)
+        const told = state(device, manifest)
+        const said = role === 'shadow' && told === 'succeeded' ? 'shadowing' : told
         const serves = said === 'succeeded' || said === 'probation'
         await hub.database.write([
           ...(serves
@@ -157,8 +159,8 @@ async function insertFleet(hub: TestHub, devices: readonly string[], digests: Re
         ],
       },
       {
-        sql: `INSERT INTO desired (device, deployment, manifest, attempt, generation, changed_by, changed_at)
-              VALUES (?, 'vibration', ?, 1, 1, 'test', 0)`,
+        sql: `INSERT INTO desired (device, deployment, role, manifest, attempt, generation, changed_by, changed_at)
+              VALUES (?, 'vibration', 'primary', ?, 1, 1, 'test', 0)`,
         args: [device, digests[1] ?? ''],
       },
     ]),

@@ -2,7 +2,6 @@ import type { ProgressState } from '@roost/shared/protocol/progress.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  type Action,
   type DeviceView,
   decide,
   isBroken,
@@ -11,7 +10,10 @@ import {
   type RolloutView,
 } from '../../../hub/rollouts/decide.ts'
 import { RolloutPlan } from '../../../hub/rollouts/plan/plan.ts'
+import { pendingStage, plannedDevice } from '../../../hub/rollouts/states.ts'
 import type { Outcome, StageVerdict } from '../../../hub/rollouts/verdict.ts'
+
+import { apply } from './carried-out.ts'
 
 const seed = 1202
 console.log(`decide: seed ${seed}`)
@@ -34,69 +36,19 @@ const verdict = (outcome: Outcome): StageVerdict => ({
 /** Judges as the engine does, by failures alone. */
 const byFailures = (_: number, devices: readonly DeviceView[]) => verdict(devices.some(isBroken) ? 'fail' : 'pass')
 
-const aDevice = (over: Partial<DeviceView> = {}): DeviceView => ({
-  device: 'd-0',
-  stage: 0,
-  state: 'planned',
-  reason: null,
-  attempt: 0,
-  offeredAt: null,
-  withdrawn: false,
-  online: true,
-  reported: undefined,
-  backOnPrevious: false,
-  ...over,
-})
+const aDevice = (over: Partial<DeviceView> = {}): DeviceView => {
+  const device = { ...plannedDevice('d-0', over.stage ?? 0), ...over }
+  return { ...device, servesFrom: over.servesFrom ?? device.stage }
+}
 
 const aRollout = (over: Partial<RolloutView> = {}): RolloutView => ({
   state: 'running',
+  pausedBy: null,
   plan,
-  stages: [
-    { index: 0, name: 'canary', state: 'pending', admittingSince: null, bakingSince: null },
-    { index: 1, name: 'all', state: 'pending', admittingSince: null, bakingSince: null },
-  ],
+  stages: [pendingStage(0, 'canary'), pendingStage(1, 'all')],
   devices: Array.from({ length: 10 }, (_, i) => aDevice({ device: `d-${i}`, stage: i < 2 ? 0 : 1 })),
   ...over,
 })
-
-/** Carries actions out on the view, as the store does. */
-const apply = (rollout: RolloutView, actions: readonly Action[], nowMs: number): RolloutView =>
-  actions.reduce((view, action) => applyOne(view, action, nowMs), rollout)
-
-function applyOne(view: RolloutView, action: Action, nowMs: number): RolloutView {
-  if (action.do === 'rollout') return { ...view, state: action.state }
-  if (action.do === 'stage') {
-    const stages = view.stages.map((stage) =>
-      stage.index !== action.index
-        ? stage
-        : {
-            ...stage,
-            state: action.state,
-            admittingSince: action.state === 'admitting' ? nowMs : stage.admittingSince,
-            bakingSince: action.state === 'baking' ? nowMs : stage.bakingSince,
-          },
-    )
-    return { ...view, stages }
-  }
-  const devices = view.devices.map((device) =>
-    device.device === action.device ? applyToDevice(device, action, nowMs) : device,
-  )
-  return { ...view, devices }
-}
-
-function applyToDevice(device: DeviceView, action: Extract<Action, { device: string }>, nowMs: number): DeviceView {
-  if (action.do === 'device') return { ...device, state: action.state, reason: action.reason }
-  if (action.do === 'withdraw') return { ...device, state: action.as, withdrawn: action.as !== 'planned' }
-  return {
-    ...device,
-    state: action.as,
-    attempt: device.attempt + 1,
-    offeredAt: nowMs,
-    withdrawn: false,
-    reported: undefined,
-    backOnPrevious: false,
-  }
-}
 
 const reports = (rollout: RolloutView, state: ProgressState, when: (device: DeviceView) => boolean): RolloutView => ({
   ...rollout,
@@ -153,8 +105,8 @@ describe('decide', () => {
 
   test('undecided at the time limit pauses with the reason and never advances', () => {
     const stages = [
-      { index: 0, name: 'canary', state: 'baking' as const, admittingSince: 0, bakingSince: 0 },
-      { index: 1, name: 'all', state: 'pending' as const, admittingSince: null, bakingSince: null },
+      { ...pendingStage(0, 'canary'), state: 'baking' as const, admittingSince: 0, bakingSince: 0 },
+      pendingStage(1, 'all'),
     ]
     const devices = [aDevice({ state: 'succeeded' }), aDevice({ device: 'd-1', stage: 1 })]
     const undecided = () => verdict('undecided')

@@ -90,7 +90,7 @@ describe('rollout engine', () => {
     const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     await run(fleet, 24)
     expect(await stateOf(fleet, id)).toBe('completed')
-    const unsettled = async () => (await unsettledRollouts(fleet.hub.database, ['completed'], 0)).map((row) => row.id)
+    const unsettled = () => unsettledRollouts(fleet.hub.database, ['completed'], 0)
     expect(await unsettled()).toEqual([])
     await fleet.obey((device) => (device === 'd-003' ? 'rolled_back' : 'succeeded'))
     expect(await unsettled()).toEqual([id])
@@ -115,7 +115,7 @@ describe('rollout engine', () => {
       await fleet.engine().look()
       expect(await canaries()).toEqual(['timed_out', 'timed_out'])
     }
-    await fleet.engine().operate(id, 'abort', '', 'token:ops')
+    await fleet.engine().operate(id, { operation: 'abort', reason: '' }, { actor: 'token:ops' })
     expect(await canaries()).toEqual(['timed_out', 'timed_out'])
     await fleet.obey()
     expect(await fleet.running()).toEqual({ 1: 10 })
@@ -130,7 +130,7 @@ describe('rollout engine', () => {
     const device = canary?.device ?? ''
     const wish = { device, deployment: 'vibration', manifest: fleet.digests[3] ?? '', by: 'token:ops' }
     await storeWishes(database, [wish], fleet.clock.nowMs)
-    await fleet.engine().operate(id, 'abort', '', 'token:ops')
+    await fleet.engine().operate(id, { operation: 'abort', reason: '' }, { actor: 'token:ops' })
     expect((await membersOf(database, id)).find((member) => member.device === device)?.state).toBe('cancelled')
     expect((await desiredOf(database, device))[0]?.manifest).toBe(fleet.digests[3])
   })
@@ -143,13 +143,15 @@ describe('rollout engine', () => {
     const [canary] = (await membersOf(fleet.hub.database, id)).map(({ device }) => device)
     if (canary !== undefined) fleet.online.delete(canary)
     await fleet.engine().look()
-    await fleet.engine().operate(id, 'pause', 'lunch', 'token:ops')
+    await fleet.engine().operate(id, { operation: 'pause', reason: 'lunch' }, { actor: 'token:ops' })
     expect(await stateOf(fleet, id)).toBe('paused')
     if (canary !== undefined) fleet.online.add(canary)
     await run(fleet, 5)
     expect(await fleet.running()).toEqual({ 1: 10 })
-    expect(await fleet.engine().operate(id, 'pause', 'again', 'token:ops')).toMatchObject({ state: 'paused' })
-    await fleet.engine().operate(id, 'resume', 'back', 'token:ops')
+    expect(
+      await fleet.engine().operate(id, { operation: 'pause', reason: 'again' }, { actor: 'token:ops' }),
+    ).toMatchObject({ state: 'paused' })
+    await fleet.engine().operate(id, { operation: 'resume', reason: 'back' }, { actor: 'token:ops' })
     await run(fleet, 25)
     expect(await stateOf(fleet, id)).toBe('completed')
     const attempts = (await membersOf(fleet.hub.database, id)).map(({ attempt }) => attempt)
@@ -268,8 +270,10 @@ describe('rollout engine', () => {
     expect(await stateOf(fleet, id)).toBe('running')
     const second = await mute.start(wanted(3, { supersede: true }), { actor: 'token:ops' })
     expect(await stateOf(fleet, id)).toBe('superseded')
-    expect(await mute.operate(second.id, 'pause', 'lunch', 'token:ops')).toMatchObject({ state: 'paused' })
-    await fleet.engine().operate(second.id, 'resume', 'back', 'token:ops')
+    expect(
+      await mute.operate(second.id, { operation: 'pause', reason: 'lunch' }, { actor: 'token:ops' }),
+    ).toMatchObject({ state: 'paused' })
+    await fleet.engine().operate(second.id, { operation: 'resume', reason: 'back' }, { actor: 'token:ops' })
     await run(fleet, 25)
     expect(await stateOf(fleet, second.id)).toBe('completed')
   })
@@ -278,11 +282,13 @@ describe('rollout engine', () => {
     await using fleet = await aFleet(4)
     await fleet.obey()
     const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
-    await fleet.engine().operate(id, 'abort', 'enough', 'token:ops')
-    expect(await refusalOf(fleet.engine().operate(id, 'resume', '', 'token:ops'))).toBe('rollout-state')
-    await expect(fleet.engine().operate(id, 'pause', '', 'token:ops')).rejects.toThrow(
-      'a rollout that is aborted cannot be paused, only one that is running',
-    )
+    await fleet.engine().operate(id, { operation: 'abort', reason: 'enough' }, { actor: 'token:ops' })
+    expect(
+      await refusalOf(fleet.engine().operate(id, { operation: 'resume', reason: '' }, { actor: 'token:ops' })),
+    ).toBe('rollout-state')
+    await expect(
+      fleet.engine().operate(id, { operation: 'pause', reason: '' }, { actor: 'token:ops' }),
+    ).rejects.toThrow('a rollout that is aborted cannot be paused, only one that is running')
     await run(fleet, 3)
     expect(await fleet.running()).toEqual({ 1: 4 })
   })
@@ -292,7 +298,9 @@ describe('rollout engine', () => {
     await fleet.obey()
     const { id } = await fleet.engine().start(wanted(2), { actor: 'token:ops' })
     await run(fleet, 24)
-    await expect(fleet.engine().operate(id, 'rollback', '', 'token:ops')).rejects.toThrow(
+    await expect(
+      fleet.engine().operate(id, { operation: 'rollback', reason: '' }, { actor: 'token:ops' }),
+    ).rejects.toThrow(
       'a rollout that is completed cannot be rolled back; to go back, start a rollout of the version that ran before',
     )
   })

@@ -1,0 +1,109 @@
+// `roost rollout pause`, `resume`, `approve` and all else that steps in.
+
+import { type Command, Option } from 'commander'
+import { RolloutDetail } from '../rollouts/documents.ts'
+import { type Operation, operations } from '../rollouts/operate.ts'
+import { RequestError } from './client.ts'
+import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { repeated } from './option-values.ts'
+import { detailLines } from './rollout-lines.ts'
+import { awayStatuses } from './watch.ts'
+
+type OperationOptions = ConnectionOptions & {
+  reason: string
+  ifMatch?: string
+  stage?: string
+  device?: string[]
+}
+
+const ifMatch = () =>
+  new Option(
+    '--if-match <revision>',
+    'refuse (exit code 4) if the rollout has changed since it had this; show prints it',
+  )
+
+export function addOperations(rollout: Command): void {
+  connected(rollout.command('begin <id>'))
+    .description('start a draft; its members are frozen now')
+    .addOption(ifMatch())
+    .action(async (id: string, options: OperationOptions) => {
+      await change(options, `/v1/rollouts/${id}/start`, undefined)
+    })
+  for (const operation of operations) {
+    const command = connected(rollout.command(`${operation} <id>`))
+      .description(descriptions[operation])
+      .option('--reason <text>', 'for the history', '')
+      .addOption(ifMatch())
+    if (operation === 'rollback') command.option('--stage <name>', 'this stage and those after it (all)')
+    if (operation === 'release' || operation === 'advance') {
+      command.option('--stage <name>', 'the stage that is meant (the present one)')
+    }
+    if (operation === 'retry') command.option('--device <id>', 'this one (all that failed); may be repeated', repeated)
+    command.action(async (id: string, { reason, device, ...options }: OperationOptions) => {
+      const stage = options.stage ?? (await presentStage(operation, id, options))
+      const body = {
+        reason,
+        ...(stage === undefined ? {} : { stage }),
+        ...(device === undefined ? {} : { devices: device }),
+      }
+      await change(options, `/v1/rollouts/${id}/${operation}`, body)
+    })
+  }
+}
+
+export function addApprovals(rollout: Command): void {
+  for (const decision of ['approve', 'reject'] as const) {
+    connected(rollout.command(`${decision} <id>`))
+      .description(
+        decision === 'approve'
+          ? 'say yes to the stage that waits for it; not by who started the rollout'
+          : 'say no: a rollout that has not started ends, another pauses',
+      )
+      .option('--stage <name>', 'the stage that is meant (the one that waits)')
+      .option('--reason <text>', 'for the history', '')
+      .addOption(ifMatch())
+      .action(async (id: string, { reason, stage, ...options }: OperationOptions) => {
+        const body = { decision, comment: reason, ...(stage === undefined ? {} : { stage }) }
+        await change(options, `/v1/rollouts/${id}/approvals`, body)
+      })
+  }
+}
+
+/** Exit codes where it was not done: refused, no hub answers (whether it was done is not known), or the rollout has
+ *  changed since --if-match. */
+const exitCodes = { refused: 1, hubAway: 3, changed: 4 } as const
+
+async function change(
+  { ifMatch, ...options }: Omit<OperationOptions, 'reason'>,
+  path: string,
+  body: unknown,
+): Promise<void> {
+  const { client, output } = connect(options)
+  const headers = ifMatch === undefined ? {} : { 'if-match': `"${ifMatch.replaceAll('"', '')}"` }
+  try {
+    const after = await client.send('POST', path, body, RolloutDetail, headers)
+    output.print(after, detailLines(after))
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error
+    process.stderr.write(`roost: ${error.message}\n`)
+    process.exitCode =
+      error.status === 412 ? exitCodes.changed : awayStatuses.has(error.status) ? exitCodes.hubAway : exitCodes.refused
+  }
+}
+
+/** What release and advance are about, where nobody says it; the hub is told its name, so that it is done once. */
+async function presentStage(operation: Operation, id: string, options: ConnectionOptions): Promise<string | undefined> {
+  if (operation !== 'release' && operation !== 'advance') return undefined
+  const { stages } = await connect(options).client.get(`/v1/rollouts/${id}`, RolloutDetail)
+  return stages.find(({ state }) => state !== 'passed')?.name
+}
+
+const descriptions: Record<Operation, string> = {
+  pause: 'stop offering, and withdraw what is not active yet',
+  resume: 'go on; the failures so far are acknowledged',
+  abort: 'end it; what is active stays',
+  rollback: 'bring every device back to what it ran before, or those of a stage',
+  release: 'let a stage begin that is held',
+  advance: 'pass the present stage whatever its gates say so far; holds after it stand',
+  retry: 'offer the version again to devices that failed, were put aside, or refused it',
+}

@@ -1,0 +1,200 @@
+// Rollouts in the database, written: decided actions in, statements out.
+
+import type { Statement } from '../storage/database.ts'
+import type { Drawn } from './plan/draw.ts'
+import type { Action } from './states.ts'
+import type { ApprovalRow, RolloutRow } from './store.ts'
+
+export type NewRolloutRow = Omit<RolloutRow, 'revision' | 'changed_at' | 'paused_by'>
+/** `servesFrom`: the first stage in which the version answers there. */
+export type NewMember = Drawn & { servesFrom: number; target: string; previous: string | null; attempt: number }
+
+/** The rollout and its stages; who is in it comes when it starts. */
+export function insertRollout(rollout: NewRolloutRow): Statement[] {
+  const columns = { ...rollout, plan: JSON.stringify(rollout.plan), supersede: Number(rollout.supersede) }
+  const names = Object.keys(columns)
+  return [
+    {
+      sql: `INSERT INTO rollouts (${names.join(', ')}, changed_at) VALUES (${names.map(() => '?').join(', ')}, ?)`,
+      args: [...Object.values(columns), rollout.created_at],
+    },
+    ...rollout.plan.stages.map((stage, idx) => ({
+      sql: `INSERT INTO rollout_stages (rollout, idx, name, state) VALUES (?, ?, ?, 'pending')`,
+      args: [rollout.id, idx, stage.name],
+    })),
+  ]
+}
+
+/** Any number of devices: ten thousand rows are one batch entry. */
+export const insertMembers = (rollout: string, deployment: string, members: readonly NewMember[]): Statement => ({
+  sql: `INSERT INTO rollout_devices
+          (rollout, device, deployment, stage, serves_from, stratum, rank, target, previous, state, attempt)
+        SELECT ?, value ->> 'device', ?, value ->> 'stage', value ->> 'servesFrom', value ->> 'stratum', value ->> 'rank',
+               value ->> 'target', value ->> 'previous', 'planned', value ->> 'attempt'
+        FROM json_each(?)`,
+  args: [rollout, deployment, JSON.stringify(members)],
+})
+
+/** A draft starts: its members are frozen as of now. */
+export const startDraft = (rollout: string, query: string, by: string, nowMs: number): Statement => ({
+  sql: `UPDATE rollouts SET state = 'running', reason = ?, query = ?, started_by = coalesce(started_by, ?), started_at = ?,
+          changed_at = ?, revision = revision + 1 WHERE id = ?`,
+  args: [`started by ${by}`, query, by, nowMs, nowMs, rollout],
+})
+
+/** A draft asks for the approvals that its first stage needs. */
+export const awaitApproval = (rollout: string, by: string, nowMs: number): Statement => ({
+  sql: `UPDATE rollouts SET state = 'awaiting_approval', reason = ?, started_by = ?, changed_at = ?, revision = revision + 1
+        WHERE id = ?`,
+  args: [`asked for by ${by}`, by, nowMs, rollout],
+})
+
+/** What an action changes in the rollout's own tables. */
+export function statementsOf(rollout: string, action: Action, nowMs: number): Statement[] {
+  switch (action.do) {
+    case 'device':
+      return [
+        {
+          // one that went away before it had the version begins when it returns
+          sql: `UPDATE rollout_devices SET state = ?1, reason = ?2, progress_at = ?3,
+                  offered_at = CASE WHEN state = 'unreachable' THEN ?3 ELSE offered_at END
+                WHERE rollout = ?4 AND device = ?5`,
+          args: [action.state, action.reason, nowMs, rollout, action.device],
+        },
+      ]
+    case 'offer':
+      return [
+        {
+          sql: `UPDATE rollout_devices SET state = ?1, reason = NULL, attempt = attempt + 1, role = ?2, offered_at = ?3,
+                  progress_at = ?3, withdrawn = 0
+                WHERE rollout = ?4 AND device = ?5`,
+          args: [action.as, action.role, nowMs, rollout, action.device],
+        },
+      ]
+    case 'withdraw':
+      return [
+        {
+          sql: 'UPDATE rollout_devices SET state = ?, withdrawn = ? WHERE rollout = ? AND device = ?',
+          args: [action.as, action.as === 'planned' ? 0 : 1, rollout, action.device],
+        },
+      ]
+    case 'retry':
+      return [
+        {
+          sql: `UPDATE rollout_devices SET state = 'planned', reason = NULL, withdrawn = 0
+                WHERE rollout = ? AND device IN (SELECT value FROM json_each(?))`,
+          args: [rollout, JSON.stringify(action.devices)],
+        },
+        {
+          sql: 'DELETE FROM device_failures WHERE device IN (SELECT value FROM json_each(?))',
+          args: [JSON.stringify(action.devices)],
+        },
+      ]
+    case 'acknowledge':
+      return [
+        {
+          sql: `UPDATE rollout_devices SET acknowledged_attempt = attempt
+                WHERE rollout = ? AND device IN (SELECT value FROM json_each(?))`,
+          args: [rollout, JSON.stringify(action.devices)],
+        },
+      ]
+    case 'stage':
+      return [...stageStatements(rollout, action, nowMs), touch(rollout)]
+    case 'release':
+      return [
+        {
+          sql: 'UPDATE rollout_stages SET released_by = ? WHERE rollout = ? AND idx = ?',
+          args: [action.by, rollout, action.index],
+        },
+        touch(rollout),
+      ]
+    case 'rollout':
+      return rolloutStatements(rollout, action, nowMs)
+  }
+}
+
+/** The ETag changes. */
+const touch = (rollout: string): Statement => ({
+  sql: 'UPDATE rollouts SET revision = revision + 1 WHERE id = ?',
+  args: [rollout],
+})
+
+function stageStatements(rollout: string, action: Extract<Action, { do: 'stage' }>, nowMs: number): Statement[] {
+  const { state, index } = action
+  const at = [rollout, index]
+  if (state === 'pending') {
+    return [
+      {
+        sql: `UPDATE rollout_stages SET state = 'pending', held_since = NULL, released_by = NULL, admitting_since = NULL,
+                baking_since = NULL, ended_at = NULL WHERE rollout = ? AND idx = ?`,
+        args: at,
+      },
+      voidApprovals(rollout, index),
+    ]
+  }
+  const times = {
+    held: 'held_since = ?1',
+    admitting: 'admitting_since = ?1, baking_since = NULL, ended_at = NULL',
+    baking: 'baking_since = ?1',
+    open: 'ended_at = NULL',
+    passed: 'ended_at = ?1',
+    failed: 'ended_at = ?1',
+    inconclusive: 'ended_at = ?1',
+  }
+  const verdict = action.verdict === undefined ? null : JSON.stringify(action.verdict)
+  return [
+    {
+      sql: `UPDATE rollout_stages SET state = ?2, verdict = coalesce(?3, verdict), ${times[state]}
+            WHERE rollout = ?4 AND idx = ?5 AND ?1 IS NOT NULL`,
+      args: [nowMs, state, verdict, ...at],
+    },
+  ]
+}
+
+/** A rollout that has ended no longer holds its devices. */
+function rolloutStatements(
+  rollout: string,
+  { state, reason, kind = 'operator' }: Extract<Action, { do: 'rollout' }>,
+  nowMs: number,
+): Statement[] {
+  const change = {
+    sql: `UPDATE rollouts SET state = ?, reason = ?, paused_by = ?, changed_at = ?, revision = revision + 1 WHERE id = ?`,
+    args: [state, reason, state === 'paused' ? kind : null, nowMs, rollout],
+  }
+  const holds = state === 'running' || state === 'paused' || state === 'rolling_back'
+  return holds
+    ? [change]
+    : [change, { sql: 'UPDATE rollout_devices SET active = 0 WHERE rollout = ?', args: [rollout] }]
+}
+
+export const insertApproval = (rollout: string, row: Omit<ApprovalRow, 'void'>): Statement => ({
+  sql: `INSERT INTO rollout_approvals (rollout, stage, approver, name, decision, comment, at, void) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  args: [
+    rollout,
+    row.stage,
+    row.approver,
+    row.name,
+    row.decision,
+    row.comment,
+    row.at,
+    Number(row.decision === 'reject'),
+  ],
+})
+
+export const voidApprovals = (rollout: string, stage: number): Statement => ({
+  sql: 'UPDATE rollout_approvals SET void = 1 WHERE rollout = ? AND stage = ?',
+  args: [rollout, stage],
+})
+
+/** Appends to the rollout's history: who did what, and the numbers it was based on. */
+export const decisionStatement = (
+  rollout: string,
+  actor: string,
+  action: string,
+  detail: unknown,
+  nowMs: number,
+): Statement => ({
+  sql: `INSERT INTO rollout_decisions (rollout, seq, at, actor, action, detail)
+        SELECT ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ? FROM rollout_decisions WHERE rollout = ?`,
+  args: [rollout, nowMs, actor, action, JSON.stringify(detail), rollout],
+})
