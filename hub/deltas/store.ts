@@ -1,0 +1,106 @@
+// The patches the hub has, or knows that it will not have, by the pair of files they lead from and to.
+
+import type { HashedBlob } from '@roost/shared/bundle/chunks.ts'
+import type { Patch } from '@roost/shared/protocol/messages.ts'
+import { Digest } from '@roost/shared/protocol/names.ts'
+import { z } from 'zod'
+import type { Database, Reader, Statement } from '../storage/database.ts'
+import type { Pair } from './make.ts'
+
+const dayMs = 86_400_000
+/** A patch that nobody was offered for so long goes, and is made anew when somebody needs it. */
+export const keptForMs = 30 * dayMs
+
+/** One step of a device from a manifest it runs to one that is wanted in its place. */
+export type Step = { from: Digest; to: Digest }
+
+const PairRow = z.object({
+  base: Digest,
+  base_bytes: z.number().int(),
+  target: Digest,
+  target_bytes: z.number().int(),
+  known: z.number().int().nullable(),
+  patch: Digest.nullable(),
+  size_bytes: z.number().int().nullable(),
+  chunks: z.string().nullable(),
+  offered_at: z.number().int().nullable(),
+})
+
+/** `patch`: where there is one. `isKnown`: whether it was tried. */
+export type KnownPair = Pair & { isKnown: boolean; patch: Patch | undefined; offeredAt: number }
+
+/** The pairs of model files of these steps. What is sealed has none: no two seals resemble each other, nor do files that
+ *  are so small that they go in one chunk. */
+export async function pairsOf(reader: Reader, steps: readonly Step[]): Promise<KnownPair[]> {
+  if (steps.length === 0) return []
+  const rows = await reader.all(
+    PairRow,
+    `SELECT DISTINCT b.sha256 AS base, b.size_bytes AS base_bytes, t.sha256 AS target, t.size_bytes AS target_bytes,
+            d.made_at AS known, d.patch, d.size_bytes, d.chunks, d.offered_at
+     FROM json_each(?) s
+     JOIN manifest_files b ON b.manifest = s.value ->> 'from' AND b.role = 'model'
+     JOIN manifest_files t ON t.manifest = s.value ->> 'to' AND t.role = 'model' AND t.sha256 <> b.sha256
+     LEFT JOIN deltas d ON d.base = b.sha256 AND d.target = t.sha256
+     WHERE t.size_bytes > ${wholeBytesMax}
+       AND NOT EXISTS (SELECT 1 FROM sealed_keys k WHERE k.manifest IN (b.manifest, t.manifest))`,
+    [JSON.stringify(steps)],
+  )
+  return rows.map((row) => ({
+    base: { sha256: row.base, sizeBytes: row.base_bytes },
+    target: { sha256: row.target, sizeBytes: row.target_bytes },
+    isKnown: row.known !== null,
+    patch: patchOf(row),
+    offeredAt: row.offered_at ?? 0,
+  }))
+}
+
+/** A chunk: there is nothing to be saved. */
+const wholeBytesMax = 65_536
+
+function patchOf({ base, target, patch, size_bytes: sizeBytes, chunks }: z.infer<typeof PairRow>): Patch | undefined {
+  if (patch === null || sizeBytes === null || chunks === null) return undefined
+  return { from: base, to: target, blob: patch, sizeBytes, chunks }
+}
+
+/** The steps of a rollout's devices, as they were when it began. */
+export const stepsOfRollout = (reader: Reader, rollout: string): Promise<Step[]> =>
+  reader.all(
+    z.object({ from: Digest, to: Digest }),
+    `SELECT DISTINCT previous AS "from", target AS "to" FROM rollout_devices
+     WHERE rollout = ? AND previous IS NOT NULL AND previous <> target LIMIT 1000`,
+    [rollout],
+  )
+
+/** `patch` undefined: there is none, for this reason. */
+export async function keepDelta(
+  database: Database,
+  { base, target }: Pair,
+  outcome: { patch: HashedBlob } | { patch?: undefined; reason: string },
+  nowMs: number,
+): Promise<void> {
+  const { patch } = outcome
+  const reason = patch === undefined ? outcome.reason : null
+  const file = patch === undefined ? [null, null, null] : [patch.sha256, patch.sizeBytes, patch.chunks]
+  await database.write([
+    {
+      sql: `INSERT INTO deltas (base, target, patch, size_bytes, chunks, reason, made_at, offered_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      args: [base.sha256, target.sha256, ...file, reason, nowMs, nowMs],
+    },
+  ])
+}
+
+/** Notes that it was offered, once a day: a wave of a thousand devices is one write. */
+export function offeredStatements(pairs: readonly KnownPair[], nowMs: number): Statement[] {
+  return pairs
+    .filter(({ offeredAt }) => nowMs - offeredAt > dayMs)
+    .map(({ base, target }) => ({
+      sql: 'UPDATE deltas SET offered_at = ? WHERE base = ? AND target = ?',
+      args: [nowMs, base.sha256, target.sha256],
+    }))
+}
+
+/** Forgets patches that were not offered for long: nothing names their blobs then. */
+export async function forgetUnused(database: Database, nowMs: number): Promise<void> {
+  await database.write([{ sql: 'DELETE FROM deltas WHERE offered_at < ?', args: [nowMs - keptForMs] }])
+}
