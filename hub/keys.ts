@@ -1,5 +1,5 @@
 // The hub's keys, made at first start in <data folder>/keys: root, release and assignment (PEM, 0600) and the root
-// that names them (1.root.json). Only the assignment key must stay; where the release key is gone the hub signs no model.
+// that names them (1.root.json), and what locks sealed bundles (seal.key). Only the assignment key must stay; where the release key is gone the hub signs no model.
 
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,6 +17,9 @@ export type HubKeys = {
   assignment: KeyPair
   /** Undefined where the release key was moved elsewhere. */
   release: KeyPair | undefined
+  /** 32 bytes that lock the content keys of sealed bundles in the database. Without it no sealed bundle can be assigned
+   *  or evaluated any more: it belongs to a backup, apart from the database's. */
+  seal: Uint8Array
 }
 
 export class KeysError extends Error {
@@ -36,7 +39,26 @@ export async function openKeys(folder: string, random: Random, clock: Clock, log
   if (isExpired(root, clock())) log.warn({ expires: root.expires }, 'the root has expired: devices refuse new installs')
   const assignment = await readKey(folder, 'assignment', root)
   if (assignment === undefined) throw new KeysError(`${keyFile(folder, 'assignment')} is missing: no hub without it`)
-  return { roots, root, assignment, release: await readKey(folder, 'release', root) }
+  return {
+    roots,
+    root,
+    assignment,
+    release: await readKey(folder, 'release', root),
+    seal: await openSealKey(folder, random),
+  }
+}
+
+const sealKeyBytes = 32
+
+/** Made where there is none.
+ *  @throws KeysError where the file holds something else */
+async function openSealKey(folder: string, random: Random): Promise<Uint8Array> {
+  const path = join(folder, 'seal.key')
+  const found = await unlessMissing(readFile(path, 'utf8'), undefined)
+  const key = found === undefined ? random(sealKeyBytes) : new Uint8Array(Buffer.from(found, 'base64'))
+  if (key.length !== sealKeyBytes) throw new KeysError(`${path} is damaged: it holds ${sealKeyBytes} bytes, base64`)
+  if (found === undefined) await writeDurably(path, `${Buffer.from(key).toString('base64')}\n`)
+  return key
 }
 
 async function makeKeys(folder: string, random: Random, clock: Clock, log: Logger): Promise<void> {

@@ -16,6 +16,7 @@ import { forgetUnanswered } from './governance/idempotency.ts'
 import { type HttpServer, startHttpServer } from './http-server.ts'
 import type { Hub } from './hub.ts'
 import { openKeys } from './keys.ts'
+import { removeOpened } from './sealing/bundle-content.ts'
 import { startSlices } from './slices.ts'
 import { openBlobs } from './storage/blobs.ts'
 import { openDatabase } from './storage/database.ts'
@@ -75,6 +76,7 @@ async function openHub(config: Config, log: Logger, stopping: AbortSignal, opene
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const lock = await lockFolder(dataDir, Date.now())
   opened.defer(() => lock.close())
+  await removeOpened(dataDir)
   const tls = await readTls(config)
   const database = await openDatabase(join(dataDir, 'hub.db'), log)
   opened.defer(() => database.close())

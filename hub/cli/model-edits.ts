@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { AliasDocument, AliasList } from '../registry/alias-routes.ts'
 import { ModelDocument, VersionDocument } from '../registry/documents.ts'
 import { stages } from '../registry/stages.ts'
+import { SealingDocument } from '../sealing/routes.ts'
 import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { label, repeated, versionReference, wholeNumber } from './option-values.ts'
@@ -59,6 +60,16 @@ export function addModelEdits(model: Command): void {
         output.print(found, [`${name} @${alias} is version ${found.version}`])
       },
     )
+
+  connected(model.command('seal <name>'))
+    .description('seal the versions that are registered from now on: only devices they are assigned to can read them')
+    .option('--off', 'seal them no longer; those that are there stay as they are')
+    .action(async (name: string, options: ConnectionOptions & { off?: boolean }) => {
+      const { client, output } = connect(options)
+      const sealed = options.off !== true
+      const found = await client.send('PUT', `/v1/models/${name}/sealing`, { sealed }, SealingDocument)
+      output.print(found, [`the next versions of ${name} are ${found.sealed ? 'sealed' : 'not sealed'}`])
+    })
 
   connected(model.command('aliases <name>'))
     .description('all aliases of a model')

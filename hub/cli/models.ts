@@ -25,6 +25,7 @@ type PushOptions = ConnectionOptions & {
   sample?: string
   golden?: string
   sign: boolean
+  sealed?: boolean
   reuse?: boolean
   variantOf?: number
 }
@@ -44,6 +45,7 @@ export function addModelCommands(program: Command): void {
       wholeNumber,
     )
     .option('--reuse', 'where a version of this very content is there, show that one: a pipeline may run twice')
+    .option('--sealed', 'encrypted: only the devices it is assigned to can read its files')
     .option('--no-sign', 'leave it to be signed elsewhere, also where the hub holds a release key')
     .action(async (name: string, file: string, options: PushOptions) => {
       const { client, output, hub } = connect(options)
@@ -167,7 +169,8 @@ async function metadataOf(options: PushOptions): Promise<Record<string, unknown>
   const given = options.metadata === undefined ? {} : await readJsonFile(options.metadata)
   const metadata = z.record(z.string(), z.unknown()).safeParse(given)
   if (!metadata.success) throw new Error(`${options.metadata} does not hold a JSON object`)
-  return options.sign ? metadata.data : { ...metadata.data, sign: false }
+  const { sign, sealed } = options
+  return { ...metadata.data, ...(sign ? {} : { sign: false }), ...(sealed ? { sealed } : {}) }
 }
 
 const pushPath = (name: string, { variantOf }: PushOptions): string =>
@@ -195,6 +198,7 @@ function variantLines({
   variant,
   state,
   manifest,
+  sealed,
   files,
   profiles,
   baseline,
@@ -204,7 +208,7 @@ function variantLines({
   const [first, ...others] = compatibility.profiles
   const ofAll = (first?.reasons ?? []).filter((reason) => others.every(({ reasons }) => reasons.includes(reason)))
   return [
-    `variant ${variant} for ${profiles.length === 0 ? 'any profile' : profiles.join(', ')}: ${state.replace('_', ' ')}`,
+    `variant ${variant} for ${profiles.length === 0 ? 'any profile' : profiles.join(', ')}: ${state.replace('_', ' ')}${sealed ? ', sealed' : ''}`,
     `manifest ${manifest}`,
     ...files.map(
       ({ role, sizeBytes, sha256 }) => `  ${role.padEnd(8)} ${String(sizeBytes).padStart(9)} bytes  ${sha256}`,

@@ -13,7 +13,7 @@ import { type EvaluatedModel, openModel } from './model.ts'
 import type { NewEvaluation } from './request.ts'
 import { resolveTask } from './task.ts'
 
-type Source = Pick<Hub, 'database' | 'blobs'>
+type Source = Pick<Hub, 'database' | 'blobs' | 'keys' | 'config' | 'random'>
 
 /** The champion's variant is the one of the candidate's name, else its first.
  *  @throws Problem not-found */

@@ -1,12 +1,12 @@
 // A version as an evaluation needs it: its file, its interface, and the features that fill its inputs.
 
-import { readFile } from 'node:fs/promises'
 import type { Limits, Manifest } from '@roost/shared/bundle/manifest.ts'
 import type { TensorSpec } from '@roost/shared/bundle/tensor.ts'
 import { type CompiledFeatures, compileFeatures } from '@roost/shared/features/compile.ts'
 import { FeatureDefinitions } from '@roost/shared/features/definition.ts'
 import type { Hub } from '../hub.ts'
 import { readManifest, type VersionRow } from '../registry/store.ts'
+import { type OpenedFile, openModelFile, readPart } from '../sealing/bundle-content.ts'
 
 export type EvaluatedModel = {
   version: number
@@ -14,7 +14,8 @@ export type EvaluatedModel = {
   /** Of its manifest. */
   digest: string
   manifest: Manifest
-  path: string
+  /** The ONNX file; of a sealed version opened for as long as it is not disposed of. */
+  openFile: () => Promise<OpenedFile>
   inputs: readonly TensorSpec[]
   outputs: readonly TensorSpec[]
   limits: Limits
@@ -23,28 +24,25 @@ export type EvaluatedModel = {
 
 /** @param variant of the version */
 export async function openModel(
-  { blobs }: Pick<Hub, 'blobs'>,
+  hub: Pick<Hub, 'database' | 'blobs' | 'keys' | 'config' | 'random'>,
   { version }: Pick<VersionRow, 'version'>,
   variant: Pick<VersionRow['variants'][number], 'variant' | 'digest' | 'payload'>,
 ): Promise<EvaluatedModel> {
   const manifest = readManifest(variant.payload)
-  const fileOf = (role: Manifest['files'][number]['role']) => manifest.files.find((file) => file.role === role)
-  const features = fileOf('features')
-  const model = fileOf('model')
-  if (model === undefined) throw new Error(`manifest ${variant.digest} has no model file`)
+  const features = await readPart(hub, variant.digest, manifest, 'features')
   const { inputs, outputs, limits } = manifest
   return {
     version,
     variant: variant.variant,
     digest: variant.digest,
     manifest,
-    path: blobs.pathOf(model.sha256),
+    openFile: () => openModelFile(hub, variant.digest, manifest),
     inputs,
     outputs,
     limits,
     features:
       features === undefined
         ? undefined
-        : compileFeatures(FeatureDefinitions.parse(JSON.parse(await readFile(blobs.pathOf(features.sha256), 'utf8')))),
+        : compileFeatures(FeatureDefinitions.parse(JSON.parse(Buffer.from(features).toString('utf8')))),
   }
 }

@@ -32,9 +32,11 @@ export async function runModel(
   const onTimes = (tookMs: readonly number[]) => {
     for (const ms of tookMs) if (timed < latencies.length) latencies[timed++] = ms
   }
+  await using file = await model.openFile()
+  const { path } = file
   while (taken < rows.count) {
     const end = Math.min(rows.count, taken + rowsPerProcess)
-    const { path, outputs, limits } = model
+    const { outputs, limits } = model
     const vectors = vectorsOf(inputs, rows, taken, end)
     try {
       for await (const tensors of score({ path, inputs: model.inputs, outputs, limits, vectors, onTimes })) {

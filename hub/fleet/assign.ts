@@ -1,12 +1,17 @@
 // The assignment as a message: what is wanted of a device, signed in answer to one nonce, with the manifests it names
 // and the roots the device has not seen.
 
-import { type Assign, messageBytesMax } from '@roost/shared/protocol/messages.ts'
+import { type Assign, messageBytesMax, type Patch, patchesMax, type SealedKey } from '@roost/shared/protocol/messages.ts'
 import type { Digest } from '@roost/shared/protocol/names.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
 import { signAssignment } from '@roost/shared/trust/assignment.ts'
+import { wrapContentKey } from '@roost/shared/trust/content-key.ts'
+import { z } from 'zod'
+import type { Step } from '../deltas/store.ts'
 import type { Hub } from '../hub.ts'
 import { findEnvelope } from '../registry/store.ts'
+import { contentKeyOf } from '../sealing/content-keys.ts'
+import { BytesColumn } from '../storage/database.ts'
 import { type WholeWish, wholeWish } from './desired.ts'
 
 /** A device that hears nothing newer for so long installs nothing more; what serves goes on serving. */
@@ -17,6 +22,13 @@ const rootsMax = 32
 const envelopeCacheBytesMax = 32 * 1_048_576
 /** Beside the envelopes: CBOR around them, topic. */
 const messageOverheadBytes = 4_096
+/** Three digests in hex, a size, and the names of the fields. */
+const patchOverheadBytes = 256
+/** A digest in hex, 32, 24 and 48 bytes, and the names of the fields. */
+const sealedKeyBytes = 256
+
+/** The patches there are for the steps of a device. */
+export type OfferPatches = (device: string, steps: readonly Step[]) => Promise<Patch[]>
 
 /** What the device said in its latest hello. */
 export type Asked = {
@@ -24,6 +36,8 @@ export type Asked = {
   rootVersion: number
   /** Manifests it holds: told again only where there is room. */
   held: ReadonlySet<Digest>
+  /** What serves in each of its deployments, whose files are there to make others of. */
+  running: ReadonlyMap<string, Digest>
 }
 
 export type Assigner = {
@@ -31,25 +45,40 @@ export type Assigner = {
   answer: (device: string, asked: Asked) => Promise<Uint8Array | undefined>
 }
 
-export function createAssigner(hub: Pick<Hub, 'database' | 'keys' | 'clock' | 'log'>): Assigner {
+/** A signed manifest, and where its bundle is sealed the key to it: never logged, never on disk but locked. */
+type Known = { envelope: Uint8Array; contentKey: Uint8Array | undefined }
+
+export function createAssigner(hub: Pick<Hub, 'database' | 'keys' | 'clock' | 'log' | 'random'>, offer: OfferPatches): Assigner {
   const { database, keys, clock, log } = hub
-  const envelopes = new Map<Digest, Uint8Array>()
+  const envelopes = new Map<Digest, Known>()
   let cachedBytes = 0
 
   /** Never changes what it says: a manifest is named by its digest. Oldest out first. */
-  const envelopeOf = async (digest: Digest): Promise<Uint8Array | undefined> => {
+  const knownOf = async (digest: Digest): Promise<Known | undefined> => {
     const cached = envelopes.get(digest)
     if (cached !== undefined) return cached
     const envelope = await findEnvelope(database, digest)
-    if (envelope === undefined || envelopes.has(digest)) return envelope
-    envelopes.set(digest, envelope)
+    if (envelope === undefined) return undefined
+    const known = { envelope, contentKey: await contentKeyOf(hub, digest) }
+    if (envelopes.has(digest)) return known
+    envelopes.set(digest, known)
     cachedBytes += envelope.length
-    for (const [oldest, bytes] of envelopes) {
+    for (const [oldest, { envelope }] of envelopes) {
       if (cachedBytes <= envelopeCacheBytesMax) break
       envelopes.delete(oldest)
-      cachedBytes -= bytes.length
+      cachedBytes -= envelope.length
     }
-    return envelope
+    return known
+  }
+
+  /** One box a sealed bundle, for this device and no other; made anew each time. */
+  const boxesFor = async (device: string, contentKeys: ReadonlyMap<Digest, Uint8Array>): Promise<SealedKey[]> => {
+    if (contentKeys.size === 0) return []
+    const row = await database.first(z.object({ seal_key: BytesColumn }), 'SELECT seal_key FROM devices WHERE id = ?', [
+      device,
+    ])
+    if (row === undefined) return []
+    return [...contentKeys].map(([manifest, key]) => wrapContentKey(key, manifest, row.seal_key, hub.random))
   }
 
   return {
@@ -59,18 +88,26 @@ export function createAssigner(hub: Pick<Hub, 'database' | 'keys' | 'clock' | 'l
       const assignment = signAssignment(assignmentOf(device, wish, asked.nonce, clock()), [keys.assignment])
       const roots = keys.roots.slice(asked.rootVersion, asked.rootVersion + rootsMax)
       const found = new Map<Digest, Uint8Array>()
+      const contentKeys = new Map<Digest, Uint8Array>()
       for (const { manifest } of wish.deployments) {
-        const envelope = await envelopeOf(manifest)
-        if (envelope === undefined) log.error({ device, manifest }, 'a manifest that is wanted has no envelope')
-        else found.set(manifest, envelope)
+        const known = await knownOf(manifest)
+        if (known === undefined) log.error({ device, manifest }, 'a manifest that is wanted has no envelope')
+        else found.set(manifest, known.envelope)
+        if (known?.contentKey !== undefined) contentKeys.set(manifest, known.contentKey)
       }
-      const fixedBytes = [assignment, ...roots].reduce((sum, { length }) => sum + length, messageOverheadBytes)
+      const sealed = await boxesFor(device, contentKeys)
+      const fixedBytes = [assignment, ...roots].reduce(
+        (sum, { length }) => sum + length,
+        messageOverheadBytes + sealed.length * sealedKeyBytes,
+      )
       const manifests = fitting(found, asked.held, messageBytesMax - fixedBytes)
       if (manifests.length < found.size) {
         log.info({ device, told: manifests.length, wanted: found.size }, 'an assignment leaves manifests for later')
       }
-      const message: Assign = { assignment, manifests, roots }
-      return encode(message)
+      const message: Assign = { assignment, manifests, roots, ...(sealed.length > 0 && { keys: sealed }) }
+      const leftBytes = manifests.reduce((left, { length }) => left - length, messageBytesMax - fixedBytes)
+      const patches = fittingPatches(await offer(device, stepsOf(wish, asked)), leftBytes)
+      return encode(patches.length > 0 ? ({ ...message, patches } satisfies Assign) : message)
     },
   }
 }
@@ -91,6 +128,22 @@ const assignmentOf = (
   deployments,
   floors,
 })
+
+/** Where a deployment that runs one manifest is to run another. */
+const stepsOf = ({ deployments }: WholeWish, { running, held }: Asked): Step[] =>
+  deployments.flatMap(({ deployment, manifest: to }) => {
+    const from = running.get(deployment)
+    return from === undefined || held.has(to) ? [] : [{ from, to }]
+  })
+
+/** Patches are hints: what does not fit is left out, and the file goes whole. */
+function fittingPatches(patches: readonly Patch[], bytesMax: number): Patch[] {
+  let bytes = 0
+  return patches.slice(0, patchesMax).filter(({ chunks }) => {
+    bytes += chunks.length + patchOverheadBytes
+    return bytes <= bytesMax
+  })
+}
 
 /** What fits: first those the device does not hold, then those it does. It gets the others when it holds these. */
 export function fitting(

@@ -32,6 +32,9 @@ const variantFields = {
   counter: z.number().int().positive(),
   signedAt: z.iso.datetime().nullable(),
   profiles: z.array(Name),
+  /** Their bytes are encrypted, and only devices it is assigned to can read them. */
+  sealed: z.boolean(),
+  /** Of a sealed variant the digests are of the ciphertext, and `plain` is of the file. */
   files: z.array(BundleFile.omit({ chunks: true })),
   limits: Limits,
   window: WindowSpec,
@@ -115,7 +118,8 @@ function showVariant(row: VariantRow): z.infer<typeof VariantDocument> {
     manifest: row.digest,
     counter: manifest.counter,
     profiles: manifest.profiles,
-    files: manifest.files.map(({ role, sha256, sizeBytes }) => ({ role, sha256, sizeBytes })),
+    sealed: manifest.sealed !== undefined,
+    files: manifest.files.map(({ chunks: _, ...file }) => file),
     limits: manifest.limits,
     window: manifest.window,
     task: manifest.task ?? null,

@@ -7,6 +7,7 @@ import type { Digest } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
 import { auditStatements, type Change } from '../governance/audit.ts'
 import { notFound, Problem } from '../problem.ts'
+import { keepLockedKey } from '../sealing/content-keys.ts'
 import type { Database, Reader, Statement } from '../storage/database.ts'
 import { type Compatibility, unknownCompatibility } from './compatibility.ts'
 import { findVersion, readManifest, type VariantRow, type VersionRow } from './store.ts'
@@ -32,7 +33,14 @@ export type NewVersion = NewVariant &
   }
 /** What others keep of a version that is new: written with it, or not at all. */
 export type Beside = (tx: Reader, version: number) => Promise<readonly Statement[]>
-type Made = { manifest: Manifest; payload: Uint8Array; digest: Digest; envelope: Uint8Array | undefined }
+type Made = {
+  manifest: Manifest
+  payload: Uint8Array
+  digest: Digest
+  envelope: Uint8Array | undefined
+  /** Of a sealed bundle: its content key, locked. */
+  lockedKey?: Uint8Array | undefined
+}
 /** A manifest for the version and counter it got, and its envelope where it is signed at once. */
 export type MakeManifest = (version: number, counter: number) => Made
 
@@ -52,7 +60,7 @@ export async function insertVersion(
     const made = makeManifest(number, counter)
     const change = {
       ...changeOf(version, 'version.register', `version:${model}/${number}`),
-      after: { manifest: made.digest, variant: made.manifest.variant, signed: made.envelope !== undefined },
+      after: afterOf(made),
     }
     await tx.write([
       {
@@ -89,7 +97,7 @@ export async function insertVariant(
     await assertUnseen(tx, row.variants)
     const change = {
       ...changeOf(variant, 'version.add-variant', `version:${model}/${version}`),
-      after: { manifest: made.digest, variant: made.manifest.variant, signed: made.envelope !== undefined },
+      after: afterOf(made),
     }
     await tx.write([
       { sql: 'UPDATE models SET last_counter = ? WHERE name = ?', args: [counter, model] },
@@ -153,6 +161,13 @@ async function lastOf(
     members: { model },
   })
 }
+
+const afterOf = ({ digest, manifest: { variant, sealed }, envelope }: Made) => ({
+  manifest: digest,
+  variant,
+  signed: envelope !== undefined,
+  ...(sealed === undefined ? {} : { sealed: true }),
+})
 
 const changeOf = ({ created_by, requestId }: NewVariant, action: string, subject: string): Change => ({
   actor: created_by,
@@ -247,7 +262,7 @@ function variantStatements(
   number: number,
   counter: number,
   variant: NewVariant,
-  { manifest, payload, digest, envelope }: Made,
+  { manifest, payload, digest, envelope, lockedKey }: Made,
 ): Statement[] {
   return [
     {
@@ -273,5 +288,6 @@ function variantStatements(
       sql: 'INSERT INTO manifest_files (manifest, role, sha256, size_bytes) VALUES (?, ?, ?, ?)',
       args: [digest, role, sha256, sizeBytes],
     })),
+    ...(lockedKey === undefined ? [] : [keepLockedKey(digest, lockedKey)]),
   ]
 }

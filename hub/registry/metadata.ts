@@ -40,6 +40,8 @@ export const Metadata = z.object({
   variant: Name.default('fp32'),
   /** Device profiles it is for; empty: any. */
   profiles: z.array(Name).max(64).default([]),
+  /** Encrypted for the devices it is assigned to; left out: as the model says. */
+  sealed: z.boolean().optional(),
   /** false: the manifest awaits a signature made elsewhere, also where this hub holds a release key. */
   sign: z.boolean().default(true),
 })

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import type { HashedBlob } from '@roost/shared/bundle/chunks.ts'
 import {
   type BundleFile,
+  contentCipher,
   type Manifest,
   manifestDigest,
   manifestPayload,
@@ -12,10 +13,14 @@ import {
   partBytesMax,
   signManifest,
 } from '@roost/shared/bundle/manifest.ts'
+import { contentKeyBytes, contentKeyId } from '@roost/shared/bundle/sealing.ts'
 import type { TensorSpec } from '@roost/shared/bundle/tensor.ts'
 import { type CompiledFeatures, compileFeatures, FeatureError } from '@roost/shared/features/compile.ts'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
+import { type Content, storeSealed } from '../sealing/bundle-content.ts'
+import { lockContentKey } from '../sealing/content-keys.ts'
+import { sealingOf } from '../sealing/sealed-models.ts'
 import type { StagedBlob } from '../storage/blobs.ts'
 import { judgeProfiles } from './compatibility.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
@@ -28,7 +33,7 @@ import { readRows } from './sample.ts'
 import type { Score } from './scoring.ts'
 import { rowsByColumns, rowsByFeatures } from './training-rows.ts'
 
-/** What is registered, wherever it came from: `keep` is called once it is found good. */
+/** What is registered, wherever it came from: `keep` is called once it is found good, and not where it is sealed. */
 export type Source = {
   model: HashedBlob & Pick<StagedBlob, 'path' | 'read' | 'keep'>
   metadata: unknown
@@ -44,43 +49,66 @@ export type Registration = {
   beside?: Beside
 }
 
-/** Looks into the model, runs it, writes and signs its manifest, stores the version.
+export type Registered = { version: number; sealed: boolean }
+
+/** Looks into the model, runs it, writes and signs its manifest, stores the version, sealed where it or its model is to be.
  *  @throws Problem: docs/registering.md lists them */
 export async function register(
   hub: Hub,
   score: Score,
   source: Source,
   { model, createdBy, requestId, variantOf, beside }: Registration,
-): Promise<{ version: number }> {
+): Promise<Registered> {
   const metadata = parseMetadata(source.metadata)
   if (variantOf !== undefined) assertOnlyOfVariant(metadata)
-  const content = contentDigest(source, metadata)
+  const sealed = await sealingOf(hub.database, model, metadata.sealed)
+  const content = contentDigest(source, metadata, sealed)
   await assertNotDeleted(hub.database, model)
   await assertNoRepeat(hub.database, model, content)
   const inspection = await inspectModel(source.model)
-  const { manifest: draft, baseline, tookMs } = await draftManifest(hub, score, source, metadata, inspection)
+  const { manifest: draft, parts, baseline, tookMs } = await draftManifest(score, source, metadata, inspection)
+  const contentKey = sealed ? hub.random(contentKeyBytes) : undefined
+  const contents = [contentOf('model', source.model), ...parts]
   const measured = {
     inspection,
     limits: draft.limits,
     meantFor: draft.profiles,
     modelBytes: source.model.sizeBytes,
-    bundleBytes: draft.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    bundleBytes: contents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     tookMs,
   }
   const compatibility = judgeProfiles(measured, await readProfiles())
-  await source.model.keep()
+  const files = await storeFiles(hub, source, parts, contentKey)
   const created_at = hub.clock()
   const made = { created_by: createdBy, created_at, content, inspection, baseline, compatibility }
   const variant = requestId === undefined ? made : { ...made, requestId }
   const makeManifest = (version: number, counter: number) => {
-    const manifest: Manifest = { ...draft, model, version, counter, created: new Date(created_at).toISOString() }
+    const manifest: Manifest = {
+      ...draft,
+      files,
+      ...(contentKey && { sealed: { cipher: contentCipher, key: contentKeyId(contentKey) } }),
+      model,
+      version,
+      counter,
+      created: new Date(created_at).toISOString(),
+    }
     const payload = manifestPayload(manifest)
     // what devices will check, checked here
     parseManifest(payload)
     const release = metadata.sign ? hub.keys.release : undefined
-    return { manifest, payload, digest: manifestDigest(payload), envelope: release && signManifest(payload, [release]) }
+    const digest = manifestDigest(payload)
+    return {
+      manifest,
+      payload,
+      digest,
+      envelope: release && signManifest(payload, [release]),
+      lockedKey: contentKey && lockContentKey(hub.keys.seal, digest, contentKey, hub.random),
+    }
   }
-  if (variantOf !== undefined) return insertVariant(hub.database, model, variantOf, variant, makeManifest)
+  if (variantOf !== undefined) {
+    const { version } = await insertVariant(hub.database, model, variantOf, variant, makeManifest)
+    return { version, sealed }
+  }
   const { description, metrics, commit, run, dataset, framework, source: from, tags, datasets } = metadata
   const said = {
     description,
@@ -94,7 +122,8 @@ export async function register(
     datasets,
     ...(beside && { beside }),
   }
-  return insertVersion(hub.database, model, { ...variant, ...said }, makeManifest)
+  const { version } = await insertVersion(hub.database, model, { ...variant, ...said }, makeManifest)
+  return { version, sealed }
 }
 
 /** What is said of a version stands once, with the version. */
@@ -110,19 +139,49 @@ function assertOnlyOfVariant(metadata: Metadata): void {
   throw new Problem(422, 'not-of-a-variant', 'Not of a variant', detail, { field: `metadata.${field}` })
 }
 
+/** The model and the parts into the blob store: as they are, or only as ciphertext.
+ *  @throws Problem too-large where it does not fit once sealed */
+async function storeFiles(
+  { blobs }: Hub,
+  source: Source,
+  parts: readonly Part[],
+  contentKey: Uint8Array | undefined,
+): Promise<BundleFile[]> {
+  const files: BundleFile[] = []
+  if (contentKey === undefined) {
+    files.push(fileOf('model', source.model))
+    for (const { role, bytes } of parts) files.push(fileOf(role, await blobs.put([bytes], { bytesMax: partBytesMax })))
+    await source.model.keep()
+    return files
+  }
+  for (const content of [contentOf('model', source.model), ...parts]) {
+    files.push(await storeSealed(blobs, contentKey, content))
+  }
+  return files
+}
+
+const contentOf = (role: BundleFile['role'], { sizeBytes, read }: Source['model']): Content => ({
+  role,
+  sizeBytes,
+  read,
+})
+
+type Part = Content & { bytes: Uint8Array }
+
+function partOf(role: BundleFile['role'], part: unknown): Part {
+  const bytes = jsonBytes(part)
+  const read = (offset: number, length: number) => Promise.resolve(bytes.subarray(offset, offset + length))
+  return { role, bytes, sizeBytes: bytes.length, read }
+}
+
 type Draft = {
-  manifest: Omit<Manifest, 'model' | 'version' | 'counter' | 'created'>
+  manifest: Omit<Manifest, 'files' | 'model' | 'version' | 'counter' | 'created'>
+  parts: Part[]
   baseline: Evidence['summary']
   tookMs: number[]
 }
 
-async function draftManifest(
-  hub: Hub,
-  score: Score,
-  upload: Source,
-  metadata: Metadata,
-  inspection: Inspection,
-): Promise<Draft> {
+async function draftManifest(score: Score, upload: Source, metadata: Metadata, inspection: Inspection): Promise<Draft> {
   const { inputs, outputs, opset } = inspection
   const { task, variant, profiles, window } = metadata
   if (inputs.length === 0) {
@@ -138,21 +197,16 @@ async function draftManifest(
     (await (features === undefined ? rowsByColumns(sample, inputs, outputs) : rowsByFeatures(sample, features, inputs)))
   const model = { path: upload.model.path, inputs, outputs, limits, window, features }
   const evidence = await gatherEvidence(model, rows, given, score)
-  const files: BundleFile[] = [fileOf('model', upload.model)]
   const parts = [
-    ['features', metadata.features],
-    ['baseline', evidence.baseline],
-    ['golden', evidence.golden],
-  ] as const
-  for (const [role, part] of parts) {
-    if (part !== undefined) files.push(fileOf(role, await hub.blobs.put([jsonBytes(part)], { bytesMax: partBytesMax })))
-  }
+    ...(metadata.features === undefined ? [] : [partOf('features', metadata.features)]),
+    ...(evidence.baseline === undefined ? [] : [partOf('baseline', evidence.baseline)]),
+    ...(evidence.golden === undefined ? [] : [partOf('golden', evidence.golden)]),
+  ]
   const manifest: Draft['manifest'] = {
     type: 'manifest',
     formatVersion: 1,
     variant,
     profiles,
-    files,
     inputs: [...inputs],
     outputs: [...outputs],
     opset,
@@ -160,7 +214,7 @@ async function draftManifest(
     window,
     ...(task === undefined ? {} : { task }),
   }
-  return { manifest, baseline: evidence.summary, tookMs: evidence.tookMs }
+  return { manifest, parts, baseline: evidence.summary, tookMs: evidence.tookMs }
 }
 
 const jsonBytes = (part: unknown): Uint8Array => Buffer.from(JSON.stringify(part))
@@ -170,7 +224,7 @@ function fileOf(role: BundleFile['role'], { sha256, sizeBytes, chunks }: HashedB
 }
 
 /** Names what was sent, so that the same again is known as a repeat: everything that reaches a device. */
-function contentDigest({ model, sample, golden }: Source, metadata: Metadata): string {
+function contentDigest({ model, sample, golden }: Source, metadata: Metadata, sealed: boolean): string {
   const { task, features, limits, window, variant, profiles } = metadata
   const content = {
     model: model.sha256,
@@ -182,6 +236,7 @@ function contentDigest({ model, sample, golden }: Source, metadata: Metadata): s
     window,
     variant,
     profiles,
+    ...(sealed ? { sealed } : {}),
   }
   return createHash('sha256').update(jsonBytes(content)).digest('hex')
 }

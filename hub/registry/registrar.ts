@@ -6,7 +6,7 @@ import { Digest } from '@roost/shared/protocol/names.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
 import type { StagedBlob } from '../storage/blobs.ts'
-import { type Registration, register, type Source } from './register.ts'
+import { type Registered, type Registration, register, type Source } from './register.ts'
 import type { Score } from './scoring.ts'
 import { createTurns } from './turns.ts'
 import { receiveUpload, sampleBytesMax } from './upload.ts'
@@ -22,15 +22,17 @@ export type BlobRegistration = Registration & {
 export type Registrar = {
   /** A multipart upload.
    *  @throws Problem: docs/registering.md lists them */
-  register(registration: Registration & { request: Request }): Promise<{ version: number }>
+  register(registration: Registration & { request: Request }): Promise<Registered>
   /** A file that has arrived another way (a resumed upload, an artifact of a run).
    *  @throws Problem as `register`, and not-found where there is no such blob */
-  registerBlob(registration: BlobRegistration): Promise<{ version: number }>
+  registerBlob(registration: BlobRegistration): Promise<Registered>
 }
 
 /** The blob that a resumable upload of this actor has become.
  *  @throws Problem not-found, unfinished-upload */
 export type TakeUpload = (actor: string, id: string) => Promise<string>
+/** Removes such an upload with its blob, if nothing else names that: a sealed version leaves nothing behind in the open. */
+export type DropUpload = (actor: string, id: string, sha256: string) => Promise<void>
 
 /** `onRegistered` hears of each version, and of each further variant, after it is there. */
 export function createRegistrar(
@@ -38,12 +40,13 @@ export function createRegistrar(
   score: Score,
   onRegistered: (model: string, version: number) => Promise<void> | void = () => undefined,
   takeUpload: TakeUpload = (_, id) => Promise.reject(notFound('upload', id)),
+  dropUpload: DropUpload = () => Promise.resolve(),
 ): Registrar {
   const turns = createTurns()
-  const told = async (model: string, registered: Promise<{ version: number }>): Promise<{ version: number }> => {
-    const { version } = await registered
-    await onRegistered(model, version)
-    return { version }
+  const told = async (model: string, registered: Promise<Registered>): Promise<Registered> => {
+    const done = await registered
+    await onRegistered(model, done.version)
+    return done
   }
   return {
     register: ({ request, ...registration }) =>
@@ -54,10 +57,14 @@ export function createRegistrar(
         const model =
           received.model ??
           (await asStaged(hub, 'model', await takeUpload(registration.createdBy, upload ?? ''), bytesMax))
-        return await told(
+        const registered = await told(
           registration.model,
           oneAtATime(() => register(hub, score, { model, sample, metadata, golden }, registration)),
         )
+        if (upload !== undefined && registered.sealed) {
+          await dropUpload(registration.createdBy, upload, model.sha256)
+        }
+        return registered
       }),
     registerBlob: ({ sha256, sample, metadata, golden, ...registration }) =>
       turns.enter((oneAtATime) =>

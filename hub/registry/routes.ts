@@ -9,6 +9,7 @@ import { changeBy } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, problems } from '../problem.ts'
+import { addSealingRoutes } from '../sealing/routes.ts'
 import { addAliasRoutes } from './alias-routes.ts'
 import { addBlobRoute } from './blob-route.ts'
 import { ModelDocument, showModel, showVersion, VersionDocument } from './documents.ts'
@@ -205,6 +206,7 @@ export function registryRoutes(hub: Hub, registrar: Registrar): OpenAPIHono<HubE
   addEditRoutes(routes, hub)
   addAliasRoutes(routes, hub)
   addBlobRoute(routes, hub)
+  addSealingRoutes(routes, hub)
   return routes
 }
 

@@ -50,11 +50,21 @@ export async function removeUnused(
   return removed
 }
 
+/** Removes one blob at once, unless something names it. */
+export async function removeIfUnused(
+  { database, blobs }: Pick<Hub, 'database' | 'blobs'>,
+  sha256: string,
+): Promise<void> {
+  const named = await namedOf(database, [sha256])
+  if (!named.has(sha256)) blobs.removeOld(sha256, Number.POSITIVE_INFINITY)
+}
+
 /** Every table that names blobs. Versions that were deleted still do: they can be restored. */
 const naming = [
   'SELECT sha256 FROM manifest_files',
   'SELECT sha256 FROM artifacts',
   'SELECT digest FROM dataset_snapshots',
+  'SELECT patch FROM deltas WHERE patch IS NOT NULL',
   'SELECT digest FROM uploads WHERE digest IS NOT NULL',
 ]
 

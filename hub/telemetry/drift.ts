@@ -11,6 +11,7 @@ import { mergeColumnRecords } from '@roost/shared/sketch/window.ts'
 import { z } from 'zod'
 import type { Hub } from '../hub.ts'
 import { manifestByDigest } from '../registry/store.ts'
+import { readPart } from '../sealing/bundle-content.ts'
 import { cutStretches, placeInTime } from './stretches.ts'
 import { type WindowFilter, windows } from './windows.ts'
 
@@ -108,9 +109,8 @@ const addUp = (rows: readonly (readonly number[])[]): number[] =>
 /** The baseline that the bundle carries to the devices, and when the bundle was made. */
 async function bundleOf(hub: Hub, digest: string): Promise<{ baseline: Baseline; madeMs: number } | undefined> {
   const manifest = (await manifestByDigest(hub.database, digest))?.manifest
-  const file = manifest?.files.find(({ role }) => role === 'baseline')
-  if (manifest === undefined || file === undefined) return undefined
-  const bytes = await hub.blobs.read(file.sha256, 0, file.sizeBytes)
+  const bytes = manifest && (await readPart(hub, digest, manifest, 'baseline'))
+  if (manifest === undefined || bytes === undefined) return undefined
   const baseline = Baseline.parse(JSON.parse(new TextDecoder().decode(bytes)))
   return { baseline, madeMs: Date.parse(manifest.created) }
 }

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
 import { syncFolder, unlessMissing } from '../storage/files.ts'
+import { removeIfUnused } from '../storage/unused-blobs.ts'
 import {
   advanceStatement,
   deleteUpload,
@@ -44,6 +45,9 @@ export type Uploads = {
   /** The blob of an upload that is finished.
    *  @throws Problem not-found, unfinished-upload */
   take(by: Pick<By, 'actor'>, id: string): Promise<string>
+  /** Removes one that is finished with its blob, unless something else names that.
+   *  @throws Problem not-found */
+  drop(actor: string, id: string, sha256: string): Promise<void>
   /** Removes what has expired, until the hub stops. */
   work(): Promise<void>
 }
@@ -98,6 +102,14 @@ export function createUploads(hub: Hub): Uploads {
     }
   }
 
+  const remove: Uploads['remove'] = async (by, id) => {
+    await find(by, id)
+    await alone(id, async () => {
+      await deleteUpload(database, clock(), by, id)
+      await unlessMissing(unlink(pathOf(id)), undefined)
+    })
+  }
+
   return {
     find: (by, id) => (writing.has(id) ? find(by, id) : settled(by, id)),
     create: async (by, length, metadata) => {
@@ -134,12 +146,10 @@ export function createUploads(hub: Hub): Uploads {
         return settled(by, id)
       })
     },
-    remove: async (by, id) => {
-      await find(by, id)
-      await alone(id, async () => {
-        await deleteUpload(database, clock(), by, id)
-        await unlessMissing(unlink(pathOf(id)), undefined)
-      })
+    remove,
+    drop: async (actor, id, sha256) => {
+      await remove({ actor, requestId: undefined }, id)
+      await removeIfUnused(hub, sha256)
     },
     take: async ({ actor }, id) => {
       const { digest, offset, length } = await settled({ actor, requestId: undefined }, id)

@@ -9,6 +9,7 @@ import { Problem } from '../../problem.ts'
 import { resolveAlias } from '../../registry/aliases.ts'
 import type { Registrar } from '../../registry/registrar.ts'
 import { findVersion, readManifest } from '../../registry/store.ts'
+import { isSealed } from '../../sealing/sealed-models.ts'
 import type { Reader, Statement } from '../../storage/database.ts'
 import type { Owner } from '../artifacts/path.ts'
 import { type ArtifactRow, artifactsBelow, insertArtifact } from '../artifacts/store.ts'
@@ -48,8 +49,10 @@ export async function registerModel(
   }
   const createdBy = actorOf(c.get('principal'))
   const { name } = version
+  // what is sealed is not to lie there for download: the files of the run stay the run's
+  const kept = (await isSealed(hub.database, name)) ? [] : model.files
   const beside = async (tx: Reader, number: number) => [
-    ...keepFiles(`${name}/${number}`, model.files, hub.clock()),
+    ...keepFiles(`${name}/${number}`, kept, hub.clock()),
     ...(await noteVersion(tx, modelId, name, number)),
   ]
   const requestId = c.get('requestId')
@@ -95,11 +98,16 @@ async function copied(hub: Hub, { model, which }: { model: string; which: string
   const row = number === undefined ? undefined : await findVersion(database, model, number)
   if (row === undefined)
     throw doesNotExist(`There is no version models:/${model}${which.startsWith('@') ? '' : '/'}${which}`)
-  const file = readManifest(row.payload).files.find(({ role }) => role === 'model')
+  const { files: parts, sealed } = readManifest(row.payload)
+  if (sealed !== undefined) throw isClosed(model, row.version)
+  const file = parts.find(({ role }) => role === 'model')
   if (file === undefined) throw doesNotExist(`The version ${model}/${row.version} has no model file`)
   const files = await artifactsBelow(database, { kind: 'version', id: `${model}/${row.version}` }, '')
   return { sha256: file.sha256, framework: row.framework ?? 'onnx', files }
 }
+
+const isClosed = (name: string, version: number) =>
+  invalidParameter(`The version ${name}/${version} is sealed: only the devices it is assigned to can open its files`)
 
 const Metrics = z.object({ key: z.string(), value: z.custom<number>((value) => typeof value === 'number') })
 /** As many, and as long, as a version takes. */
@@ -165,7 +173,9 @@ export async function downloadUri(hub: Hub, name: string, version: number): Prom
   const owner: Owner = { kind: 'version', id }
   if ((await artifactsBelow(database, owner, '')).length > 0) return versionUri(id)
   const row = await findVersion(database, name, version)
-  const model = row && readManifest(row.payload).files.find(({ role }) => role === 'model')
+  const manifest = row && readManifest(row.payload)
+  if (manifest?.sealed !== undefined) throw isClosed(name, version)
+  const model = manifest?.files.find(({ role }) => role === 'model')
   if (model === undefined) throw doesNotExist(`Model Version (name=${name}, version=${version}) not found`)
   const text = Buffer.from(writeMlModel('model.onnx'))
   const { sha256, sizeBytes } = await blobs.put([text], { bytesMax: text.length })
