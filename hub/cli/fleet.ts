@@ -134,6 +134,9 @@ const deviceTable = (devices: readonly z.infer<typeof DeviceDocument>[]): string
 function detailLines(device: z.infer<typeof DeviceDetail>): string[] {
   return [
     ...deviceTable([device]),
+    ...(device.asideUntil === null
+      ? []
+      : [`failed three times: no rollout offers it anything until ${time(Date.parse(device.asideUntil))}, or a retry`]),
     '',
     ...table(
       ['deployment', 'version', 'attempt', 'state', 'reason', 'serves', 'since'],

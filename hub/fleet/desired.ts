@@ -6,6 +6,7 @@ import { Assignment } from '@roost/shared/trust/assignment.ts'
 import { z } from 'zod'
 import { auditStatements, type Change, onlyIfChanged, writeAuditedIfChanged } from '../governance/audit.ts'
 import { type Database, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
+import { forgetFailures } from './aside.ts'
 
 export type WishRole = 'primary' | 'shadow'
 
@@ -167,6 +168,7 @@ export function retryWish(
     const change = { actor: by, action: 'device.retry', subject: `device:${device}`, after, requestId }
     await tx.write([
       ...desireStatements([{ device, deployment, manifest: row.manifest, attempt, by }], nowMs),
+      forgetFailures(device),
       ...(await auditStatements(tx, nowMs, [change])),
     ])
     return attempt
@@ -214,14 +216,14 @@ export const wholeWish = (reader: Reader, device: string): Promise<WholeWish | u
     [device],
   )
 
-/** Whether the blob belongs to a bundle that is wanted on the device. */
+/** Whether the blob belongs to a bundle that is wanted on the device, or makes a file of such a bundle. */
 export async function mayReadBlob(hub: { database: Reader }, device: string, blob: string): Promise<boolean> {
   const row = await hub.database.first(
     z.object({ one: z.literal(1) }),
     `SELECT 1 AS one FROM manifest_files f
-     JOIN desired d ON d.manifest = f.manifest AND d.device = ?
+     JOIN desired d ON d.manifest = f.manifest AND d.device = ?1
      JOIN devices v ON v.id = d.device AND v.revoked_at IS NULL
-     WHERE f.sha256 = ? LIMIT 1`,
+     WHERE f.sha256 IN (SELECT ?2 UNION ALL SELECT target FROM deltas WHERE patch = ?2) LIMIT 1`,
     [device, blob],
   )
   return row !== undefined

@@ -26,10 +26,15 @@ export const DeviceRow = z.object({
   reported_generation: z.number().int().nullable(),
   stale: BooleanColumn.nullable(),
   last_seen_at: Time,
+  /** Failed too often of late: rollouts leave it alone until then. */
+  aside_until: Time,
 })
 export type DeviceRow = z.infer<typeof DeviceRow>
 
-const columns = Object.keys(DeviceRow.shape).join(', ')
+const columns = [
+  ...Object.keys(DeviceRow.shape).filter((name) => name !== 'aside_until'),
+  '(SELECT aside_until FROM device_failures WHERE device = devices.id) AS aside_until',
+].join(', ')
 
 export function findDevice(reader: Reader, device: string): Promise<DeviceRow | undefined> {
   return reader.first(DeviceRow, `SELECT ${columns} FROM devices WHERE id = ?`, [device])

@@ -55,6 +55,8 @@ export const DeviceDocument = z
     reportedGeneration: z.number().int().nullable(),
     enrolledAt: Time,
     revokedAt: Time.nullable(),
+    /** It failed three times, and no rollout offers it anything until then; a retry clears it. */
+    asideUntil: Time.nullable(),
   })
   .openapi('Device')
 export type DeviceDocument = z.infer<typeof DeviceDocument>
@@ -72,6 +74,7 @@ export const showDevice = (row: DeviceRow, connected: boolean, nowMs: number): D
   reportedGeneration: row.reported_generation,
   enrolledAt: iso(row.enrolled_at),
   revokedAt: isoOrNull(row.revoked_at),
+  asideUntil: isoOrNull(row.aside_until !== null && row.aside_until > nowMs ? row.aside_until : null),
 })
 
 const DesiredDocument = z.object({

@@ -7,6 +7,7 @@ import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost
 import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
 import { BooleanColumn, type Reader, type Statement } from '../storage/database.ts'
+import { tallyStatements } from './aside.ts'
 
 const installed: ReadonlySet<ProgressState> = new Set(['succeeded', 'already_current'])
 /** What may become of a bundle after it had succeeded: it failed after all. */
@@ -30,10 +31,10 @@ export function advances(current: ProgressState, next: ProgressState): boolean {
 export function progressStatements(device: string, event: DeviceEvent, nowMs: number): Statement[] {
   if (event.event !== 'progress') return []
   const { deployment, manifest, state, reason } = event
-  const record = recordStatement(device, event, event, nowMs)
-  if (serving.has(state)) return [record, ...runsStatements(device, deployment, manifest, nowMs)]
-  if (!fallen.has(state)) return [record]
-  return [record, ...endedStatements(device, deployment, manifest, reason !== 'unable_to_roll_back')]
+  const record = [recordStatement(device, event, event, nowMs), ...tallyStatements(device, state, nowMs)]
+  if (serving.has(state)) return [...record, ...runsStatements(device, deployment, manifest, nowMs)]
+  if (!fallen.has(state)) return record
+  return [...record, ...endedStatements(device, deployment, manifest, reason !== 'unable_to_roll_back')]
 }
 
 /** The record's change by what a hello says: its slots are all that serves on the device now. */
@@ -41,7 +42,10 @@ export function slotStatements(device: string, slots: readonly SlotReport[], now
   const running = JSON.stringify(slots.filter((slot) => serving.has(slot.state)))
   const isRunning = `(deployment, manifest) IN (SELECT value ->> 'deployment', value ->> 'manifest' FROM json_each(?))`
   return [
-    ...slots.map((slot) => recordStatement(device, slot, {}, nowMs)),
+    ...slots.flatMap((slot) => [
+      recordStatement(device, slot, {}, nowMs),
+      ...tallyStatements(device, slot.state, nowMs),
+    ]),
     {
       sql: `UPDATE device_deployments SET running = ${isRunning},
               ran_at = CASE WHEN running = 0 AND ${isRunning} THEN ? ELSE ran_at END

@@ -47,7 +47,7 @@ CREATE UNIQUE INDEX rollout_approvals_once ON rollout_approvals (rollout, stage,
 
 -- Failures of any version on a device, since one last succeeded there; the third puts it aside for a day.
 CREATE TABLE device_failures (
-  device TEXT PRIMARY KEY REFERENCES devices (id),
+  device TEXT PRIMARY KEY,
   failures INTEGER NOT NULL,
   aside_until INTEGER
 ) STRICT;
