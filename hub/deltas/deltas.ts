@@ -29,15 +29,18 @@ export type Deltas = {
   prepare(rollout: string): Promise<void>
   /** Resolves when nothing waits any more. */
   settled(): Promise<void>
+  /** What is not made yet is asked for again after the next start. */
+  close(): Promise<void>
 }
 
 type Waiting = { pair: Pair; listeners: Set<string> }
 
 export function createDeltas(
-  hub: Pick<Hub, 'config' | 'database' | 'blobs' | 'clock' | 'log' | 'stopping'>,
+  hub: Pick<Hub, 'config' | 'database' | 'blobs' | 'clock' | 'log'>,
   onMade: (devices: readonly string[]) => void,
 ): Deltas {
-  const { config, database, blobs, clock, log, stopping } = hub
+  const { config, database, blobs, clock, log } = hub
+  const closing = new AbortController()
   const folder = join(config.dataDir, 'deltas')
   /** In order of asking; the first is being made. */
   const waiting = new Map<string, Waiting>()
@@ -61,7 +64,7 @@ export function createDeltas(
     await rm(folder, { recursive: true, force: true })
     await mkdir(folder, { mode: 0o700 })
     for (const [key, { pair, listeners }] of waiting) {
-      if (stopping.aborted) return
+      if (closing.signal.aborted) return
       const isThere = await make(pair)
       waiting.delete(key)
       if (isThere && listeners.size > 0) onMade([...listeners])
@@ -72,13 +75,13 @@ export function createDeltas(
     const names = { base: pair.base.sha256, target: pair.target.sha256 }
     try {
       const startedAt = performance.now()
-      const patch = await makePatchBlob(pair, blobs, folder, stopping)
+      const patch = await makePatchBlob(pair, blobs, folder, closing.signal)
       const ms = Math.round(performance.now() - startedAt)
       log.info({ ...names, ms, wholeBytes: pair.target.sizeBytes, patchBytes: patch?.sizeBytes }, 'a patch is made')
       await keepDelta(database, pair, patch === undefined ? { reason: 'not worth it' } : { patch }, clock())
       return patch !== undefined
     } catch (error) {
-      if (stopping.aborted) return false
+      if (closing.signal.aborted) return false
       log.error({ err: error, ...names }, 'a patch could not be made; the file goes whole')
       await keepDelta(database, pair, { reason: String(error).slice(0, 500) }, clock())
       return false
@@ -91,6 +94,10 @@ export function createDeltas(
     return pairs.filter(({ patch }) => patch !== undefined)
   }
 
+  const settled = async () => {
+    while (working !== undefined) await working
+  }
+
   return {
     offer: async (device, steps) => {
       const pairs = await find(steps, device)
@@ -100,8 +107,10 @@ export function createDeltas(
     prepare: async (rollout) => {
       await find(await stepsOfRollout(database, rollout))
     },
-    settled: async () => {
-      while (working !== undefined) await working
+    settled,
+    close: async () => {
+      closing.abort(new Error('the hub stops'))
+      await settled()
     },
   }
 }

@@ -1,7 +1,13 @@
 // The assignment as a message: what is wanted of a device, signed in answer to one nonce, with the manifests it names
 // and the roots the device has not seen.
 
-import { type Assign, messageBytesMax, type Patch, patchesMax, type SealedKey } from '@roost/shared/protocol/messages.ts'
+import {
+  type Assign,
+  messageBytesMax,
+  type Patch,
+  patchesMax,
+  type SealedKey,
+} from '@roost/shared/protocol/messages.ts'
 import type { Digest } from '@roost/shared/protocol/names.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
 import { signAssignment } from '@roost/shared/trust/assignment.ts'
@@ -48,7 +54,10 @@ export type Assigner = {
 /** A signed manifest, and where its bundle is sealed the key to it: never logged, never on disk but locked. */
 type Known = { envelope: Uint8Array; contentKey: Uint8Array | undefined }
 
-export function createAssigner(hub: Pick<Hub, 'database' | 'keys' | 'clock' | 'log' | 'random'>, offer: OfferPatches): Assigner {
+export function createAssigner(
+  hub: Pick<Hub, 'database' | 'keys' | 'clock' | 'log' | 'random'>,
+  offer: OfferPatches,
+): Assigner {
   const { database, keys, clock, log } = hub
   const envelopes = new Map<Digest, Known>()
   let cachedBytes = 0

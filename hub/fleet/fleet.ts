@@ -4,6 +4,7 @@
 import type { Command } from '@roost/shared/protocol/messages.ts'
 import { downTopic } from '@roost/shared/protocol/topics.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
+import { createDeltas } from '../deltas/deltas.ts'
 import type { Change } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { createAssigner } from './assign.ts'
@@ -28,6 +29,10 @@ export type Fleet = {
   /** Cuts the device off. It comes back unless it was revoked. */
   disconnect: (device: string, reason: string) => void
   chunkCounts: () => Readonly<{ read: number; published: number }>
+  /** Makes the patches that the devices of a rollout will need. Does not wait for them. */
+  prepare: (rollout: string) => void
+  /** Resolves when every patch that was asked for is made, or will not be. */
+  patchesMade: () => Promise<void>
   close: () => Promise<void>
 }
 
@@ -47,7 +52,8 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
     log,
     ...(options.chunkLimits === undefined ? {} : { limits: options.chunkLimits }),
   })
-  const session = createSession({ hub, publish, assigner: createAssigner(hub), writer, chunks, reports })
+  const deltas = createDeltas(hub, (devices) => push(devices))
+  const session = createSession({ hub, publish, assigner: createAssigner(hub, deltas.offer), writer, chunks, reports })
   const presence = createPresence({
     write: writer.write,
     connectedDevices: () => broker.connectedDevices(),
@@ -90,9 +96,12 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
     command: (device, command) => publish(downTopic(device, 'command'), encode(command), 1),
     disconnect: broker.disconnect,
     chunkCounts: chunks.counts,
+    prepare: (rollout) => void deltas.prepare(rollout).catch(onError),
+    patchesMade: deltas.settled,
     close: async () => {
       await broker.close()
       await chunks.close()
+      await deltas.close()
       await presence.close()
       await writer.close()
     },
