@@ -39,6 +39,8 @@ export type FleetLink = {
   isConnected(device: string): boolean
   /** Sends what is wanted to those of the devices that are connected. */
   push(devices: readonly string[]): void
+  /** Has the patches made that the rollout's devices will need. */
+  prepare?(rollout: string): void
 }
 
 /** `uptime`: tells jumps of the clock; without it none is looked for. `alarms` counts devices that cannot go back. */
@@ -172,6 +174,13 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
     for (const id of ids) await tryLook(id)
   }
 
+  /** The last one began, and took over from the others. */
+  const lookAtBegun = async (ids: readonly string[]): Promise<void> => {
+    const begun = ids.at(-1)
+    if (begun !== undefined) fleet.prepare?.(begun)
+    await lookAtAll(ids)
+  }
+
   return {
     start: async (wanted, starter) => {
       const { id, begun } = await database.exclusively(async (tx) => {
@@ -191,7 +200,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         ])
         return { id: rollout.id, begun: [] }
       })
-      await lookAtAll(begun)
+      await lookAtBegun(begun)
       return known(database, id)
     },
 
@@ -218,7 +227,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         ])
         return []
       })
-      await lookAtAll(begun)
+      await lookAtBegun(begun)
       return known(database, id)
     },
 
@@ -258,7 +267,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         ])
         return [id]
       })
-      await lookAtAll(begun)
+      await lookAtBegun(begun)
       return known(database, id)
     },
 
