@@ -1,6 +1,7 @@
 // The gate on installations: a count against what is allowed. Devices that refuse (it does not fit) are counted apart, and
 // those that were never reached are in neither number.
 
+import { shareInterval } from './binomial.ts'
 import type { GateEvidence } from './evidence.ts'
 
 export type Counted = {
@@ -24,37 +25,4 @@ export function judgeCounts(failuresMax: number, counts: Extract<GateEvidence, {
     ...(accepted > 0 ? [`so many devices can tell that it fails on at most ${Math.round(high * 100)} % of such`] : []),
   ]
   return { outcome: failed > failuresMax ? 'fail' : 'pass', failed, low, high, sentence: said.join('; ') }
-}
-
-const tail = 0.025
-
-/** Exact interval of a share of which `hits` of `tries` were seen; 0 to 1 where nothing was tried. */
-export function shareInterval(hits: number, tries: number): { low: number; high: number } {
-  if (tries === 0) return { low: 0, high: 1 }
-  const low = hits === 0 ? 0 : bisect((p) => 1 - binomialUpTo(hits - 1, tries, p) < tail)
-  const high = hits >= tries ? 1 : bisect((p) => binomialUpTo(hits, tries, p) > tail)
-  return { low, high }
-}
-
-/** The share up to which `holds`. */
-function bisect(holds: (share: number) => boolean): number {
-  let from = 0
-  let to = 1
-  for (let i = 0; i < 50; i++) {
-    const middle = (from + to) / 2
-    if (holds(middle)) from = middle
-    else to = middle
-  }
-  return (from + to) / 2
-}
-
-/** Probability of at most `hits` of `tries` at share `p`, 0 < p < 1. */
-function binomialUpTo(hits: number, tries: number, p: number): number {
-  let log = tries * Math.log1p(-p)
-  let sum = Math.exp(log)
-  for (let k = 1; k <= hits; k++) {
-    log += Math.log((tries - k + 1) / k) + Math.log(p) - Math.log1p(-p)
-    sum += Math.exp(log)
-  }
-  return Math.min(1, sum)
 }

@@ -18,18 +18,21 @@ export type Scale = {
   /** A difference, and a level, in words. */
   inWords(difference: number): string
   levelInWords(level: number): string
+  /** Where the metric is a share of `weight` independent tries: the share that is bad, of a level. */
+  badShare?(level: number): number
 }
 
 export function scaleOf(gate: ComparingGate): Scale {
   switch (gate.metric) {
     case 'silence':
+      // No counted share: that none of ten devices is silent would never do to exclude one of ten.
       return shares('silent devices', 1, gate.margin)
     case 'error_rate':
-      return shares('error rate', 1, gate.margin)
+      return { ...shares('error rate', 1, gate.margin), badShare: (level) => level }
     case 'agreement':
-      return shares('agreement', -1, 1 - gate.min)
+      return { ...shares('agreement', -1, 1 - gate.min), badShare: (level) => 1 + level }
     case 'accuracy':
-      return shares('accuracy', -1, gate.margin)
+      return { ...shares('accuracy', -1, gate.margin), badShare: (level) => 1 + level }
     case 'prediction_drift':
       return {
         ...plain(gate.output === undefined ? 'prediction drift' : `prediction drift of ${gate.output}`, 1),

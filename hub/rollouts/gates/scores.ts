@@ -20,11 +20,13 @@ export type Scores = {
   strata: readonly { size: number; treated: number }[]
   u: Float64Array
   v: Float64Array
-  /** Weighted means on the scale, uncorrected. */
+  /** Weighted means on the scale, not corrected by the past. */
   canary: number
   control: number
   treatedCount: number
   controlCount: number
+  /** Inferences (labels, reports) that would say as much about the canary's mean if every device had as many. */
+  canaryTries: number
   clipped: Clipped[]
   /** Devices in strata that have no canary or no control. */
   leftOut: { devices: number; strata: number }
@@ -52,7 +54,7 @@ export function scoresOf(levels: readonly Level[]): Scores | undefined {
   const scores = residuals.map((column) => column.map((residual, i) => residual * (weights[i] ?? 0)))
   const [u, v] = scores
   if (u === undefined || v === undefined) return undefined
-  const mean = (isTreated: boolean) => weightedMean(units, weights, isTreated)
+  const mean = (isTreated: boolean) => weightedMean(units, values, weights, isTreated)
   return {
     strata,
     u,
@@ -61,6 +63,7 @@ export function scoresOf(levels: readonly Level[]): Scores | undefined {
     control: mean(false),
     treatedCount: strata.reduce((sum, { treated }) => sum + treated, 0),
     controlCount: strata.reduce((sum, { size, treated }) => sum + size - treated, 0),
+    canaryTries: triesOf(units, weights),
     clipped,
     leftOut: { devices: levels.length - units.length, strata: groups.length - usable.length },
   }
@@ -91,12 +94,28 @@ function weightsOf(units: readonly Level[]): Float64Array {
   return counts.map((count) => count / (count + median))
 }
 
-function weightedMean(units: readonly Level[], weights: Float64Array, isTreated: boolean): number {
+function triesOf(units: readonly Level[], weights: Float64Array): number {
+  let sum = 0
+  let variance = 0
+  for (const [i, { treated, weight }] of units.entries()) {
+    if (!treated) continue
+    sum += weights[i] ?? 0
+    variance += (weights[i] ?? 0) ** 2 / weight
+  }
+  return sum ** 2 / variance
+}
+
+function weightedMean(
+  units: readonly Level[],
+  values: Float64Array,
+  weights: Float64Array,
+  isTreated: boolean,
+): number {
   let sum = 0
   let weight = 0
-  for (const [i, { treated, value }] of units.entries()) {
+  for (const [i, { treated }] of units.entries()) {
     if (treated !== isTreated) continue
-    sum += value * (weights[i] ?? 0)
+    sum += (values[i] ?? 0) * (weights[i] ?? 0)
     weight += weights[i] ?? 0
   }
   return sum / weight

@@ -1,6 +1,6 @@
 // A verdict in a sentence for an operator: how many other draws looked as bad, what the effect is, what is allowed.
 
-import type { Finding } from './judge.ts'
+import type { Finding } from './findings.ts'
 import type { Outcome } from './verdict.ts'
 
 type Numbers = { asBad: number; asGood: number; low: number | null; high: number | null }

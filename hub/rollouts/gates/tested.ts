@@ -14,6 +14,20 @@ export type Tested = {
   beside(margin: number): { asBad: number; asGood: number }
   /** The effect that each other draw would show if the true one were `margin`. */
   effects(margin: number): Float64Array
+  /** For shares: probability to count as bad, and as good, if the true effect were `margin`. Where hardly any device of the
+   *  old version ever fails, redraws know too little of how much counting alone varies. */
+  counting?: (margin: number) => { bad: number; good: number }
+}
+
+/** Probability of what was seen, or worse, and of that or better, if the true effect were `margin`: the larger of what the
+ *  other draws and counting say. */
+export function pValues(tested: Tested, margin: number): { bad: number; good: number } {
+  const { asBad, asGood } = tested.beside(margin)
+  const counting = tested.counting?.(margin) ?? { bad: 0, good: 0 }
+  return {
+    bad: Math.max(counting.bad, pValue(asBad, tested.draws)),
+    good: Math.max(counting.good, pValue(asGood, tested.draws)),
+  }
 }
 
 /** Share of all draws, the real one included, that look so: never zero (Phipson & Smyth 2010). */
@@ -26,9 +40,9 @@ export function intervalOf(
   margin: number,
   levels: Levels,
 ): { low: number | null; high: number | null } {
-  const { draws, difference } = tested
-  const fails = (at: number) => pValue(tested.beside(at).asBad, draws) <= levels.fail
-  const passes = (at: number) => pValue(tested.beside(at).asGood, draws) <= levels.pass
+  const { difference } = tested
+  const fails = (at: number) => pValues(tested, at).bad <= levels.fail
+  const passes = (at: number) => pValues(tested, at).good <= levels.pass
   const atLeast = Math.max(tested.step, Math.abs(difference - margin) * 1e-3, 1e-9)
   return {
     low: boundOf(fails, difference, margin, -atLeast),
