@@ -116,7 +116,10 @@ async function timed(server: Asked, name: string, search: Search, count: number)
   let pageToken: string | undefined
   for (let i = 0; i <= count; i++) {
     const { ms, next } = await searchOnce(server, { ...search, page_token: pageToken })
-    if (ms >= searchMsMax) return Array.from({ length: count }, () => searchMsMax)
+    if (ms >= searchMsMax) {
+      console.error(`${server.url}: ${name}: given up after ${searchMsMax} ms`)
+      return Array.from({ length: count }, () => searchMsMax)
+    }
     if (i > 0) times.push(ms)
     pageToken = i > 0 && pageToken === undefined ? next : undefined
   }
