@@ -22,8 +22,9 @@ export function observe(device: DeviceView, plan: RolloutPlan, nowMs: number): D
     return device.backOnPrevious && !isBroken(device) ? { ...device, state: 'rolled_back' } : device
   }
   const said = reported !== undefined && advances(device.state, reported.state) ? { ...device, ...reported } : device
-  const returned = device.state === 'unreachable' && said.state !== 'unreachable'
-  return returned ? said : withClock(said, device, plan, nowMs)
+  if (device.state !== 'unreachable') return withClock(said, device, plan, nowMs)
+  // what it was doing before it went away it does again when it is there
+  return isInFlight(said) && !device.online ? device : said
 }
 
 function withClock(said: DeviceView, before: DeviceView, plan: RolloutPlan, nowMs: number): DeviceView {
