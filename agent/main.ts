@@ -138,11 +138,15 @@ function describe(status: Status): string {
     outbox,
   } = status
   const replayed = Object.entries(status.replayed).map(([name, rows]) => `  ${name}: ${rows} rows replayed`)
+  const shadows = status.shadows.map(
+    ({ deployment, model, version, state, sample, compared }) =>
+      `  ${deployment}: ${model} ${version} beside it, ${state === 'trial' ? 'on trial' : `${compared} inputs compared`} (${Math.round(sample * 100)} % of them)`,
+  )
   const away = refused ? `turned away by ${hub} (revoked?)` : `not connected to ${hub}`
   const link = connected ? `connected to ${hub}` : away
   const stalled = stale ? ', without a fresh answer of it for too long' : ''
-  const failed = progress.flatMap(({ deployment, state, reason }) =>
-    reason === undefined ? [] : [`  ${deployment}: wished version ${state}, ${reason}`],
+  const failed = progress.flatMap(({ deployment, role, state, reason }) =>
+    reason === undefined ? [] : [`  ${deployment}: wished ${role ?? 'version'} ${state}, ${reason}`],
   )
   return [
     `${device}, agent ${version}: ${running ? `${link}${stalled}` : 'not running'} (${status.at})`,
@@ -151,6 +155,7 @@ function describe(status: Status): string {
       ({ deployment, model, version, state, serving }) =>
         `  ${deployment}: ${model} ${version}, ${state}${serving ? '' : ', not serving now'}`,
     ),
+    ...shadows,
     ...replayed,
     ...failed,
     `reports: ${outbox.head - outbox.tail} wait for the hub, ${outbox.sizeBytes} bytes on disk${outbox.failing === undefined ? '' : `, cannot write: ${outbox.failing}`}`,

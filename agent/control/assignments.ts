@@ -113,8 +113,8 @@ export class Assignments {
   ): Promise<void> {
     await this.#options.manifests.put(manifests, envelopes)
     const { generation } = assignment
-    this.#options.log.info({ event: 'assigned', generation, bundles, expired }, 'an assignment is accepted')
-    this.#options.onWish({ generation, bundles, hello: latest.ordinal, askedAt: latest.askedAt, expired })
+    this.#options.log.info({ event: 'assigned', generation, bundles, shadows, expired }, 'an assignment is accepted')
+    this.#options.onWish({ generation, bundles, shadows, hello: latest.ordinal, askedAt: latest.askedAt, expired })
   }
 
   #refuse({ code, detail }: Refusal): void {

@@ -11,6 +11,7 @@ import { type DownloadWays, downloadBlob } from '../download/download.ts'
 import { DownloadError } from '../download/error.ts'
 import { systemCode } from '../durable-file.ts'
 import type { Bundle } from '../reconcile/bundle-set.ts'
+import { feedBeside } from '../reconcile/beside.ts'
 import type { Failure } from '../reconcile/slots.ts'
 import type { FilesState } from '../reconcile/steps.ts'
 import type { LoadedBundle } from '../runtime/messages.ts'
@@ -56,6 +57,14 @@ export class BundleFiles {
     const { model, ...parts } = this.#pathsOf(manifest)
     if (model === undefined) throw new TypeError(`the manifest ${digest} has no model`)
     return { deployment, digest, manifest, files: { model, ...parts } }
+  /** Why the one cannot run beside the other; also where a manifest is gone, which an assignment brings again. */
+  misfitBeside(candidate: Digest, primary: Digest): string | undefined {
+    const [one, other] = [candidate, primary].map((digest) => this.#options.manifests.get(digest))
+    if (one === undefined || other === undefined) return undefined
+    const feed = feedBeside(one, other)
+    return 'why' in feed ? feed.why : undefined
+  }
+
   }
 
   fetch(bundles: readonly Bundle[]): void {
@@ -103,10 +112,10 @@ export class BundleFiles {
   }
 
   async #fetch(digest: Digest, manifest: Manifest, signal: AbortSignal): Promise<void> {
-    const { blobs, ways, log, changed } = this.#options
+    const { log, changed } = this.#options
     try {
       signal.throwIfAborted()
-      for (const file of smallestFirst(manifest)) await downloadBlob(file, blobs, ways, signal)
+      for (const file of smallestFirst(manifest)) await this.#fetchFile(file, signal)
     } catch (error) {
       if (!signal.aborted) this.#fail(digest, error)
     } finally {

@@ -1,17 +1,21 @@
-// The runtime processes of this device: at most two, one of them with the socket. What the reconciler decides about them
-// happens here; what they tell goes to the open windows and to the reconciler.
+// The runtime processes of this device: at most two, one of them with the socket, the other one on its way to it, or with
+// the shadows. What the reconciler decides about them happens here; what they tell goes to the open windows and to the
+// reconciler, and what serves is asked from one to the other.
 
 import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
 import { systemCode } from '../durable-file.ts'
 import type { OpenWindows } from '../outbox/open-windows.ts'
 import { OutboxError } from '../outbox/outbox-error.ts'
-import { type BundleSet, keyOf } from '../reconcile/bundle-set.ts'
+import { feedBeside } from '../reconcile/beside.ts'
+import { type BundleSet, bundleOf, keyOf } from '../reconcile/bundle-set.ts'
 import { RuntimeProcess } from '../reconcile/runtime-process.ts'
 import type { ServingSocket } from '../reconcile/serving-socket.ts'
+import { type ShadowBundle, type ShadowSet, shadowKeyOf } from '../reconcile/shadow-set.ts'
 import type { Failure } from '../reconcile/slots.ts'
 import type { RuntimeView } from '../reconcile/steps.ts'
 import type { ReplayPositions, ReplaySource, ServingOptions } from '../runtime/messages.ts'
+import type { TapSpec } from '../runtime/shadow/pairs.ts'
 import type { BundleFiles } from './bundle-files.ts'
 
 /** How long requests that a runtime holds when it is stopped may still take. */
@@ -36,6 +40,10 @@ export type RuntimesOptions = {
 type Runtime = Omit<RuntimeView, 'observed'> & {
   set: BundleSet
   process: RuntimeProcess | undefined
+  /** Of a shadow, by deployment: the fields of a record that its features read. */
+  fields: ReadonlyMap<string, readonly string[]>
+  /** Of what serves: whether it hands anything to a shadow. */
+  isTapped: boolean
   gone: Promise<void>
 }
 
@@ -51,8 +59,8 @@ export class Runtimes {
   }
 
   all(): RuntimeView[] {
-    return [...this.#runtimes.values()].map(({ set: _, process, gone: __, ...view }) => ({
-      ...view,
+    return [...this.#runtimes.values()].map(({ id, key, phase, proven, failure, servingSince, shadows, process }) => ({
+      ...{ id, key, phase, proven, failure, servingSince, shadows },
       observed: process?.observed ?? new Map(),
     }))
   }
@@ -63,11 +71,29 @@ export class Runtimes {
   }
 
   start(set: BundleSet): void {
+    this.#begin(set, keyOf(set), undefined)
+  }
+
+  startShadow({ generation, bundles }: ShadowSet): void {
+    this.#begin({ generation, bundles: [...bundles] }, shadowKeyOf(bundles), bundles)
+  }
+
+  sample(id: number, bundles: readonly ShadowBundle[]): void {
+    const runtime = this.#runtimes.get(id)
+    if (runtime === undefined) return
+    runtime.shadows = bundles
+    this.#tap()
+  }
+
+  #begin(set: BundleSet, key: string, shadows: readonly ShadowBundle[] | undefined): void {
     const id = ++this.#started
     const runtime: Runtime = {
       id,
-      key: keyOf(set),
+      key,
       set,
+      shadows,
+      fields: new Map(),
+      isTapped: false,
       phase: 'loading',
       proven: false,
       failure: undefined,
@@ -90,6 +116,7 @@ export class Runtimes {
     if (runtime.phase !== 'ready' && runtime.phase !== 'released') return
     runtime.phase = 'serving'
     runtime.servingSince = this.#options.now()
+    this.#tap()
   }
 
   stop(id: number): void {
@@ -97,6 +124,7 @@ export class Runtimes {
     if (runtime === undefined || runtime.phase === 'dead' || runtime.phase === 'stopping') return
     const { phase } = runtime
     runtime.phase = 'stopping'
+    if (runtime.shadows !== undefined) this.#tap()
     // One that is still loading is told when it is up, by `#live`.
     if (phase === 'loading') void runtime.process?.kill()
     else void runtime.process?.stop(stopGraceMs)
@@ -108,7 +136,9 @@ export class Runtimes {
 
   /** The windows that are open now are closed and reported. */
   reportNow(): void {
-    for (const { phase, process } of this.#runtimes.values()) if (phase === 'serving') process?.reportNow()
+    for (const { phase, process, shadows } of this.#runtimes.values()) {
+      if (phase === 'serving' || (phase === 'ready' && shadows !== undefined)) process?.reportNow()
+    }
   }
 
   /** Stops all and waits until everything they had to say is with the open windows. */
@@ -143,9 +173,10 @@ export class Runtimes {
     }
     const process = await RuntimeProcess.start(
       {
+        role: runtime.shadows === undefined ? 'primary' : 'shadow',
         generation: set.generation,
         bundles: set.bundles.map((bundle) => files.locate(bundle)),
-        replay,
+        replay: runtime.shadows === undefined ? replay : [],
         serving,
         memoryBytesMax,
         workFolder,
@@ -160,6 +191,12 @@ export class Runtimes {
           windows.save(name, open)
         },
         onEvent,
+        onPairs: (batch) => {
+          if (runtime.phase === 'serving') this.#shadow()?.process?.compare(batch)
+        },
+        onPaired: (deployment) => {
+          if (runtime.process?.comparing(deployment) === 0) this.#serving()?.process?.morePairs(deployment)
+        },
         onExit: () => undefined,
         warn: (text) => log.warn(text),
       },
@@ -170,6 +207,12 @@ export class Runtimes {
     if (trial.ok && runtime.phase === 'loading') {
       runtime.phase = 'ready'
       runtime.proven = true
+      runtime.fields = new Map(
+        trial.results.flatMap(({ deployment, fields }) =>
+          fields === undefined ? [] : [[deployment, fields] as const],
+        ),
+      )
+      if (runtime.shadows !== undefined) this.#tap()
       log.debug({ runtime: id, rssBytes: trial.rssBytes, results: trial.results }, 'trial passed')
       this.#options.changed()
     }
@@ -186,14 +229,48 @@ export class Runtimes {
     if (runtime.phase === 'stopping' || failure === undefined) this.#runtimes.delete(runtime.id)
     runtime.phase = 'dead'
     runtime.failure = failure
+    if (runtime.shadows !== undefined) this.#tap()
     this.#options.changed()
   }
 
   async #release(runtime: Runtime): Promise<void> {
     if (runtime.phase !== 'serving') return
+    if (runtime.isTapped) runtime.process?.tap([])
+    runtime.isTapped = false
     const positions = await runtime.process?.release()
     if (positions !== undefined) this.#note(positions)
     if (runtime.phase === 'serving') runtime.phase = 'released'
+  }
+
+  #serving(): Runtime | undefined {
+    return [...this.#runtimes.values()].find(({ phase }) => phase === 'serving')
+  }
+
+  /** The one that can compare. */
+  #shadow(): Runtime | undefined {
+    return [...this.#runtimes.values()].find(({ phase, shadows }) => phase === 'ready' && shadows !== undefined)
+  }
+
+  /** Tells what serves which of its inferences a shadow wants, anew whenever one of the two is another. */
+  #tap(): void {
+    const primary = this.#serving()
+    if (primary === undefined) return
+    const shadow = this.#shadow()
+    const taps = (shadow?.shadows ?? []).flatMap((one) => this.#tapOf(one, shadow?.fields, primary))
+    if (taps.length === 0 && !primary.isTapped) return
+    primary.isTapped = taps.length > 0
+    primary.process?.tap(taps)
+  }
+
+  #tapOf(one: ShadowBundle, fields: Runtime['fields'] | undefined, { set }: Runtime): TapSpec[] {
+    const { deployment, sample } = one
+    const beside = bundleOf(set, deployment)
+    if (beside === undefined) return []
+    const { files } = this.#options
+    const feed = feedBeside(files.locate(one).manifest, files.locate(beside).manifest)
+    if ('why' in feed) return []
+    const records = feed.records ? fields?.get(deployment) : undefined
+    return [{ deployment, sample, tensors: feed.tensors, ...(records && { records: [...records] }) }]
   }
 
   /** One runtime after the other feeds the rows, so the highest count holds: one on trial has fed none, one that has

@@ -38,6 +38,17 @@ export const Status = z.object({
   withoutAnswerMs: z.number(),
   generation: z.number(),
   deployments: z.array(DeploymentStatus),
+  /** What runs beside them. `compared`: inputs repeated since it began. */
+  shadows: z.array(
+    z.object({
+      deployment: z.string(),
+      model: z.string(),
+      version: z.number(),
+      sample: z.number(),
+      state: z.enum(['trial', 'shadowing']),
+      compared: z.number(),
+    }),
+  ),
   /** Rows that replays have fed to each deployment since the agent started. */
   replayed: z.record(z.string(), z.number()),
   /** The latest states of what the hub wishes. */
@@ -46,6 +57,8 @@ export const Status = z.object({
       deployment: z.string(),
       manifest: z.string(),
       attempt: z.number(),
+      /** Absent: of the primary. */
+      role: z.literal('shadow').optional(),
       state: ProgressState,
       reason: FailureReason.optional(),
     }),
@@ -154,11 +167,19 @@ function statusOf({
         bundleOf(slots.current, deployment)?.manifest === manifest ? 'current' : (slots.candidate?.phase ?? 'current'),
       serving: serving?.key === keyOf(running),
     })),
+    shadows: runtimes.all().flatMap(({ phase, shadows = [], observed }) =>
+      (phase === 'loading' || phase === 'ready' ? shadows : []).map(({ deployment, model, version, sample }) => {
+        const { ok, error } = observed.get(deployment) ?? { ok: 0, error: 0 }
+        const state = phase === 'ready' ? 'shadowing' : 'trial'
+        return { deployment, model, version, sample, state, compared: ok + error }
+      }),
+    ),
     replayed: runtimes.replayed,
-    progress: slots.progress.map(({ deployment, manifest, attempt, state, reason }) => ({
+    progress: slots.progress.map(({ deployment, manifest, attempt, role, state, reason }) => ({
       deployment,
       manifest,
       attempt,
+      ...(role && { role }),
       state,
       ...(reason === undefined ? {} : { reason }),
     })),

@@ -7,10 +7,16 @@ import type { Profile } from '@roost/shared/profiles/profile.ts'
 import { Assign, messageBytesMax } from '@roost/shared/protocol/messages.ts'
 import type { Digest } from '@roost/shared/protocol/names.ts'
 import { decode } from '@roost/shared/protocol/wire.ts'
-import { type Assignment, contentDigest, verifyAssignment } from '@roost/shared/trust/assignment.ts'
+import {
+  type Assignment,
+  contentDigest,
+  shadowSampleDefault,
+  verifyAssignment,
+} from '@roost/shared/trust/assignment.ts'
 import { type TrustCode, TrustError } from '@roost/shared/trust/error.ts'
 import { advanceRoot, isExpired, type Root } from '@roost/shared/trust/root.ts'
 import { counterFloorsMax, type PinnedState, pinnedRoot } from '../identity/pinned-state.ts'
+import type { WishedShadow } from './shadow-set.ts'
 import { misfitOf, type WishedBundle } from './target.ts'
 
 export type RefusalCode =
@@ -30,6 +36,8 @@ export type AcceptedAssign = {
   bundles: readonly WishedBundle[]
   root: Root
   /** Root or assignment have expired: nothing new may be installed; what serves goes on. */
+  /** What shall run beside them. */
+  shadows: readonly WishedShadow[]
   expired: boolean
 }
 
@@ -71,16 +79,21 @@ export function acceptAssign(pinned: PinnedState, bytes: Uint8Array, expected: A
       root,
     )
     const counterFloors = raisedFloors(known.counterFloors, assignment.floors)
-    const bundles = assignment.deployments.map((deployment) => {
-      const manifest = manifestOf(deployment.manifest, manifests)
+    const wished = assignment.deployments.map(({ deployment, manifest: digest, attempt, role, sample }) => {
+      const manifest = manifestOf(digest, manifests)
       assertCounter(manifest, counterFloors)
       const { model, version } = manifest
-      return { ...deployment, model, version, misfit: misfitOf(manifest, expected.profile) }
+      const misfit = misfitOf(manifest, expected.profile)
+      return { role, sample, bundle: { deployment, manifest: digest, attempt, model, version, misfit } }
     })
     const timeFloorMs = Math.max(known.timeFloorMs, Date.parse(assignment.issued))
     const timeMs = Math.max(timeFloorMs, expected.timeMs)
     const expired = isExpired(root, timeMs) || isExpired(assignment, timeMs)
     const { generation } = assignment
+    const bundles = wished.flatMap(({ role, bundle }) => (role === undefined ? [bundle] : []))
+    const shadows = wished.flatMap(({ role, sample = shadowSampleDefault, bundle }) =>
+      role === undefined ? [] : [{ ...bundle, role, sample }],
+    )
     return {
       pinned: keepSame(known, { generation, contentDigest: contentDigest(assignment), counterFloors, timeFloorMs }),
       accepted: { assignment, manifests, envelopes, bundles, root, expired },

@@ -6,6 +6,7 @@ import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
 import { type Bundle, type BundleSet, keyOf } from './bundle-set.ts'
 import { keepWished, noteProgress } from './progress.ts'
+import { type ShadowBundle, type ShadowSet, shadowKeyOf } from './shadow-set.ts'
 import type { Failure, Moment, Slots } from './slots.ts'
 import * as transitions from './slots.ts'
 import type { FilesState, RuntimeView, Situation, Step, Tries } from './steps.ts'
@@ -26,6 +27,7 @@ export type Ports = {
   outbox: { appendNow(events: readonly DeviceEvent[]): Promise<number> }
   files: {
     stateOf(manifest: Digest): FilesState
+    misfitBeside(candidate: Digest, primary: Digest): string | undefined
     /** What may still be cancelled. */
     fetching(): readonly Digest[]
     /** Starts to fetch; `stateOf` tells how it goes. */
@@ -40,6 +42,10 @@ export type Ports = {
   runtimes: {
     all(): readonly RuntimeView[]
     start(set: BundleSet): void
+    /** Runs beside what serves, never instead of it. */
+    startShadow(set: ShadowSet): void
+    /** Of a shadow: how much it repeats from now on. */
+    sample(id: number, bundles: readonly ShadowBundle[]): void
     /** Takes the socket from whichever runtime has it. A runtime that cannot take it shows as dead. */
     serve(id: number): Promise<void>
     stop(id: number): void
@@ -91,7 +97,7 @@ export async function executeStep(step: Step, memory: Memory, ports: Ports): Pro
   switch (step.kind) {
     case 'note': {
       const { at, generation } = momentOf(memory, ports)
-      const kept = keepWished(slots, step.deployments)
+      const kept = keepWished(slots, step.places)
       return adopt(
         step.notes.reduce((noted, note) => noteProgress(noted, note, generation, at), kept),
         memory,
@@ -146,6 +152,12 @@ export async function executeStep(step: Step, memory: Memory, ports: Ports): Pro
     case 'roll-back-late':
       ports.log.error({ event: 'rolling_back', ...step.failure }, 'the current version does not start any more')
       return adopt(transitions.rollBackLate(slots, step.failure), memory, ports)
+    case 'start-shadow':
+      return ports.runtimes.startShadow(step.set)
+    case 'sample-shadow':
+      return ports.runtimes.sample(step.runtime, step.bundles)
+    case 'fail-shadow':
+      return failShadow(step, memory, ports)
     case 'end-roll-back':
       ports.log.warn({ event: step.able ? 'rolled_back' : 'unable_to_roll_back' }, 'roll-back ended')
       return adopt(transitions.endRollBack(slots, step.able, momentOf(memory, ports)), memory, ports)
@@ -160,6 +172,7 @@ export function situationOf(memory: Memory, ports: Ports, limits: Pick<Situation
     slots,
     wish,
     filesOf: (manifest) => ports.files.stateOf(manifest),
+    misfitBeside: (candidate, primary) => ports.files.misfitBeside(candidate, primary),
     fetching: ports.files.fetching(),
     runtimes: ports.runtimes.all(),
     tries,
@@ -222,6 +235,20 @@ async function failTrial(
   for (const { manifest } of set.bundles) ports.files.forgetFailure(manifest)
   memory.staged = undefined
   await adopt(transitions.failTrial(memory.slots, set, failure, momentOf(memory, ports)), memory, ports)
+}
+
+async function failShadow(
+  { bundles, failure, runtime }: Extract<Step, { kind: 'fail-shadow' }>,
+  memory: Memory,
+  ports: Ports,
+): Promise<void> {
+  ports.log.error({ event: 'shadow_failed', ...failure }, 'a candidate failed beside what serves')
+  if (runtime !== undefined) {
+    rememberDeath(shadowKeyOf(bundles), failure, runtime, memory, ports)
+    ports.runtimes.bury(runtime)
+  }
+  for (const { manifest } of bundles) ports.files.forgetFailure(manifest)
+  await adopt(transitions.failShadow(memory.slots, bundles, failure, momentOf(memory, ports)), memory, ports)
 }
 
 async function bury(id: number, memory: Memory, ports: Ports): Promise<void> {

@@ -5,7 +5,9 @@
 import type { Digest } from '@roost/shared/protocol/names.ts'
 import { type BundleSet, bundleOf, changedBundles, emptySet, keyOf } from './bundle-set.ts'
 import { judgeProbation } from './probation.ts'
-import { isNews, type Note } from './progress.ts'
+import { isNews, type Note, placeOf } from './progress.ts'
+import { buryShadow, fetchShadows, judgeShadow, noteOfShadow, runShadow, stopShadow } from './shadow-rules.ts'
+import { standingOf, wantedShadows } from './shadow-set.ts'
 import { denialOf, hasEarlier, keptSets } from './slots.ts'
 import type { RuntimeView, Situation, Step } from './steps.ts'
 import { targetOf, type WishedBundle } from './target.ts'
@@ -24,6 +26,8 @@ const rules: readonly ((situation: Situation) => readonly Step[])[] = [
   judgeCandidate,
   giveUpCurrent,
   serveRightSet,
+  judgeShadow,
+  stopShadow,
   noteProgressOfWish,
   settleRollBack,
   save,
@@ -32,8 +36,10 @@ const rules: readonly ((situation: Situation) => readonly Step[])[] = [
   unstage,
   repairCurrent,
   prepareTarget,
+  fetchShadows,
   keepStandby,
   stopRest,
+  runShadow,
   keepFiles,
 ]
 
@@ -47,9 +53,11 @@ export function planSteps(situation: Situation): readonly Step[] {
 }
 
 /** A death is the candidate's failure, the trial's failure, or an accident of what had proved itself. */
-function dealWithDead({ runtimes, slots, wish }: Situation): Step[] {
+function dealWithDead(situation: Situation): Step[] {
+  const { runtimes, slots, wish } = situation
   const dead = runtimes.find(({ phase }) => phase === 'dead')
   if (dead === undefined) return []
+  if (dead.shadows !== undefined) return buryShadow(dead, situation)
   const { id, key, failure } = dead
   if (failure !== undefined && slots.candidate !== null && key === keyOf(slots.candidate)) {
     return [{ kind: 'roll-back', failure, runtime: id }]
@@ -106,11 +114,15 @@ function serveRightSet(situation: Situation): Step[] {
 function noteProgressOfWish(situation: Situation): Step[] {
   const { slots, wish } = situation
   if (wish === undefined) return []
-  const deployments = new Set(wish.bundles.map(({ deployment }) => deployment))
-  const notes = wish.bundles.map((wished) => noteOf(wished, situation)).filter((note) => isNews(slots, note))
-  const isUnwished = slots.progress.some(({ deployment }) => !deployments.has(deployment))
+  const places = new Set([...wish.bundles, ...wish.shadows].map(placeOf))
+  const noted = [
+    ...wish.bundles.map((wished) => noteOf(wished, situation)),
+    ...wish.shadows.map((shadow) => noteOfShadow(shadow, situation)),
+  ]
+  const notes = noted.filter((note) => isNews(slots, note))
+  const isUnwished = slots.progress.some((one) => !places.has(placeOf(one)))
   const isNewer = wish.generation > slots.generation
-  return notes.length > 0 || isUnwished || isNewer ? [{ kind: 'note', notes, deployments }] : []
+  return notes.length > 0 || isUnwished || isNewer ? [{ kind: 'note', notes, places }] : []
 }
 
 function noteOf(wished: WishedBundle, situation: Situation): Note {
@@ -152,8 +164,10 @@ function save({ unsaved, now, saveNotBefore }: Situation): Step[] {
   return unsaved && now >= saveNotBefore ? [{ kind: 'save' }] : []
 }
 
-function dropDownloads({ fetching, slots, wish }: Situation): Step[] {
-  const wanted = new Set([...targetOf(wish, slots).bundles, ...slots.current.bundles].map(({ manifest }) => manifest))
+function dropDownloads(situation: Situation): Step[] {
+  const { fetching, slots, wish } = situation
+  const bundles = [...targetOf(wish, slots).bundles, ...slots.current.bundles, ...wantedShadows(situation)]
+  const wanted = new Set(bundles.map(({ manifest }) => manifest))
   const manifests = fetching.filter((manifest) => !wanted.has(manifest))
   return manifests.length > 0 ? [{ kind: 'cancel-downloads', manifests }] : []
 }
@@ -234,12 +248,16 @@ function stopRest(situation: Situation): Step[] {
   const second = slots.candidate === null ? targetOf(wish, slots) : slots.current
   const needed = new Set([serving, keyOf(second)])
   return runtimes
-    .filter((one) => isAlive(one) && !needed.has(one.key))
+    .filter((one) => isAlive(one) && one.shadows === undefined && !needed.has(one.key))
     .map(({ id }) => ({ kind: 'stop-runtime', runtime: id }))
 }
 
-function keepFiles({ slots, wish, kept }: Situation): Step[] {
-  const sets = [...keptSets(slots), targetOf(wish, slots)]
+function keepFiles(situation: Situation): Step[] {
+  const { slots, wish, kept } = situation
+  const shadows = (wish?.shadows ?? []).filter((one) =>
+    ['wanted', 'waiting'].includes(standingOf(one, situation).state),
+  )
+  const sets = [...keptSets(slots), targetOf(wish, slots), { bundles: shadows }]
   const manifests = new Set<Digest>(sets.flatMap((set) => set.bundles.map(({ manifest }) => manifest)))
   return manifests.symmetricDifference(kept).size > 0 ? [{ kind: 'keep-files', manifests }] : []
 }
@@ -252,7 +270,9 @@ function servingSet(situation: Situation): BundleSet {
   if (!isGivenUp(situation)) return slots.current
   if (canStandIn(situation, slots.previous)) return slots.previous
   const key = keyOf(slots.current)
-  const isTriedElse = situation.runtimes.some((one) => isAlive(one) && one.key !== key && one.key !== keyOf(emptySet))
+  const isTriedElse = situation.runtimes.some(
+    (one) => isAlive(one) && one.shadows === undefined && one.key !== key && one.key !== keyOf(emptySet),
+  )
   const canRetry = !isTriedElse && !isWaiting(situation, key) && arePresent(slots.current, situation)
   return canRetry ? slots.current : emptySet
 }
@@ -280,7 +300,8 @@ function startOrMakeRoom(situation: Situation, set: BundleSet, spared: ReadonlyS
   const mayGo = alive.filter(
     (one) => !spared.has(one.key) && (situation.switch === 'stop-start' || one.phase !== 'serving'),
   )
-  const least = mayGo.find(isAlive)
+  const mayGoAlive = mayGo.filter(isAlive)
+  const least = mayGoAlive.find(({ shadows }) => shadows !== undefined) ?? mayGoAlive[0]
   return least === undefined || alive.some(({ phase }) => phase === 'stopping')
     ? []
     : [{ kind: 'stop-runtime', runtime: least.id }]

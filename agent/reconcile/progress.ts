@@ -18,6 +18,7 @@ export const Progress = ProgressEvent.pick({
   generation: true,
   state: true,
   reason: true,
+  role: true,
 })
 export type Progress = z.infer<typeof Progress>
 
@@ -42,18 +43,22 @@ const rank: Partial<Record<ProgressState, number>> = {
 export const isForward = (from: ProgressState, to: ProgressState): boolean => (rank[to] ?? 0) > (rank[from] ?? 0)
 
 export type Note = {
-  bundle: Pick<Bundle, 'deployment' | 'manifest' | 'attempt'>
+  bundle: Pick<Bundle, 'deployment' | 'manifest' | 'attempt'> & { role?: 'shadow' }
   state: ProgressState
   reason?: FailureReason
   detail?: string
 }
+
+/** A deployment's primary and its shadow are followed apart. */
+export const placeOf = ({ deployment, role }: { deployment: string; role?: 'shadow' | undefined }): string =>
+  role === undefined ? deployment : `${deployment} ${role}`
 
 const isOf = (progress: Progress, { bundle }: Note) =>
   progress.manifest === bundle.manifest && progress.attempt === bundle.attempt
 
 /** True where `noteProgress` would change anything. */
 export function isNews(slots: Slots, note: Note): boolean {
-  const known = slots.progress.find(({ deployment }) => deployment === note.bundle.deployment)
+  const known = progressOf(slots, note)
   return known === undefined || !isOf(known, note) || isForward(known.state, note.state)
 }
 
@@ -62,20 +67,23 @@ export function isNews(slots: Slots, note: Note): boolean {
 export function noteProgress(slots: Slots, note: Note, generation: number, at: number): Slots {
   if (!isNews(slots, note)) return slots
   const entry = entryOf(note, generation)
-  const others = slots.progress.filter(({ deployment }) => deployment !== entry.deployment)
+  const others = slots.progress.filter((one) => placeOf(one) !== placeOf(entry))
   return report({ ...slots, progress: [...others, entry] }, note, generation, at)
 }
 
 /** Moves an attempt that is followed. Of one that is no longer wished only the end is reported: it is the truth, if late. */
 export function advanceProgress(slots: Slots, note: Note, generation: number, at: number): Slots {
-  const known = slots.progress.find(({ deployment }) => deployment === note.bundle.deployment)
+  const known = progressOf(slots, note)
   if (known !== undefined && isOf(known, note)) return noteProgress(slots, note, generation, at)
   return isTerminal(note.state) ? report(slots, note, generation, at) : slots
 }
 
-/** Forgets deployments that are not wished any more. */
-export function keepWished(slots: Slots, deployments: ReadonlySet<string>): Slots {
-  const progress = slots.progress.filter(({ deployment }) => deployments.has(deployment))
+const progressOf = (slots: Slots, { bundle }: Note): Progress | undefined =>
+  slots.progress.find((one) => placeOf(one) === placeOf(bundle))
+
+/** Forgets places that are not wished any more. */
+export function keepWished(slots: Slots, places: ReadonlySet<string>): Slots {
+  const progress = slots.progress.filter((one) => places.has(placeOf(one)))
   return progress.length === slots.progress.length ? slots : { ...slots, progress }
 }
 
@@ -91,6 +99,6 @@ function report(slots: Slots, note: Note, generation: number, at: number): Slots
 }
 
 function entryOf({ bundle, state, reason }: Note, generation: number): Progress {
-  const { deployment, manifest, attempt } = bundle
-  return { deployment, manifest, attempt, generation, state, ...(reason === undefined ? {} : { reason }) }
+  const { deployment, manifest, attempt, role } = bundle
+  return { deployment, manifest, attempt, generation, state, ...(reason && { reason }), ...(role && { role }) }
 }

@@ -2,7 +2,9 @@
 // released, stopped. Whatever goes wrong with it has one form, a failure with a reason, after which it is gone.
 
 import type { ChildProcess } from 'node:child_process'
+import { setPriority } from 'node:os'
 import type { DeviceEvent, WindowReport } from '@roost/shared/protocol/records.ts'
+import { systemCode } from '../durable-file.ts'
 import {
   type ControlMessage,
   type InferenceCounts,
@@ -14,6 +16,7 @@ import {
   type TrialResult,
 } from '../runtime/messages.ts'
 import { rowsMemoryBytes } from '../runtime/serve/rows.ts'
+import type { Batch, TapSpec } from '../runtime/shadow/pairs.ts'
 import type { Observed } from './probation.ts'
 import { failureOfExit } from './runtime-exit.ts'
 import { launchRuntime, limitMemory, runtimeBytes } from './runtime-launch.ts'
@@ -29,10 +32,13 @@ const readMsMax = 5_000
 const answerMs = 5_000
 /** After the grace of a stop has passed. */
 const stopSlackMs = 2_000
+/** `nice` of a shadow: a tenth of the processor's time where what serves wants all of it (sched(7)). */
+const shadowPriority = 10
 /** The end of what the process wrote to stderr, for the reason it died. */
 const stderrCharactersMax = 4096
 
 export type RuntimeOptions = {
+  role: 'primary' | 'shadow'
   generation: number
   bundles: readonly LoadedBundle[]
   replay: readonly ReplaySource[]
@@ -48,6 +54,10 @@ export type RuntimeHandlers = {
   onWindow: (report: WindowReport, positions: ReplayPositions) => void
   onCheckpoint: (windows: WindowReport[], positions: ReplayPositions) => void
   onEvent: (event: DeviceEvent) => void
+  /** Of what serves, for its shadow. */
+  onPairs: (batch: Batch) => void
+  /** A shadow is done with a batch. */
+  onPaired: (deployment: string) => void
   /** `failure`: why it died; undefined where it was told to. */
   onExit: (failure: Failure | undefined) => void
   warn: (text: string) => void
@@ -69,6 +79,8 @@ export class RuntimeProcess {
   #told = false
   #failure: Failure | undefined
   #trying: string | undefined
+  /** Deployments of the batches a shadow has been handed and is not done with; it works on the first. */
+  readonly #comparing: string[] = []
   #counts: Record<string, InferenceCounts> = {}
   #countsBefore: Record<string, InferenceCounts> = {}
   #awaited: { kind: Kind; settle: (said: RuntimeMessage | undefined) => void } | undefined
@@ -122,13 +134,14 @@ export class RuntimeProcess {
 
   /** Loads the bundles and tries them. After a failure the process is gone. */
   async load(): Promise<TrialOutcome> {
-    const { generation, bundles, serving, replay } = this.#options
+    const { role, generation, bundles, serving, replay } = this.#options
     const trialMs = bundles.reduce((sum, { manifest }) => sum + manifest.limits.trialMs + readMsMax, readMsMax)
-    this.#send({ kind: 'load', generation, bundles: [...bundles], serving, replay: [...replay] })
+    this.#send({ kind: 'load', role, generation, bundles: [...bundles], serving, replay: [...replay] })
     const passed = await this.#answer('trial-passed', trialMs)
     if (passed !== undefined) {
       this.#trying = undefined
       this.#watchdog.start(this.#inferenceMsMax)
+      if (role === 'shadow') this.#giveWay()
       return { ok: true, results: passed.results, rssBytes: passed.rssBytes }
     }
     const failure = await this.exited
@@ -155,6 +168,28 @@ export class RuntimeProcess {
     this.#send({ kind: 'stop', graceMs })
     await this.#answer('stopped', graceMs + stopSlackMs + this.#inferenceMsMax)
     await this.exited
+  }
+
+  /** What serves hands these deployments' inferences to a shadow, and no others. */
+  tap(taps: readonly TapSpec[]): void {
+    this.#send({ kind: 'tap', taps: [...taps] })
+  }
+
+  /** The shadow of the deployment waits for more. */
+  morePairs(deployment: string): void {
+    this.#send({ kind: 'more-pairs', deployment })
+  }
+
+  /** For a shadow to repeat. */
+  compare(batch: Batch): void {
+    this.#comparing.push(batch.deployment)
+    this.#trying = this.#comparing[0]
+    this.#send({ kind: 'pairs', batch })
+  }
+
+  /** Batches of the deployment that the shadow is not done with. */
+  comparing(deployment: string): number {
+    return this.#comparing.filter((one) => one === deployment).length
   }
 
   /** Its open windows are closed and reported. */
@@ -220,6 +255,14 @@ export class RuntimeProcess {
       case 'event':
         this.#handlers.onEvent(message.event)
         break
+      case 'pairs':
+        this.#handlers.onPairs(message.batch)
+        break
+      case 'paired':
+        this.#comparing.shift()
+        this.#trying = this.#comparing[0]
+        this.#handlers.onPaired(message.deployment)
+        break
     }
     if (this.#awaited?.kind !== message.kind) return
     this.#awaited.settle(message)
@@ -232,6 +275,16 @@ export class RuntimeProcess {
     const bundle = this.#options.bundles.find((one) => one.deployment === deployment)
     if (step === 'infer' && bundle !== undefined) this.#watchdog.start(bundle.manifest.limits.inferenceMs)
     else this.#watchdog.stop()
+  }
+
+  /** What serves goes first wherever both want the processor. */
+  #giveWay(): void {
+    try {
+      if (this.pid !== undefined) setPriority(this.pid, shadowPriority)
+    } catch (error) {
+      // Gone already, or a system that does not allow it: then they share.
+      if (systemCode(error) === undefined) throw error
+    }
   }
 
   /** Resolves when the process has ended and all it said was heard. */

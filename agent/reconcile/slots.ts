@@ -7,6 +7,7 @@ import { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
 import { Bundle, BundleSet, bundlesMax, changedBundles, emptySet, keyOf } from './bundle-set.ts'
 import { advanceProgress, type Note, Progress, unreportedMax } from './progress.ts'
+import type { ShadowBundle } from './shadow-set.ts'
 
 /** hello lists as many; beyond it the oldest denial is forgotten. */
 export const deniedMax = 256
@@ -127,6 +128,13 @@ export function failTrial(slots: Slots, set: BundleSet, failure: Failure, moment
   return noteAll(deny(slots, culprits, failure.reason), culprits, { state: 'failed', ...wordsOf(failure) }, moment)
 }
 
+/** A shadow failed. Nothing else is touched by that. */
+export function failShadow(slots: Slots, bundles: readonly ShadowBundle[], failure: Failure, moment: Moment): Slots {
+  const named = bundles.filter(({ deployment }) => deployment === failure.deployment)
+  const culprits = named.length > 0 ? named : bundles
+  return noteAll(deny(slots, culprits, failure.reason), culprits, { state: 'failed', ...wordsOf(failure) }, moment)
+}
+
 /** The candidate did badly. The report waits until the version before it serves again (`endRollBack`). */
 export function rollBack(slots: Slots, failure: Failure): Slots {
   if (slots.candidate === null) return slots
@@ -199,7 +207,7 @@ export const hasEarlier = ({ current, previous }: Slots): boolean =>
 
 const wordsOf = ({ reason, detail }: Failure) => ({ reason, detail: detail.slice(0, 500) })
 
-function noteAll(slots: Slots, bundles: readonly Bundle[], words: Omit<Note, 'bundle'>, moment: Moment): Slots {
+function noteAll(slots: Slots, bundles: readonly Note['bundle'][], words: Omit<Note, 'bundle'>, moment: Moment): Slots {
   return bundles.reduce(
     (noted, bundle) => advanceProgress(noted, { bundle, ...words }, moment.generation, moment.at),
     slots,

@@ -4,6 +4,7 @@ import type { Digest } from '@roost/shared/protocol/names.ts'
 import type { Bundle, BundleSet } from './bundle-set.ts'
 import type { Observed, ProbationLimits } from './probation.ts'
 import type { Note } from './progress.ts'
+import type { ShadowBundle, ShadowSet } from './shadow-set.ts'
 import type { Failure, Slots } from './slots.ts'
 import type { Wish } from './target.ts'
 
@@ -25,6 +26,8 @@ export type RuntimeView = {
   /** When it last began to serve (monotonic ms). */
   servingSince: number | undefined
   observed: ReadonlyMap<string, Observed>
+  /** What it runs beside the primary; undefined for a runtime that serves, or may. */
+  shadows: readonly ShadowBundle[] | undefined
 }
 
 /** How starting a set went lately. `loadFailures`: in a row, without one passed trial. `notBefore`: monotonic ms. */
@@ -36,6 +39,8 @@ export type Situation = {
   slots: Slots
   wish: Wish | undefined
   filesOf: (manifest: Digest) => FilesState
+  /** Why a candidate cannot be fed what the primary is fed, or not be compared with it, in words; undefined where it can. */
+  misfitBeside: (candidate: Digest, primary: Digest) => string | undefined
   /** Manifests whose files are being fetched, without those that were cancelled. */
   fetching: readonly Digest[]
   runtimes: readonly RuntimeView[]
@@ -60,7 +65,7 @@ export type Situation = {
 }
 
 export type Step =
-  | { kind: 'note'; notes: readonly Note[]; deployments: ReadonlySet<string> }
+  | { kind: 'note'; notes: readonly Note[]; places: ReadonlySet<string> }
   | { kind: 'report' }
   | { kind: 'save' }
   | { kind: 'download'; bundles: readonly Bundle[] }
@@ -83,3 +88,6 @@ export type Step =
   | { kind: 'roll-back'; failure: Failure; runtime: number | undefined }
   | { kind: 'roll-back-late'; failure: Failure }
   | { kind: 'end-roll-back'; able: boolean }
+  | { kind: 'start-shadow'; set: ShadowSet }
+  | { kind: 'sample-shadow'; runtime: number; bundles: readonly ShadowBundle[] }
+  | { kind: 'fail-shadow'; bundles: readonly ShadowBundle[]; failure: Failure; runtime: number | undefined }

@@ -4,6 +4,7 @@
 import type { Manifest } from '@roost/shared/bundle/manifest.ts'
 import type { Profile } from '@roost/shared/profiles/profile.ts'
 import { type Bundle, type BundleSet, bundleOf } from './bundle-set.ts'
+import type { WishedShadow } from './shadow-set.ts'
 import { denialOf, type Slots } from './slots.ts'
 
 /** `misfit`: why this device cannot run it, in words; undefined where it can. */
@@ -13,6 +14,8 @@ export type WishedBundle = Bundle & { misfit?: string | undefined }
 export type Wish = {
   generation: number
   bundles: readonly WishedBundle[]
+  /** What shall run beside them. */
+  shadows: readonly WishedShadow[]
   /** Ordinal of the hello it answers, and when that was sent (monotonic ms). */
   hello: number
   askedAt: number

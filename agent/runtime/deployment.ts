@@ -9,13 +9,18 @@ import type { DriftPage } from './monitor/drift.ts'
 import { createRecentPredictions } from './monitor/recent-predictions.ts'
 import { isPositive, type WindowRecorder } from './monitor/recorder.ts'
 import type { Tensors } from './session.ts'
+import type { Outcome, Tap } from './shadow/tap.ts'
 
 export type Inference = { ok: true; outputs: Tensors } | { ok: false; error: string }
 
-/** `refused`: the record never reached the model. `failed`: the model gave an error. */
+/** `refused`: the record never reached the model. `failed`: the model gave an error. `filling`: see `predict`. */
 export type Prediction =
   | { ok: true; id: string; outputs: Tensors }
-  | { ok: false; why: 'refused' | 'failed'; error: string }
+  | { ok: false; why: 'refused' | 'failed' | 'filling'; error: string }
+
+/** Called in the same breath as the recorder counts, so that both are in a window report or neither is. `outputs`
+ *  undefined: there was no answer. */
+export type Counted = (outputs: Tensors | undefined) => void
 
 export type Deployment = {
   readonly bundle: LoadedBundle
@@ -28,9 +33,10 @@ export type Deployment = {
   /** How the newest windows lie to the baseline; undefined where the bundle has none. */
   readonly drift: (() => DriftPage) | undefined
   /** Tensors that fit the manifest's specs (readTensor). */
-  infer: (feeds: Tensors) => Promise<Inference>
-  /** `counted` is called in the same breath as the recorder, so that both are in a window report or neither is. */
-  predict: (record: Record<string, unknown>, counted?: () => void) => Promise<Prediction>
+  infer: (feeds: Tensors, counted?: Counted) => Promise<Inference>
+  /** `full-windows-only`: a record before which its key had too few is taken into the windows, and neither answered nor
+   *  counted (`filling`). */
+  predict: (record: Record<string, unknown>, counted?: Counted, when?: 'full-windows-only') => Promise<Prediction>
   /** Remembers an answer for a while, by the id its application has, so that a label can come for it. */
   awaitLabel: (id: string, outputs: Tensors) => void
   /** Counts a true answer; false where no such prediction is remembered. */
@@ -39,6 +45,10 @@ export type Deployment = {
   totals: () => InferenceCounts
   /** Takes a record into the windows of the features without an inference. */
   warm: (record: Record<string, unknown>) => void
+  /** Empties the windows of the features. */
+  forget: () => void
+  /** From now on its inferences go to a shadow, too; undefined: no more. */
+  tap: (tap: Tap | undefined) => void
   close: () => Promise<void>
 }
 
@@ -56,7 +66,8 @@ export type DeploymentContext = {
 export function createDeployment(open: OpenBundle, context: DeploymentContext): Deployment {
   const { bundle, session } = open
   const { recorder, drift, clock, nextId, pulse } = context
-  const pipeline = open.features && createPipeline(open.features)
+  let pipeline = open.features && createPipeline(open.features)
+  let tap: Tap | undefined
   const shapes = new Map(
     open.features?.inputs.map(({ name, features }) => {
       const rank = bundle.manifest.inputs.find((input) => input.name === name)?.shape.length
@@ -75,9 +86,10 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
 
   async function run(
     feeds: Tensors,
+    counted?: Counted,
+    tapped?: Outcome,
     features?: Float64Array,
     label?: boolean,
-    counted?: () => void,
   ): Promise<Inference> {
     pulse.began()
     const started = clock()
@@ -85,20 +97,22 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
     try {
       outputs = await session.run(feeds)
     } catch (error) {
-      counted?.()
+      counted?.(undefined)
       recorder.failed()
       ended(started, clock())
+      tapped?.(undefined, label)
       return { ok: false, error: error instanceof Error ? error.message : String(error) }
     }
     const answered = clock()
-    counted?.()
+    counted?.(outputs)
     recorder.inferred({ elapsedUs: (answered - started) * 1000, inputs: feeds, outputs, features, label })
     ended(started, answered)
+    tapped?.(outputs, label)
     return { ok: true, outputs }
   }
 
-  function refuse(counted: (() => void) | undefined, error: string): Prediction {
-    counted?.()
+  function refuse(counted: Counted | undefined, error: string): Prediction {
+    counted?.(undefined)
     recorder.refused()
     return { ok: false, why: 'refused', error }
   }
@@ -110,14 +124,17 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
     timeField: open.features?.definitions.time,
     recorder,
     drift,
-    infer: (feeds) => run(feeds),
-    async predict(record, counted) {
+    infer: (feeds, counted) => run(feeds, counted, tap?.tensors(feeds)),
+    async predict(record, counted, when) {
       const result = pipeline?.push(record)
       if (result === undefined) return refuse(counted, 'this version has no feature definitions')
       if (!result.ok) return refuse(counted, 'the record has no usable key')
+      if (when === 'full-windows-only' && !result.full) {
+        return { ok: false, why: 'filling', error: 'the windows of the features are not full' }
+      }
       const row = spare.pop() ?? emptyRow(open.features, shapes)
       fill(row, result)
-      const inference = await run(row.feeds, row.values, result.label, counted)
+      const inference = await run(row.feeds, counted, tap?.record(record, row.feeds), row.values, result.label)
       if (spare.length < spareRowsMax) spare.push(row)
       if (!inference.ok) return { ok: false, why: 'failed', error: inference.error }
       return { ok: true, id: nextId(), outputs: inference.outputs }
@@ -133,6 +150,13 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
     },
     warm(record) {
       pipeline?.push(record)
+    },
+    forget() {
+      pipeline = open.features && createPipeline(open.features)
+    },
+    tap(next) {
+      tap?.close()
+      tap = next
     },
     totals: () => ({ ...recorder.totals, slow }),
     close: () => session.close(),

@@ -6,6 +6,7 @@ import { DeploymentName, Digest, Milliseconds } from '@roost/shared/protocol/nam
 import { FailureReason } from '@roost/shared/protocol/progress.ts'
 import { DeviceEvent, WindowReport } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
+import { Batch, TapSpec } from './shadow/pairs.ts'
 
 const Count = z.number().int().nonnegative()
 
@@ -61,6 +62,8 @@ export const ControlMessage = z.discriminatedUnion('kind', [
     kind: z.literal('load'),
     generation: Count,
     bundles: z.array(LoadedBundle).max(deploymentsMax),
+    /** `shadow`: it repeats what a primary was asked, and answers nobody. */
+    role: z.enum(['primary', 'shadow']),
     serving: ServingOptions,
     replay: z.array(ReplaySource).max(deploymentsMax),
   }),
@@ -69,6 +72,12 @@ export const ControlMessage = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('release') }),
   /** Answer what is held, report the open windows, leave. After `graceMs` it leaves in any case. */
   z.object({ kind: z.literal('stop'), graceMs: Milliseconds }),
+  /** To what serves: these deployments, and no others, hand their inferences to a shadow from now on. */
+  z.object({ kind: z.literal('tap'), taps: z.array(TapSpec).max(deploymentsMax) }),
+  /** To what serves: the shadow of the deployment is done with the last batch. */
+  z.object({ kind: z.literal('more-pairs'), deployment: DeploymentName }),
+  /** To a shadow. */
+  z.object({ kind: z.literal('pairs'), batch: Batch }),
   /** Close and report the open windows now. */
   z.object({ kind: z.literal('report-now') }),
 ])
@@ -89,6 +98,8 @@ export const TrialResult = z.object({
   inferenceMsMax: z.number().nonnegative(),
 })
 export type TrialResult = z.infer<typeof TrialResult>
+  /** The fields of a record that its features read; absent where it takes no records. */
+  fields: z.array(z.string()).max(1024).optional(),
 
 export const RuntimeMessage = z.discriminatedUnion('kind', [
   /** Alive, nothing loaded: control sets the memory limit now, on top of what the bare process has. */
@@ -121,3 +132,7 @@ export const RuntimeMessage = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('event'), event: DeviceEvent }),
 ])
 export type RuntimeMessage = z.infer<typeof RuntimeMessage>
+  /** Of what serves, for its shadow. */
+  z.object({ kind: z.literal('pairs'), batch: Batch }),
+  /** Of a shadow: a batch is finished. */
+  z.object({ kind: z.literal('paired'), deployment: DeploymentName }),

@@ -1,6 +1,7 @@
 // One generation of a runtime: what it does on each word of the control process, and what it tells by itself.
 // It knows nothing of the hub. All it has is handed in, so that main.ts is only wiring.
 
+import type { FeatureDefinitions } from '@roost/shared/features/definition.ts'
 import { BundleError, type OpenBundle, openBundle } from './bundle.ts'
 import { createDeployment, type Deployment } from './deployment.ts'
 import type {
@@ -19,6 +20,10 @@ import { createHttpServer, type HttpServer } from './serve/http.ts'
 import { createReplay, type Replay } from './serve/replay.ts'
 import { createRoutes } from './serve/routes.ts'
 import { type Row, RowsError, readRows } from './serve/rows.ts'
+import { createAgreementRecorder } from './shadow/agreement.ts'
+import { createComparer, type Shadow } from './shadow/comparer.ts'
+import type { TapSpec } from './shadow/pairs.ts'
+import { createTap, type Tap } from './shadow/tap.ts'
 import { runTrial } from './trial.ts'
 
 /** A killed process loses at most the last second of its open windows: what is left of it is for writing a checkpoint. */
@@ -46,6 +51,9 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
   const { send, steadyMs } = context
   const deployments = new Map<string, Deployment>()
   const replays = new Map<string, Replay>()
+  const taps = new Map<string, Tap>()
+  const shadows = new Map<string, Shadow>()
+  const comparer = createComparer(shadows, (deployment) => tell({ kind: 'paired', deployment }))
   const predictionId = createPredictionIds(context.random)
   const pulse = createPulse(steadyMs, (oldestInferenceMs) => {
     const counts: Record<string, InferenceCounts> = {}
@@ -57,7 +65,8 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
 
   const timers = [setInterval(pulse.beat, heartbeatMs), setInterval(checkpoint(), checkpointMs)]
 
-  async function load({ generation, bundles, serving, replay }: Load): Promise<void> {
+  async function load(wanted: Load): Promise<void> {
+    const { role, generation, bundles, serving, replay } = wanted
     http = createHttpServer(createRoutes(deployments, context.version), serving)
     // First, while no model can be blamed for what it takes.
     const recordings = await readRecordings(replay.filter((source) => bundles.some((one) => isFor(source, one))))
@@ -68,8 +77,9 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
         await send({ kind: 'trying', deployment, step: 'load' })
         const open = await openBundle(bundle, { threads: serving.threads, clock: steadyMs })
         await send({ kind: 'trying', deployment, step: 'infer' })
-        results.push(await runTrial(open, steadyMs))
-        deployments.set(deployment, deploy(open, generation))
+        const fields = open.features && fieldsOf(open.features.definitions)
+        results.push({ ...(await runTrial(open, steadyMs)), ...(fields && { fields }) })
+        deployments.set(deployment, role === 'shadow' ? beside(open, wanted) : deploy(open, generation))
       }
     } catch (error) {
       if (!(error instanceof BundleError)) throw error
@@ -94,6 +104,35 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
       report: (report) => tell({ kind: 'window', report, positions: positions() }),
     })
     return createDeployment(open, { recorder, drift: drift?.page, clock: steadyMs, nextId: predictionId, pulse })
+  }
+
+  /** A shadow runs at low priority: its latency is its processor time, where one thread has it all. */
+  function beside(open: OpenBundle, { generation, serving }: Load): Deployment {
+    const { bundle, features, baseline } = open
+    const agreement = createAgreementRecorder(bundle.manifest)
+    const recorder = createWindowRecorder({
+      bundle,
+      generation,
+      features,
+      baseline,
+      clock: context.wallMs,
+      resources: context.resources,
+      agreement,
+      report: (report) => tell({ kind: 'window', report, positions: positions() }),
+    })
+    const clock = serving.threads === 1 ? () => context.resources().cpuMs : steadyMs
+    const ended = (startedMs: number, nowMs: number) => {
+      pulse.ended(steadyMs(), steadyMs())
+      return nowMs - startedMs
+    }
+    const deployment = createDeployment(open, {
+      recorder,
+      clock,
+      nextId: predictionId,
+      pulse: { began: pulse.began, ended },
+    })
+    shadows.set(bundle.deployment, { deployment, agreement, primary: undefined })
+    return deployment
   }
 
   /** What cannot be read is left out: not the model's fault, and no reason to serve nothing. */
@@ -156,12 +195,25 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
     await Promise.all([...replays.values()].map((replay) => replay.pause()))
   }
 
+  function tap(specs: readonly TapSpec[]): void {
+    taps.clear()
+    for (const [name, deployment] of deployments) {
+      const spec = specs.find((one) => one.deployment === name)
+      const seed = Buffer.from(context.random(4)).readUInt32LE()
+      const next = spec && createTap(spec, deployment.bundle, { send: (batch) => tell({ kind: 'pairs', batch }), seed })
+      deployment.tap(next)
+      if (next !== undefined) taps.set(name, next)
+    }
+  }
+
   function closeWindows(): void {
     for (const { recorder } of deployments.values()) recorder.close()
   }
 
   async function stop(graceMs: number): Promise<void> {
+    tap([])
     await release()
+    await comparer.stop()
     await http?.drain(graceMs)
     closeWindows()
     for (const timer of timers) clearInterval(timer)
@@ -180,6 +232,12 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
       case 'release':
         await release()
         return send({ kind: 'released', positions: positions() })
+      case 'tap':
+        return tap(message.taps)
+      case 'more-pairs':
+        return taps.get(message.deployment)?.more()
+      case 'pairs':
+        return comparer.take(message.batch)
       case 'stop':
         return stop(message.graceMs)
       case 'report-now':
@@ -190,6 +248,12 @@ export function createRuntime(context: RuntimeContext): (message: ControlMessage
   return (message, socket) => {
     inOrder = inOrder.then(() => take(message, socket))
   }
+}
+
+/** What the definitions read of a record. */
+function fieldsOf({ key, time, label, features }: FeatureDefinitions): string[] {
+  const named = [key, time, label].filter((field) => field !== undefined)
+  return [...new Set([...named, ...features.map(({ field }) => field)])]
 }
 
 /** Without a version in the deployment, its rows rest until a runtime has one. */

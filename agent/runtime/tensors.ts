@@ -235,7 +235,7 @@ export function elementsOf(tensor: Tensor): ArrayLike<number | bigint | string> 
   return Float64Array.from(words, fromHalfBits)
 }
 
-function halfWords(data: Tensor['data']): Uint16Array {
+export function halfWords(data: Tensor['data']): Uint16Array {
   if (data instanceof Uint16Array) return data
   // A Float16Array where this Node has one: the same bits under another view.
   if (ArrayBuffer.isView(data)) return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)

@@ -61,6 +61,7 @@ async function startRuntime({ bundle }: BenchModel, folder: string): Promise<Ser
   const socket = openServingSocket({ host: '127.0.0.1', port: 0 })
   const runtime = await RuntimeProcess.start(
     {
+      role: 'primary',
       generation: 1,
       bundles: [bundle],
       replay: [],
@@ -68,7 +69,15 @@ async function startRuntime({ bundle }: BenchModel, folder: string): Promise<Ser
       memoryBytesMax: 1_073_741_824,
       workFolder: folder,
     },
-    { onWindow: ignore, onCheckpoint: ignore, onEvent: ignore, onExit: ignore, warn: (text) => console.error(text) },
+    {
+      onWindow: ignore,
+      onCheckpoint: ignore,
+      onEvent: ignore,
+      onPairs: ignore,
+      onPaired: ignore,
+      onExit: ignore,
+      warn: (text) => console.error(text),
+    },
   )
   const stop = async () => {
     await runtime.kill()

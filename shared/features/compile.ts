@@ -68,6 +68,7 @@ export type CompiledFeatures = {
 export type ModelInput = { name: string; data: Float32Array }
 
 /** `values` (one a definition, in order) and the `data` of `inputs` are buffers that the next `push` overwrites.
+ *  `full`: the key has had so many records that a pipeline that always ran would give the same bits.
  *  `complete`: no input holds a missing value. `timeMs`: whole milliseconds, absent where the record has no readable
  *  time. `key`: '' where the definitions have none. `key-missing`: the record could not be placed and left no trace. */
 export type PipelineResult =
@@ -76,6 +77,7 @@ export type PipelineResult =
       values: Float64Array
       inputs: readonly ModelInput[]
       complete: boolean
+      full: boolean
       key: string
       timeMs?: number
       label?: boolean
@@ -173,6 +175,7 @@ export function createPipeline(compiled: CompiledFeatures, bounds = { keysMax, h
       values,
       inputs,
       complete,
+      full: history.records > compiled.historyRecords,
       key,
       ...(!Number.isNaN(timeMs) && { timeMs: Math.floor(timeMs) }),
       ...(label !== undefined && { label }),

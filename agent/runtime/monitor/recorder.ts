@@ -9,6 +9,7 @@ import type { LabelCounts, WindowReport } from '@roost/shared/protocol/records.t
 import { createLatencyRecorder } from '@roost/shared/sketch/latency.ts'
 import type { LoadedBundle } from '../messages.ts'
 import type { Tensors } from '../session.ts'
+import type { AgreementRecorder } from '../shadow/agreement.ts'
 import { createColumns } from './columns.ts'
 import { createMetricSums, type MetricValues } from './metrics.ts'
 
@@ -53,11 +54,13 @@ export type RecorderContext = {
   resources: () => { rssBytes: number; cpuMs: number }
   /** The verdict after one more window; only called where there is a baseline. */
   judge?: ((window: WindowReport) => DriftVerdict) | undefined
+  /** Of a shadow, whose windows carry what it counts. */
+  agreement?: Pick<AgreementRecorder, 'snapshot' | 'reset'> | undefined
   report: (window: WindowReport) => void
 }
 
 export function createWindowRecorder(context: RecorderContext): WindowRecorder {
-  const { bundle, clock, resources } = context
+  const { bundle, clock, resources, agreement } = context
   const { manifest } = bundle
   const spec: WindowSpec = manifest.window
   const rowsMax = spec.rows ?? Number.POSITIVE_INFINITY
@@ -83,7 +86,7 @@ export function createWindowRecorder(context: RecorderContext): WindowRecorder {
     return {
       kind: 'window',
       deployment: bundle.deployment,
-      role: 'primary',
+      role: agreement === undefined ? 'primary' : 'shadow',
       manifest: bundle.digest,
       model: manifest.model,
       version: manifest.version,
@@ -97,6 +100,7 @@ export function createWindowRecorder(context: RecorderContext): WindowRecorder {
       latency: latency.snapshot(),
       ...columns.snapshot(),
       ...(labels && { labels: { ...labels } }),
+      ...(agreement && { agreement: agreement.snapshot() }),
       ...(told && { metrics: told }),
       resources: { rssBytes, cpuMs: Math.max(0, cpuMs - cpuMsBefore) },
     }
@@ -109,6 +113,7 @@ export function createWindowRecorder(context: RecorderContext): WindowRecorder {
     const inferences = counts.ok + counts.error + counts.refused
     counts = { ok: 0, error: 0, refused: 0 }
     labels = undefined
+    agreement?.reset()
     metrics.reset()
     recorded = 0
     latency.reset()

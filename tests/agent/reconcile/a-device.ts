@@ -6,10 +6,12 @@ import { Runtimes } from '@roost/agent/control/runtimes.ts'
 import { type OutboxDisk, realDisk } from '@roost/agent/outbox/disk.ts'
 import { OpenWindows } from '@roost/agent/outbox/open-windows.ts'
 import type { Outbox } from '@roost/agent/outbox/outbox.ts'
+import { feedBeside } from '@roost/agent/reconcile/beside.ts'
 import type { Bundle } from '@roost/agent/reconcile/bundle-set.ts'
 import type { Ports } from '@roost/agent/reconcile/execute.ts'
 import type { ProbationLimits } from '@roost/agent/reconcile/probation.ts'
 import { Reconciler } from '@roost/agent/reconcile/reconciler.ts'
+import type { WishedShadow } from '@roost/agent/reconcile/shadow-set.ts'
 import { loadSlots, openSlotStorage } from '@roost/agent/reconcile/slot-storage.ts'
 import type { Slots } from '@roost/agent/reconcile/slots.ts'
 
@@ -28,8 +30,14 @@ export type Device = AsyncDisposable & {
   events: readonly DeviceEvent[]
   bundle: (parts: BundleParts & { attempt?: number }) => Promise<Bundle>
   wish: (...bundles: Bundle[]) => void
+  /** What runs beside what is wished. */
+  wishShadows: (...shadows: WishedShadow[]) => void
   /** Runtime processes that live, with what they run. */
   alive: () => { phase: string; versions: number[] }[]
+  /** Inputs that the shadow which runs has repeated so far, or could not. */
+  compared: () => number
+  /** The process that serves, by the number it was started under: another one after every restart. */
+  serving: () => number[]
   /** Rows replayed so far, as last told. */
   positions: () => ReplayPositions
   /** Of all windows that were closed; the open ones are closed by `stop`. */
@@ -62,6 +70,7 @@ export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
   let hellos = { count: 0, at: 0 }
   let generation = 0
   let wished: Bundle[] | undefined
+  let shadows: WishedShadow[] = []
 
   const now = () => performance.now()
   const runtimes = new Runtimes({
@@ -87,7 +96,7 @@ export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
 
   const answer = () => {
     if (wished === undefined) return
-    reconciler.accept({ generation, bundles: wished, hello: hellos.count, askedAt: hellos.at, expired: false })
+    reconciler.accept({ generation, bundles: wished, shadows, hello: hellos.count, askedAt: hellos.at, expired: false })
   }
   const ports: Ports = {
     slots: openSlotStorage(folder, (error) => failures.push(error)),
@@ -100,6 +109,11 @@ export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
     },
     files: {
       stateOf: (manifest) => (loaded.has(manifest) ? { state: 'present' } : { state: 'missing' }),
+      misfitBeside: (candidate, primary) => {
+        const [one, other] = [candidate, primary].map((digest) => loaded.get(digest)?.manifest)
+        const feed = one && other && feedBeside(one, other)
+        return feed !== undefined && 'why' in feed ? feed.why : undefined
+      },
       fetching: () => [],
       fetch: () => undefined,
       cancel: () => undefined,
@@ -161,14 +175,26 @@ export async function aDevice(options: DeviceOptions = {}): Promise<Device> {
       wished = bundles
       answer()
     },
+    wishShadows(...next) {
+      generation += 1
+      shadows = next
+      answer()
+    },
     alive: () =>
       runtimes
         .all()
         .filter(({ phase }) => phase !== 'dead')
-        .map(({ phase, key }) => ({
-          phase,
+        .map(({ phase, key, shadows: beside }) => ({
+          phase: beside === undefined ? phase : `shadow ${phase}`,
           versions: [...versions].flatMap(([digest, version]) => (key.includes(digest) ? [version] : [])),
         })),
+    compared: () =>
+      runtimes
+        .all()
+        .filter(({ phase, shadows: beside }) => beside !== undefined && phase === 'ready')
+        .flatMap(({ observed }) => [...observed.values()])
+        .reduce((sum, { ok, error }) => sum + ok + error, 0),
+    serving: () => runtimes.all().flatMap(({ phase, id }) => (phase === 'serving' ? [id] : [])),
     positions: () => runtimes.replayed,
     windows: () => windowsIn(outbox),
     stop,

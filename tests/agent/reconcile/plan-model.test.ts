@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { keyOf } from '../../../agent/reconcile/bundle-set.ts'
 import { targetOf } from '../../../agent/reconcile/target.ts'
-import { aBundle, probation, qualityOf, World } from './world.ts'
+import { aBundle, aShadow, probation, qualityOf, World } from './world.ts'
 
 const seed = 20_261_124
 const numRuns = 1_000
@@ -13,18 +13,19 @@ const numRuns = 1_000
 const deployment = fc.constantFrom('a', 'b')
 const version = fc.integer({ min: 1, max: 29 })
 
+const wishes = fc.array(fc.tuple(deployment, version, fc.integer({ min: 1, max: 2 })), { maxLength: 2 })
+
 type Move = (world: World) => void | Promise<void>
 
 const moves: fc.Arbitrary<[string, Move]> = fc.oneof(
-  fc
-    .array(fc.tuple(deployment, version, fc.integer({ min: 1, max: 2 })), { maxLength: 2 })
-    .map((wished): [string, Move] => [
-      `wish ${wished.join(' ')}`,
-      (world) => {
-        const bundles = new Map(wished.map(([name, number, attempt]) => [name, aBundle(name, number, attempt)]))
-        world.wish([...bundles.values()])
-      },
-    ]),
+  fc.tuple(wishes, wishes).map(([wished, beside]): [string, Move] => [
+    `wish ${wished.join(' ')} beside it ${beside.join(' ')}`,
+    (world) => {
+      const bundles = new Map(wished.map(([name, number, attempt]) => [name, aBundle(name, number, attempt)]))
+      const shadows = new Map(beside.map(([name, number, attempt]) => [name, aShadow(name, number, attempt)]))
+      world.wish([...bundles.values()], [...shadows.values()])
+    },
+  ]),
   { weight: 4, arbitrary: named('things go on', goOn) },
   named('answer', (world) => world.answer()),
   named('connect', (world) => world.connect()),
@@ -116,8 +117,54 @@ async function calm(world: World): Promise<void> {
   }
 }
 
+/** What shadows is wished, good, and told so; what is not, or failed, has no process. */
+function expectShadows({ memory, processes, shadows: wished, told }: World): void {
+  const running = processes.flatMap(({ shadows = [] }) => shadows)
+  for (const one of running) {
+    expect(wished.some(({ deployment, manifest }) => deployment === one.deployment && manifest === one.manifest)).toBe(
+      true,
+    )
+    expect(qualityOf(one.version)).toBe('good')
+    expect(
+      memory.slots.current.bundles.some(
+        ({ deployment, manifest }) => deployment === one.deployment && manifest !== one.manifest,
+      ),
+    ).toBe(true)
+  }
+  for (const one of memory.wish?.shadows ?? []) {
+    const state = memory.slots.progress.find(
+      ({ deployment, role }) => role === 'shadow' && deployment === one.deployment,
+    )?.state
+    const isRunning = running.some(({ deployment }) => deployment === one.deployment)
+    if (state === 'failed' || state === 'rejected') expect(isRunning).toBe(false)
+    if (isRunning) expect(state).toBe('shadowing')
+    const served = memory.slots.current.bundles.find(({ deployment }) => deployment === one.deployment)
+    const isSettled = memory.wish?.bundles.some(
+      ({ deployment, manifest }) => deployment === one.deployment && manifest === served?.manifest,
+    )
+    const isFit = state !== 'failed' && state !== 'rejected' && served?.manifest !== one.manifest
+    if (isSettled && isFit) expect(isRunning).toBe(true)
+    const isTold = told.some(
+      (event) =>
+        event.event === 'progress' &&
+        event.role === 'shadow' &&
+        event.manifest === one.manifest &&
+        event.state === state,
+    )
+    expect(isTold).toBe(true)
+  }
+}
+
 test.each(['warm', 'stop-start'] as const)('%s: a good version serves after any sequence of faults', async (mode) => {
-  const counted = { activate: 0, 'end-probation': 0, 'roll-back': 0, 'roll-back-late': 0, withdraw: 0 }
+  const counted = {
+    activate: 0,
+    'end-probation': 0,
+    'roll-back': 0,
+    'roll-back-late': 0,
+    withdraw: 0,
+    'start-shadow': 0,
+    'fail-shadow': 0,
+  }
   await fc.assert(
     fc.asyncProperty(fc.array(moves, { minLength: 10, maxLength: 150, size: 'max' }), async (list) => {
       const world = new World(mode)
@@ -136,6 +183,7 @@ test.each(['warm', 'stop-start'] as const)('%s: a good version serves after any 
       expect(slots.current.bundles.filter(({ version: number }) => qualityOf(number) !== 'good')).toEqual([])
       expect(world.serving()?.key).toBe(keyOf(slots.current))
       if (wish !== undefined) expect(keyOf(slots.current)).toBe(keyOf(targetOf(wish, slots)))
+      expectShadows(world)
     }),
     { seed, numRuns, verbose: 1 },
   )
@@ -145,4 +193,8 @@ test.each(['warm', 'stop-start'] as const)('%s: a good version serves after any 
   expect(counted['roll-back']).toBeGreaterThan(numRuns / 4)
   expect(counted['roll-back-late']).toBeGreaterThan(0)
   expect(counted.withdraw).toBeGreaterThan(0)
+  if (mode === 'warm') {
+    expect(counted['start-shadow']).toBeGreaterThan(numRuns / 8)
+    expect(counted['fail-shadow']).toBeGreaterThan(numRuns / 40)
+  } else expect(counted['start-shadow'] + counted['fail-shadow']).toBe(0)
 })

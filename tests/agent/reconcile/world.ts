@@ -16,6 +16,7 @@ import {
 import { planSteps } from '../../../agent/reconcile/plan.ts'
 import type { Observed } from '../../../agent/reconcile/probation.ts'
 import { isForward } from '../../../agent/reconcile/progress.ts'
+import { shadowKeyOf, type WishedShadow } from '../../../agent/reconcile/shadow-set.ts'
 import { emptySlots, type Failure, markStopped, Slots } from '../../../agent/reconcile/slots.ts'
 import type { FilesState, RuntimeView, Situation, Step } from '../../../agent/reconcile/steps.ts'
 import type { Wish, WishedBundle } from '../../../agent/reconcile/target.ts'
@@ -40,6 +41,12 @@ export const aBundle = (deployment: string, version: number, attempt = 1): Bundl
 
 type Process = RuntimeView & { bundles: readonly Bundle[]; hellosWhenProven: number; observed: Map<string, Observed> }
 
+export const aShadow = (deployment: string, version: number, attempt = 1, sample = 0.1): WishedShadow => ({
+  ...aBundle(deployment, version, attempt),
+  role: 'shadow',
+  sample,
+})
+
 export class Killed extends Error {}
 
 export class World {
@@ -62,6 +69,7 @@ export class World {
   processes: Process[] = []
   memory: Memory = newMemory(emptySlots)
   wished: readonly WishedBundle[] | undefined
+  shadows: readonly WishedShadow[] = []
   generation = 0
   hellos = { count: 0, at: 0 }
   #ids = 0
@@ -96,6 +104,7 @@ export class World {
     },
     files: {
       stateOf: (manifest) => this.files.get(manifest) ?? { state: 'missing' },
+      misfitBeside: (candidate) => (candidate.includes('25') ? 'another input' : undefined),
       fetching: () => this.#fetching().filter((manifest) => !this.cancelled.has(manifest)),
       fetch: (bundles) => {
         for (const { manifest } of bundles) this.files.set(manifest, { state: 'fetching' })
@@ -134,17 +143,25 @@ export class World {
           const name = `${bundle.deployment} ${bundle.version} ${bundle.attempt}`
           this.starts.set(name, (this.starts.get(name) ?? 0) + 1)
         }
-        this.processes.push({
-          id: ++this.#ids,
-          key,
-          bundles: set.bundles,
-          phase: 'loading',
-          proven: false,
-          failure: undefined,
-          servingSince: undefined,
-          observed: new Map(),
-          hellosWhenProven: 0,
-        })
+        this.processes.push(this.#aProcess(key, set.bundles, undefined))
+      },
+      startShadow: ({ bundles }) => {
+        assert.equal(this.#mode, 'warm', 'a shadow where there is room for one runtime')
+        assert(this.processes.length < 2, 'too many runtimes at once')
+        assert(this.memory.slots.candidate === null, 'a shadow in the place of the version that is gone back to')
+        assert(!this.#accepted?.expired, 'a shadow started by what has expired')
+        for (const one of bundles) {
+          assert.equal(this.files.get(one.manifest)?.state, 'present')
+          const isDenied = this.memory.slots.denied.some(
+            (denied) =>
+              denied.deployment === one.deployment && denied.manifest === one.manifest && denied.attempt >= one.attempt,
+          )
+          assert(!isDenied, 'a denied shadow was tried again')
+        }
+        this.processes.push(this.#aProcess(shadowKeyOf(bundles), bundles, bundles))
+      },
+      sample: (id, bundles) => {
+        this.#process(id).shadows = bundles
       },
       serve: async (id) => {
         const next = this.#process(id)
@@ -192,7 +209,9 @@ export class World {
           this.steps.push(step.kind)
           if (step.kind === 'stage') this.#hellosWhenStaged = this.hellos.count
           if (step.kind === 'activate') this.#assertConfirmed(step.set)
+          const before = this.#whatServes()
           await executeStep(step, this.memory, this.ports)
+          if (step.kind === 'fail-shadow') assert.deepEqual(this.#whatServes(), before, 'a shadow touched what serves')
           this.#maybeDie()
         }
       }
@@ -231,19 +250,26 @@ export class World {
   /** The hub answers the last hello, or pushes what changed under the same nonce. */
   answer(): void {
     if (!this.connected || this.wished === undefined) return
-    const { generation, wished, expired } = this
-    this.#accepted = { generation, bundles: wished, hello: this.hellos.count, askedAt: this.hellos.at, expired }
+    const { generation, wished, shadows, expired } = this
+    this.#accepted = {
+      generation,
+      bundles: wished,
+      shadows,
+      hello: this.hellos.count,
+      askedAt: this.hellos.at,
+      expired,
+    }
     this.memory.wish = this.#accepted
   }
 
-  wish(bundles: readonly WishedBundle[]): void {
+  wish(bundles: readonly WishedBundle[], shadows: readonly WishedShadow[] = []): void {
     this.generation++
-    for (const bundle of bundles) {
-      const before = this.wished?.find(({ deployment }) => deployment === bundle.deployment)
-      const isSame = before?.manifest === bundle.manifest && before.attempt === bundle.attempt
-      if (!isSame) this.#periods.push({ name: nameOf(bundle), generation: this.generation })
+    const before = new Set([...(this.wished ?? []), ...this.shadows].map(nameOf))
+    for (const bundle of [...bundles, ...shadows]) {
+      if (!before.has(nameOf(bundle))) this.#periods.push({ name: nameOf(bundle), generation: this.generation })
     }
     this.wished = bundles
+    this.shadows = shadows
   }
 
   finishFetches(how: FilesState): void {
@@ -279,6 +305,32 @@ export class World {
     if (one?.bundles.some(({ version }) => qualityOf(version) === 'crashes')) {
       this.kill(one, { reason: 'crash', detail: 'signal SIGSEGV' })
     }
+    const beside = this.processes.find(({ phase, shadows }) => phase === 'ready' && shadows !== undefined)
+    for (const { deployment, version } of one === undefined ? [] : (beside?.bundles ?? [])) {
+      const error = qualityOf(version) === 'errs' ? 30 : 0
+      beside?.observed.set(deployment, { ok: 100 - error, error, slow: 0 })
+      if (qualityOf(version) === 'crashes') this.kill(beside, { reason: 'crash', detail: 'signal SIGSEGV', deployment })
+    }
+  }
+
+  #aProcess(key: string, bundles: readonly Bundle[], shadows: Process['shadows']): Process {
+    return {
+      id: ++this.#ids,
+      key,
+      bundles,
+      shadows,
+      phase: 'loading',
+      proven: false,
+      failure: undefined,
+      servingSince: undefined,
+      observed: new Map(),
+      hellosWhenProven: 0,
+    }
+  }
+
+  #whatServes() {
+    const { current, previous, candidate, rollingBack } = this.memory.slots
+    return structuredClone({ current, previous, candidate, rollingBack, serving: this.serving()?.id })
   }
 
   kill(one: RuntimeView | undefined, failure: Failure): void {
@@ -356,7 +408,7 @@ export class World {
 
   /** Of an attempt that is not wished any more: only its end is told, and it may be told once more in another life. */
   #isLate(event: DeviceEvent & { event: 'progress' }): boolean {
-    return !this.wished?.some((wished) => nameOf(wished) === nameOf(event))
+    return ![...(this.wished ?? []), ...this.shadows].some((wished) => nameOf(wished) === nameOf(event))
   }
 
   #maybeDie(): void {
@@ -367,5 +419,6 @@ export class World {
   }
 }
 
-const nameOf = ({ deployment, manifest, attempt }: { deployment: string; manifest: string; attempt: number }) =>
-  `${deployment} ${manifest} ${attempt}`
+type Named = { deployment: string; manifest: string; attempt: number; role?: 'shadow' | undefined }
+const nameOf = ({ deployment, manifest, attempt, role = undefined }: Named) =>
+  `${deployment} ${manifest} ${attempt} ${role ?? ''}`

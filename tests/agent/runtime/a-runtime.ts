@@ -13,6 +13,7 @@ import { RuntimeProcess } from '../../../agent/reconcile/runtime-process.ts'
 import { openServingSocket, type ServingSocket } from '../../../agent/reconcile/serving-socket.ts'
 import type { Failure } from '../../../agent/reconcile/slots.ts'
 import type { LoadedBundle, ReplayPositions, ReplaySource } from '../../../agent/runtime/messages.ts'
+import type { Batch } from '../../../agent/runtime/shadow/pairs.ts'
 
 export type BundleParts = {
   model: Uint8Array
@@ -74,6 +75,7 @@ export type StartOptions = {
   memoryBytesMax?: number
   bodyBytesMax?: number
   generation?: number
+  role?: 'primary' | 'shadow'
 }
 
 export type ARuntime = {
@@ -84,6 +86,8 @@ export type ARuntime = {
   positions: ReplayPositions
   events: DeviceEvent[]
   exits: (Failure | undefined)[]
+  /** What it hands to a shadow. */
+  batches: Batch[]
 }
 
 /** A folder, a socket, and whatever is started in it; disposing ends it all. */
@@ -93,10 +97,18 @@ export async function aWorld(): Promise<World> {
   const started: RuntimeProcess[] = []
 
   async function start(bundles: LoadedBundle[], over: StartOptions = {}): Promise<ARuntime> {
-    const { replay = [], memoryBytesMax = 1024 ** 3, bodyBytesMax = 1024 ** 2, generation = 1 } = over
-    const said: Omit<ARuntime, 'process'> = { windows: [], checkpoint: [], positions: {}, events: [], exits: [] }
+    const { replay = [], memoryBytesMax = 1024 ** 3, bodyBytesMax = 1024 ** 2, generation = 1, role = 'primary' } = over
+    const said: Omit<ARuntime, 'process'> = {
+      windows: [],
+      checkpoint: [],
+      positions: {},
+      events: [],
+      exits: [],
+      batches: [],
+    }
     const process = await RuntimeProcess.start(
       {
+        role,
         generation,
         bundles,
         replay,
@@ -115,6 +127,8 @@ export async function aWorld(): Promise<World> {
           said.positions = positions
         },
         onEvent: (event) => said.events.push(event),
+        onPairs: (batch) => said.batches.push(batch),
+        onPaired: () => undefined,
         onExit: (failure) => said.exits.push(failure),
         warn: (text) => console.warn(text),
       },

@@ -7,6 +7,7 @@ const [, , workFolder = '', bundle = ''] = process.argv
 const ignore = () => undefined
 const runtime = await RuntimeProcess.start(
   {
+    role: 'primary',
     generation: 1,
     bundles: [LoadedBundle.parse(JSON.parse(bundle))],
     replay: [],
@@ -14,7 +15,15 @@ const runtime = await RuntimeProcess.start(
     memoryBytesMax: 1024 ** 3,
     workFolder,
   },
-  { onWindow: ignore, onCheckpoint: ignore, onEvent: ignore, onExit: ignore, warn: ignore },
+  {
+    onWindow: ignore,
+    onCheckpoint: ignore,
+    onPairs: () => undefined,
+    onPaired: () => undefined,
+    onEvent: ignore,
+    onExit: ignore,
+    warn: ignore,
+  },
 )
 process.send?.(runtime.pid)
 await runtime.load()
