@@ -108,7 +108,7 @@ export class Assignments {
   }
 
   async #accept(
-    { assignment, manifests, envelopes, bundles, expired }: AcceptedAssign,
+    { assignment, manifests, envelopes, bundles, shadows, expired }: AcceptedAssign,
     latest: Question,
   ): Promise<void> {
     await this.#options.manifests.put(manifests, envelopes)

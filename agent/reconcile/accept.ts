@@ -96,7 +96,7 @@ export function acceptAssign(pinned: PinnedState, bytes: Uint8Array, expected: A
     )
     return {
       pinned: keepSame(known, { generation, contentDigest: contentDigest(assignment), counterFloors, timeFloorMs }),
-      accepted: { assignment, manifests, envelopes, bundles, root, expired },
+      accepted: { assignment, manifests, envelopes, bundles, shadows, root, expired },
     }
   } catch (error) {
     if (error instanceof RefusedError) return { pinned: known, refused: { code: error.code, detail: error.message } }
