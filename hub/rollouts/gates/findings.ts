@@ -49,9 +49,9 @@ export function findingOf(
   )
   if (gate.metric === 'agreement' || (stage.mode === 'shadow' && pairs.length > 0))
     return pairedFinding(gate, pairs, base)
-  if (stage.isLast && !kept.some(({ treated }) => !treated)) return ownPastFinding(gate, kept, base)
   const redrawn = redrawFinding(kept, base)
   if (typeof redrawn !== 'string' && redrawn.mayFail) return redrawn
+  if (stage.isLast) return ownPastFinding(gate, kept, base)
   const other = pairs.length > 0 ? pairedFinding(gate, pairs, base) : blocksFinding(evidence.blocks, base)
   if (typeof other !== 'string' && other.mayFail) return other
   return typeof redrawn === 'string' ? other : redrawn

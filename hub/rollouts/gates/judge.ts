@@ -46,7 +46,8 @@ function judged(gate: ComparingGate, finding: Finding, stage: StageContext): Gat
   const outcome: Outcome =
     finding.mayFail && isWorse
       ? 'fail'
-      : (finding.mayPass && isNoWorse) || (stage.isLast && finding.method === 'own_past')
+      : // In the last stage nobody is left to learn more from: it can only fail.
+        (finding.mayPass && isNoWorse) || stage.isLast
         ? 'pass'
         : 'undecided'
   const { low, high } = intervalOf(tested, margin, levels)
