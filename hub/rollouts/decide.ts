@@ -2,6 +2,8 @@
 // The engine stores what is decided here in one batch, so that a hub killed at any moment decides the same again.
 // Automation pauses, takes back and passes stages with evidence; it passes no hold, and advances on nothing undecided.
 
+import { isTerminal } from '@roost/shared/protocol/progress.ts'
+import type { StageVerdict } from './evidence/judge.ts'
 import { observe } from './observe.ts'
 import { isInWindow, offers, waiting } from './offers.ts'
 import type { OnFail, OnUndecided } from './plan/gate.ts'
@@ -22,7 +24,6 @@ import {
   type RolloutView,
   type StageView,
 } from './states.ts'
-import type { StageVerdict } from './verdict.ts'
 
 export type { Action, DeviceView, Judge, RolloutState, RolloutView, StageState, StageView } from './states.ts'
 export { countsAsFailure, hasAccepted, isBroken, isInFlight, isInstalled, rolloutStates } from './states.ts'
@@ -73,10 +74,11 @@ export function stagesJudged(rollout: RolloutView, nowMs: number): number[] {
   return [...new Set([...fallen(rollout, observed), ...(watched === undefined ? [] : [watched.index])])]
 }
 
-const stageAtHand = ({ stages }: RolloutView): StageView | undefined => stages.find(({ state }) => state !== 'passed')
+const stageAtHand = ({ stages }: Pick<RolloutView, 'stages'>): StageView | undefined =>
+  stages.find(({ state }) => state !== 'passed')
 
 /** Where something can fail: also while the next stage waits for a person, or the rollout is paused. */
-function watchedStage(rollout: RolloutView): StageView | undefined {
+export function watchedStage(rollout: Pick<RolloutView, 'state' | 'stages'>): StageView | undefined {
   if (rollout.state !== 'running' && rollout.state !== 'paused') return undefined
   const stage = stageAtHand(rollout)
   if (stage === undefined || stage.state === 'failed') return undefined
@@ -275,10 +277,10 @@ const isGivenUp = ({ state }: DeviceView): boolean => state === 'timed_out' || s
 const withdrawInactive = (devices: readonly DeviceView[], as: 'planned' | 'cancelled' | 'superseded'): Action[] =>
   devices.flatMap((device): Action[] => {
     const { state, withdrawn, reported, role } = device
-    if (withdrawn) return []
-    if (isInactive(state) || (role === 'shadow' && state === 'shadowing')) {
-      return [{ do: 'withdraw', device: device.device, as }]
-    }
+    if (withdrawn || nothingWanted.has(state)) return []
+    const leaves = isInactive(state) || (role === 'shadow' && !isTerminal(state))
+    if (leaves) return [{ do: 'withdraw', device: device.device, as }]
+    if (role === 'shadow' && state !== 'unreachable') return [{ do: 'withdraw', device: device.device, as: state }]
     const isSilent = isGivenUp(device) && (reported === undefined || isInactive(reported.state))
     return isSilent ? [{ do: 'withdraw', device: device.device, as: state === 'unreachable' ? as : state }] : []
   })
