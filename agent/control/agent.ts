@@ -71,7 +71,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
   const socket = openServingSocket(config.serve)
   opened.defer(() => socket.close())
   const stores = await openStores({ dir, profile, wallClock, random, log }, opened)
-  const { outbox, windows, manifests, blobs } = stores
+  const { outbox, windows, manifests, sealedKeys, blobs } = stores
 
   const before = await readStatus(dir)
   const hubUrl = config.hubUrl ?? identity.hubUrl
@@ -137,9 +137,11 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
   opened.defer(() => shipper.close())
 
   const changed = () => reconciler.wake()
+  const onPatchFailed = (detail: string) =>
+    reconciler.tell({ kind: 'event', event: 'patch_failed', at: wallClock(), detail: detail.slice(0, 500) })
   const chunkLink = chunkLinkOver(link, device, chunkListeners)
   const ways = { way: config.download, link: chunkLink, http, device, now, log }
-  const files = new BundleFiles({ blobs, manifests, ways, log, changed })
+  const files = new BundleFiles({ blobs, manifests, sealedKeys, ways, log, changed, onPatchFailed })
   const runtimes = new Runtimes({
     socket,
     files,
@@ -173,11 +175,13 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
     profile,
     pinned,
     manifests,
+    sealedKeys,
     save: (next) => savePinnedState(identityFolder(dir), next),
     onWish: (wish) => {
       link.answered()
       reconciler.accept(wish)
     },
+    onPatches: (patches) => files.offer(patches),
     onEvent: (event) => reconciler.tell(event),
     now,
     wallClock,

@@ -3,6 +3,7 @@
 // network may send rubbish as fast as they like, and it must not fill the outbox.
 
 import type { Profile } from '@roost/shared/profiles/profile.ts'
+import type { Patch } from '@roost/shared/protocol/messages.ts'
 import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
 import { systemCode } from '../durable-file.ts'
@@ -10,6 +11,7 @@ import type { PinnedState } from '../identity/pinned-state.ts'
 import type { Question } from '../link/link.ts'
 import { type AcceptedAssign, acceptAssign, type Refusal } from '../reconcile/accept.ts'
 import type { Wish } from '../reconcile/target.ts'
+import type { SealedKeys } from '../sealing/sealed-keys.ts'
 import type { Manifests } from './manifests.ts'
 
 /** Messages that wait to be judged; beyond it the oldest is dropped, a newer one says more. */
@@ -22,10 +24,13 @@ export type AssignmentsOptions = {
   profile: Profile
   pinned: PinnedState
   manifests: Manifests
+  sealedKeys: Pick<SealedKeys, 'put'>
   /** Durable when it resolves.
    *  @throws the file system's error */
   save: (pinned: PinnedState) => Promise<void>
   onWish: (wish: Wish) => void
+  /** Before the wish: shorter ways to its files. */
+  onPatches: (patches: readonly Patch[]) => void
   onEvent: (event: DeviceEvent) => void
   /** Monotonic milliseconds. */
   now: () => number
@@ -108,10 +113,12 @@ export class Assignments {
   }
 
   async #accept(
-    { assignment, manifests, envelopes, bundles, shadows, expired }: AcceptedAssign,
+    { assignment, manifests, envelopes, keys, bundles, shadows, expired, patches }: AcceptedAssign,
     latest: Question,
   ): Promise<void> {
     await this.#options.manifests.put(manifests, envelopes)
+    this.#options.onPatches(patches)
+    await this.#options.sealedKeys.put(keys, manifests)
     const { generation } = assignment
     this.#options.log.info({ event: 'assigned', generation, bundles, shadows, expired }, 'an assignment is accepted')
     this.#options.onWish({ generation, bundles, shadows, hello: latest.ordinal, askedAt: latest.askedAt, expired })

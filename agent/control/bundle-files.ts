@@ -4,32 +4,42 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import type { BundleFile, Manifest } from '@roost/shared/bundle/manifest.ts'
+import type { Patch } from '@roost/shared/protocol/messages.ts'
 import type { Digest } from '@roost/shared/protocol/names.ts'
 import type { Logger } from 'pino'
 import type { BlobStore } from '../download/blob-store.ts'
 import { type DownloadWays, downloadBlob } from '../download/download.ts'
 import { DownloadError } from '../download/error.ts'
 import { systemCode } from '../durable-file.ts'
-import type { Bundle } from '../reconcile/bundle-set.ts'
 import { feedBeside } from '../reconcile/beside.ts'
+import type { Bundle } from '../reconcile/bundle-set.ts'
 import type { Failure } from '../reconcile/slots.ts'
 import type { FilesState } from '../reconcile/steps.ts'
 import type { LoadedBundle } from '../runtime/messages.ts'
+import type { SealedKeys } from '../sealing/sealed-keys.ts'
 import type { Manifests } from './manifests.ts'
 
 export type BundleFilesOptions = {
   blobs: BlobStore
   manifests: Manifests
+  sealedKeys: Pick<SealedKeys, 'keyOf' | 'retain'>
   ways: DownloadWays
   log: Pick<Logger, 'info' | 'warn'>
   /** Told whenever `stateOf` may answer differently. */
   changed: () => void
+  onPatchFailed: (detail: string) => void
 }
+
+/** `better`: aborted when a patch came for it. */
+type FileUnderWay = { sha256: Digest; patch: Patch | undefined; better: AbortController }
 
 export class BundleFiles {
   readonly #options: BundleFilesOptions
   readonly #fetching = new Map<Digest, AbortController>()
   readonly #failures = new Map<Digest, Failure>()
+  /** Of the latest assignment, by the file they make. */
+  #patches: ReadonlyMap<Digest, Patch> = new Map()
+  #underWay: FileUnderWay | undefined
   #queue: Promise<void> = Promise.resolve()
 
   constructor(options: BundleFilesOptions) {
@@ -42,7 +52,17 @@ export class BundleFiles {
     if (failure !== undefined) return { state: 'failed', failure }
     const manifest = this.#options.manifests.get(digest)
     if (manifest === undefined) return { state: 'failed', failure: manifestGone }
+    const key = this.#options.sealedKeys.keyOf(digest, manifest)
+    if (key !== undefined && 'reason' in key) return { state: 'failed', failure: key }
     return manifest.files.every((file) => this.#options.blobs.has(file)) ? { state: 'present' } : { state: 'missing' }
+  }
+
+  /** Why the one cannot run beside the other; also where a manifest is gone, which an assignment brings again. */
+  misfitBeside(candidate: Digest, primary: Digest): string | undefined {
+    const [one, other] = [candidate, primary].map((digest) => this.#options.manifests.get(digest))
+    if (one === undefined || other === undefined) return undefined
+    const feed = feedBeside(one, other)
+    return 'why' in feed ? feed.why : undefined
   }
 
   /** Without those that were cancelled and have not ended yet. */
@@ -56,15 +76,9 @@ export class BundleFiles {
     if (manifest === undefined) throw new TypeError(`the manifest ${digest} is not here`)
     const { model, ...parts } = this.#pathsOf(manifest)
     if (model === undefined) throw new TypeError(`the manifest ${digest} has no model`)
-    return { deployment, digest, manifest, files: { model, ...parts } }
-  /** Why the one cannot run beside the other; also where a manifest is gone, which an assignment brings again. */
-  misfitBeside(candidate: Digest, primary: Digest): string | undefined {
-    const [one, other] = [candidate, primary].map((digest) => this.#options.manifests.get(digest))
-    if (one === undefined || other === undefined) return undefined
-    const feed = feedBeside(one, other)
-    return 'why' in feed ? feed.why : undefined
-  }
-
+    const key = this.#options.sealedKeys.keyOf(digest, manifest)
+    const contentKey = key === undefined || 'reason' in key ? {} : { contentKey: key }
+    return { deployment, digest, manifest, ...contentKey, files: { model, ...parts } }
   }
 
   fetch(bundles: readonly Bundle[]): void {
@@ -86,13 +100,21 @@ export class BundleFiles {
     this.#failures.delete(digest)
   }
 
+  /** Shorter ways to files, as the hub knows them now. One that is being fetched goes on by its patch. */
+  offer(patches: readonly Patch[]): void {
+    this.#patches = new Map(patches.map((patch) => [patch.to, patch]))
+    const { sha256, patch, better } = this.#underWay ?? {}
+    if (sha256 !== undefined && patch === undefined && this.#patches.has(sha256)) better?.abort()
+  }
+
   /** Files of other bundles may go when room is needed, their manifests go now. */
   async keep(needed: ReadonlySet<Digest>): Promise<void> {
-    const { blobs, manifests } = this.#options
+    const { blobs, manifests, sealedKeys } = this.#options
     for (const digest of this.#failures.keys()) if (!needed.has(digest)) this.#failures.delete(digest)
     const files = [...needed].flatMap((digest) => manifests.get(digest)?.files ?? [])
     blobs.keep(new Set(files.map(({ sha256 }) => sha256)))
     await manifests.retain(needed)
+    await sealedKeys.retain(needed)
   }
 
   /** Hashes a bundle's files on disk and removes those that are not what they should be: they can be had again. */
@@ -122,6 +144,23 @@ export class BundleFiles {
       this.#fetching.delete(digest)
       log.info({ event: 'fetched', manifest: digest, ...this.stateOf(digest) }, 'files of a bundle')
       changed()
+    }
+  }
+
+  async #fetchFile(file: BundleFile, signal: AbortSignal): Promise<void> {
+    const { blobs, ways, onPatchFailed } = this.#options
+    for (;;) {
+      const patch = this.#patches.get(file.sha256)
+      const better = new AbortController()
+      this.#underWay = { sha256: file.sha256, patch, better }
+      const hint = patch && { patch, onFailed: onPatchFailed }
+      try {
+        return await downloadBlob(file, blobs, ways, AbortSignal.any([signal, better.signal]), hint)
+      } catch (error) {
+        if (signal.aborted || !better.signal.aborted) throw error
+      } finally {
+        this.#underWay = undefined
+      }
     }
   }
 

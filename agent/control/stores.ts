@@ -1,20 +1,23 @@
-// Everything of the agent's folder that is opened at start and read once: outbox, manifests, blobs, slots.
+// Everything of the agent's folder that is opened at start and read once: outbox, manifests and keys, blobs, slots.
 
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Profile } from '@roost/shared/profiles/profile.ts'
 import type { Logger } from 'pino'
 import { BlobStore } from '../download/blob-store.ts'
+import { readSealSecret } from '../identity/device.ts'
 import { OpenWindows } from '../outbox/open-windows.ts'
 import { Outbox } from '../outbox/outbox.ts'
 import { loadSlots, openSlotStorage, type SlotStorage } from '../reconcile/slot-storage.ts'
 import type { Slots } from '../reconcile/slots.ts'
+import { SealedKeys } from '../sealing/sealed-keys.ts'
 import { Manifests } from './manifests.ts'
 
 export type Stores = {
   outbox: Outbox
   windows: OpenWindows
   manifests: Manifests
+  sealedKeys: SealedKeys
   blobs: BlobStore
   /** As they were found, and where they go. */
   slots: Slots
@@ -46,6 +49,7 @@ export async function openStores(options: StoresOptions, opened: AsyncDisposable
     outbox,
     windows,
     manifests: await Manifests.open(join(dir, 'manifests'), log),
+    sealedKeys: await SealedKeys.open(join(dir, 'sealed-keys'), await readSealSecret(dir)),
     blobs: await BlobStore.open(join(dir, 'blobs'), profile.blobBytes),
     slots,
     slotStorage: openSlotStorage(dir, (error) => log.warn({ err: error }, 'the copy of slots.json is not written')),

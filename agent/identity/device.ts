@@ -61,6 +61,19 @@ export async function openDeviceKeys(folder: string, random: (size: number) => U
   return { sign: decodePrivateKey(sign), sealPublicKey: sealPublicKey(seal) }
 }
 
+/** The private half that opens the boxes of sealed bundles: X25519, 32 raw bytes; never logged. Undefined where it is
+ *  missing or damaged: what is not sealed runs all the same. */
+export async function readSealSecret(folder: string): Promise<Uint8Array | undefined> {
+  const pem = await readText(join(identityFolder(folder), 'seal.pem'))
+  if (pem === undefined) return undefined
+  try {
+    const der = createPrivateKey(pem).export({ format: 'der', type: 'pkcs8' })
+    return Uint8Array.from(der.subarray(der.length - 32))
+  } catch {
+    return undefined
+  }
+}
+
 async function readOrMake(path: string, make: () => string): Promise<string> {
   const found = await readText(path)
   if (found !== undefined) return found

@@ -4,7 +4,7 @@
 import type { Manifest } from '@roost/shared/bundle/manifest.ts'
 import { verifyManifest } from '@roost/shared/bundle/manifest.ts'
 import type { Profile } from '@roost/shared/profiles/profile.ts'
-import { Assign, messageBytesMax } from '@roost/shared/protocol/messages.ts'
+import { Assign, messageBytesMax, type Patch, type SealedKey } from '@roost/shared/protocol/messages.ts'
 import type { Digest } from '@roost/shared/protocol/names.ts'
 import { decode } from '@roost/shared/protocol/wire.ts'
 import {
@@ -32,12 +32,16 @@ export type AcceptedAssign = {
   /** The manifests the assignment names, by digest, and the envelopes they were verified in. */
   manifests: ReadonlyMap<Digest, Manifest>
   envelopes: ReadonlyMap<Digest, Uint8Array>
+  /** Boxes that came along for them. Unsigned: what is in one counts only if the manifest names it. */
+  keys: readonly SealedKey[]
   /** The deployments, each with what it runs, and why this device cannot run it where it cannot. */
   bundles: readonly WishedBundle[]
-  root: Root
-  /** Root or assignment have expired: nothing new may be installed; what serves goes on. */
   /** What shall run beside them. */
   shadows: readonly WishedShadow[]
+  root: Root
+  /** Nobody signed them: what they make is held against the manifests. */
+  patches: readonly Patch[]
+  /** Root or assignment have expired: nothing new may be installed; what serves goes on. */
   expired: boolean
 }
 
@@ -86,17 +90,27 @@ export function acceptAssign(pinned: PinnedState, bytes: Uint8Array, expected: A
       const misfit = misfitOf(manifest, expected.profile)
       return { role, sample, bundle: { deployment, manifest: digest, attempt, model, version, misfit } }
     })
-    const timeFloorMs = Math.max(known.timeFloorMs, Date.parse(assignment.issued))
-    const timeMs = Math.max(timeFloorMs, expected.timeMs)
-    const expired = isExpired(root, timeMs) || isExpired(assignment, timeMs)
-    const { generation } = assignment
     const bundles = wished.flatMap(({ role, bundle }) => (role === undefined ? [bundle] : []))
     const shadows = wished.flatMap(({ role, sample = shadowSampleDefault, bundle }) =>
       role === undefined ? [] : [{ ...bundle, role, sample }],
     )
+    const timeFloorMs = Math.max(known.timeFloorMs, Date.parse(assignment.issued))
+    const timeMs = Math.max(timeFloorMs, expected.timeMs)
+    const expired = isExpired(root, timeMs) || isExpired(assignment, timeMs)
+    const { generation } = assignment
     return {
       pinned: keepSame(known, { generation, contentDigest: contentDigest(assignment), counterFloors, timeFloorMs }),
-      accepted: { assignment, manifests, envelopes, bundles, shadows, root, expired },
+      accepted: {
+        assignment,
+        manifests,
+        envelopes,
+        keys: message.keys ?? [],
+        bundles,
+        shadows,
+        root,
+        patches: message.patches ?? [],
+        expired,
+      },
     }
   } catch (error) {
     if (error instanceof RefusedError) return { pinned: known, refused: { code: error.code, detail: error.message } }

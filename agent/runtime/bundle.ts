@@ -1,11 +1,12 @@
 // A bundle read from its files into what serves: the session, the feature pipeline, the baseline, the golden vectors.
 // The bytes are hashed again here, after they were read: what is loaded is what the manifest names, whatever
-// happened to the file since the control process verified it.
+// happened to the file since the control process verified it. A sealed bundle is decrypted here, in memory.
 
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Golden } from '@roost/shared/bundle/golden.ts'
 import type { BundleFile } from '@roost/shared/bundle/manifest.ts'
+import { openFile } from '@roost/shared/bundle/sealing.ts'
 import type { TensorSpec } from '@roost/shared/bundle/tensor.ts'
 import { Baseline } from '@roost/shared/drift/baseline.ts'
 import { type CompiledFeatures, compileFeatures, FeatureError } from '@roost/shared/features/compile.ts'
@@ -77,7 +78,20 @@ async function readVerified(bundle: LoadedBundle, role: BundleFile['role']): Pro
   if (createHash('sha256').update(bytes).digest('hex') !== file.sha256) {
     throw new BundleError('signature', bundle.deployment, `the ${role} file does not hash to what the manifest names`)
   }
-  return bytes
+  return bundle.manifest.sealed === undefined ? bytes : opened(bundle, file, bytes)
+}
+
+/** The file of a sealed bundle, decrypted where its ciphertext lay: it is never on disk, nor twice in memory. */
+function opened({ deployment, contentKey }: LoadedBundle, { role, plain }: BundleFile, bytes: Buffer): Buffer {
+  if (contentKey === undefined) throw new BundleError('sealed', deployment, 'the bundle is sealed, and there is no key')
+  const content = openFile(contentKey, role, bytes)
+  if (content === undefined) {
+    throw new BundleError('sealed', deployment, `the ${role} file does not open with the bundle's key`)
+  }
+  if (createHash('sha256').update(content).digest('hex') !== plain?.sha256) {
+    throw new BundleError('sealed', deployment, `the ${role} file opens to something else than the manifest names`)
+  }
+  return Buffer.from(content.buffer, content.byteOffset, content.length)
 }
 
 async function readBytes(bundle: LoadedBundle, role: string, path: string): Promise<Buffer> {

@@ -17,6 +17,8 @@ export const LoadedBundle = z.object({
   deployment: DeploymentName,
   digest: Digest,
   manifest: Manifest,
+  /** Of a sealed bundle: what its files are decrypted with, in the runtime's memory. Never logged. */
+  contentKey: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === 32).optional(),
   files: z.object({
     model: z.string(),
     features: z.string().optional(),
@@ -60,24 +62,24 @@ export const ControlMessage = z.discriminatedUnion('kind', [
   /** Once, after `up`. No bundles: the runtime serves and knows no model. */
   z.object({
     kind: z.literal('load'),
-    generation: Count,
-    bundles: z.array(LoadedBundle).max(deploymentsMax),
     /** `shadow`: it repeats what a primary was asked, and answers nobody. */
     role: z.enum(['primary', 'shadow']),
+    generation: Count,
+    bundles: z.array(LoadedBundle).max(deploymentsMax),
     serving: ServingOptions,
     replay: z.array(ReplaySource).max(deploymentsMax),
   }),
   /** Comes with the listening handle. May come again after `release`: that is a rollback. */
   z.object({ kind: z.literal('serve'), positions: ReplayPositions }),
   z.object({ kind: z.literal('release') }),
-  /** Answer what is held, report the open windows, leave. After `graceMs` it leaves in any case. */
-  z.object({ kind: z.literal('stop'), graceMs: Milliseconds }),
   /** To what serves: these deployments, and no others, hand their inferences to a shadow from now on. */
   z.object({ kind: z.literal('tap'), taps: z.array(TapSpec).max(deploymentsMax) }),
   /** To what serves: the shadow of the deployment is done with the last batch. */
   z.object({ kind: z.literal('more-pairs'), deployment: DeploymentName }),
   /** To a shadow. */
   z.object({ kind: z.literal('pairs'), batch: Batch }),
+  /** Answer what is held, report the open windows, leave. After `graceMs` it leaves in any case. */
+  z.object({ kind: z.literal('stop'), graceMs: Milliseconds }),
   /** Close and report the open windows now. */
   z.object({ kind: z.literal('report-now') }),
 ])
@@ -96,10 +98,10 @@ export const TrialResult = z.object({
   vectors: Count,
   /** The slowest golden inference. */
   inferenceMsMax: z.number().nonnegative(),
-})
-export type TrialResult = z.infer<typeof TrialResult>
   /** The fields of a record that its features read; absent where it takes no records. */
   fields: z.array(z.string()).max(1024).optional(),
+})
+export type TrialResult = z.infer<typeof TrialResult>
 
 export const RuntimeMessage = z.discriminatedUnion('kind', [
   /** Alive, nothing loaded: control sets the memory limit now, on top of what the bare process has. */
@@ -130,9 +132,9 @@ export const RuntimeMessage = z.discriminatedUnion('kind', [
   /** A window has closed; it is no longer part of any checkpoint. */
   z.object({ kind: z.literal('window'), report: WindowReport, positions: ReplayPositions }),
   z.object({ kind: z.literal('event'), event: DeviceEvent }),
-])
-export type RuntimeMessage = z.infer<typeof RuntimeMessage>
   /** Of what serves, for its shadow. */
   z.object({ kind: z.literal('pairs'), batch: Batch }),
   /** Of a shadow: a batch is finished. */
   z.object({ kind: z.literal('paired'), deployment: DeploymentName }),
+])
+export type RuntimeMessage = z.infer<typeof RuntimeMessage>

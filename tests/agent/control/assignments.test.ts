@@ -59,10 +59,12 @@ async function aDevice() {
     profile: aProfile,
     pinned: pinFirstRoot(signRoot(aRoot(), [rootKey])),
     manifests: await Manifests.open(folder, silent),
+    sealedKeys: { put: async () => undefined },
     save: async (pinned) => {
       if (refuseSave) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
       told.push(pinned)
     },
+    onPatches: () => undefined,
     onWish: (wish) => {
       told.push(wish)
       wishes.push(wish)

@@ -47,7 +47,16 @@ async function aDevice(contents = [model.content, features.content]) {
     )
   await put(wanted)
   let changed: () => void = () => undefined
-  const files = new BundleFiles({ blobs, manifests, ways: waysOf(hub), log: silentLog, changed: () => changed() })
+  const sealedKeys = { keyOf: () => undefined, retain: async () => undefined }
+  const files = new BundleFiles({
+    blobs,
+    manifests,
+    sealedKeys,
+    ways: waysOf(hub),
+    log: silentLog,
+    changed: () => changed(),
+    onPatchFailed: () => undefined,
+  })
   /** Fetches and waits until none of these is being fetched any more. */
   const fetched = async (...bundles: Bundle[]) => {
     const { promise, resolve } = Promise.withResolvers<void>()
