@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { Decision, RolloutDetail } from '../rollouts/documents.ts'
-import { StageVerdict } from '../rollouts/verdict.ts'
+import { StageVerdict } from '../rollouts/evidence/judge.ts'
 
 const Started = z.object({
   query: z.string(),

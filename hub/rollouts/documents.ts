@@ -2,10 +2,10 @@
 
 import { z } from '@hono/zod-openapi'
 import type { Reader } from '../storage/database.ts'
+import { StageVerdict } from './evidence/judge.ts'
 import { RolloutPlan, reachOf, type StageMode, stageModes } from './plan/plan.ts'
 import { pauseKinds, rolloutStates, stageStates } from './states.ts'
 import { approvalsOf, type ListedRollout, type MemberRow, type RolloutRow } from './store.ts'
-import { StageVerdict } from './verdict.ts'
 import { type Loaded, loadRollout, validApprovals } from './view.ts'
 import { waitsFor } from './waiting.ts'
 

@@ -11,7 +11,7 @@ import { type Answer, answerStage } from './approve.ts'
 import { carryOut } from './carry-out.ts'
 import { cannotGoBack, decide } from './decide.ts'
 import { joinStatements } from './join.ts'
-import { judgingOf } from './judging.ts'
+import { gatherFor, judgingOf } from './judging.ts'
 import type { AlarmCounter } from './metrics.ts'
 import { type Asked, operate } from './operate.ts'
 import { type PreparedRollout, prepareRollout, type Starter, type WantedRollout } from './start.ts'
@@ -85,13 +85,15 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
   }
 
   const lookAt = async (id: string): Promise<void> => {
+    const isRead = await gatherFor(database, id, clock())
     const touched = await database.exclusively(async (tx) => {
       const rollout = await load(tx, id)
       const nowMs = clock()
-      const { judge, record } = await judgingOf(tx, rollout, nowMs)
+      const { judge, record } = await judgingOf(tx, hub.blobs, rollout, nowMs, isRead)
       const actions = decide(rollout.view, judge, nowMs)
       const joiners = await joining(tx, rollout, nowMs)
-      const devices = await carryOut(tx, rollout, actions, { actor: 'hub' }, nowMs, [...record(), ...joiners])
+      const looks = await record(actions)
+      const devices = await carryOut(tx, rollout, actions, { actor: 'hub' }, nowMs, [...looks, ...joiners])
       alarm(rollout, actions)
       return devices
     })

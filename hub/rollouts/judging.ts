@@ -1,26 +1,200 @@
-// The verdicts `decide` asks for, with the evidence read beforehand: the seam between engine and evidence.
+// The verdicts `decide` asks for, with the evidence read beforehand: the seam between engine and evidence. A stage is
+// looked at when a look is due; between looks the last verdict stands, save for what needs no share of the error budget
+// (failed installations) and for devices that fall silent together.
 
-import type { Reader, Statement } from '../storage/database.ts'
-import { stagesJudged } from './decide.ts'
-import { type Arms, armsOf, evidenceOf } from './evidence.ts'
-import { gatesOf, type Judge } from './states.ts'
-import { judgeStage } from './verdict.ts'
+import type { BlobStore } from '../storage/blobs.ts'
+import type { Database, Reader, Statement } from '../storage/database.ts'
+import { stagesJudged, timeLimitOf, watchedStage } from './decide.ts'
+import type { EvidenceContext } from './evidence/gate-evidence.ts'
+import { gather, openingOf, type Reading, readingOf, type Watched } from './evidence/gather.ts'
+import { inputsOf, judgeStage, type StageInputs, type StageVerdict } from './evidence/judge.ts'
+import { loadDeviceCounts } from './evidence/load.ts'
+import { lastLookOf, lookStatement, nextLookOf } from './evidence/looks.ts'
+import { lookDue } from './gates/looks.ts'
+import {
+  type Action,
+  type DeviceView,
+  gatesOf,
+  hasAccepted,
+  isBroken,
+  type Judge,
+  pendingStage,
+  roleAt,
+} from './states.ts'
+import { membersCount, type RolloutRow, rolloutById, stagesOf } from './store.ts'
 import type { Loaded } from './view.ts'
 
-/** `judge` answers from what was read. `record`: what is stored of this look, in the transaction that stores what was
- *  decided by it, also where nothing was. */
-export type Judging = { judge: Judge; record: () => Statement[] }
+/** Adds up what has come in for the stage that the rollout is at, before it is looked at.
+ *  @returns whether all is added up: if not, no look is due yet */
+export async function gatherFor(database: Database, id: string, nowMs: number): Promise<boolean> {
+  const row = await rolloutById(database, id)
+  if (row === undefined) return true
+  const stages = await stagesOf(database, id)
+  const views = stages.map(({ idx, name, state, admitting_since }) => ({
+    ...pendingStage(idx, name),
+    state,
+    admittingSince: admitting_since,
+  }))
+  const stage = watchedStage({ state: row.state, stages: views })
+  if (stage === undefined || stage.admittingSince === null) return true
+  const watched = await watchedOf(database, row, stage.index, stage.admittingSince)
+  return gather(database, watched, nowMs)
+}
 
-export async function judgingOf(tx: Reader, { row, stages, members, view }: Loaded, nowMs: number): Promise<Judging> {
-  const arms = new Map<number, Arms>()
-  for (const index of stagesJudged(view, nowMs)) {
-    const since = stages[index]?.admitting_since ?? null
-    if (since !== null) arms.set(index, await armsOf(tx, row, members, index, since))
+async function watchedOf(
+  reader: Reader,
+  { id, deployment, plan }: RolloutRow,
+  stage: number,
+  sinceMs: number,
+): Promise<Watched> {
+  return {
+    rollout: id,
+    deployment,
+    devices: await membersCount(reader, id),
+    stage,
+    opening: await openingOf(reader, id, stage),
+    sinceMs,
+    gates: plan.stages.flatMap((_, i) => gatesOf(plan, i)),
   }
-  const judge: Judge = (index, devices) => {
-    const known = arms.get(index)
-    if (known === undefined) return { outcome: 'undecided', gates: [] }
-    return judgeStage(gatesOf(row.plan, index), row.plan.samplesMin, evidenceOf(known, devices, index))
+}
+
+/** `judge` answers from what was read. `record`: the look as it is stored, in the transaction that stores what was decided
+ *  by it: where it was due, and where something was decided by what it said. */
+export type Judging = { judge: Judge; record: (actions: readonly Action[]) => Promise<Statement[]> }
+
+/** @param isRead whether `gatherFor` has added up all there is */
+export async function judgingOf(
+  tx: Reader,
+  blobs: Pick<BlobStore, 'read'>,
+  rollout: Loaded,
+  nowMs: number,
+  isRead: boolean,
+): Promise<Judging> {
+  const looks = new Map<number, StageLook>()
+  const next = await nextLookOf(tx, rollout.row.id)
+  for (const index of stagesJudged(rollout.view, nowMs)) {
+    const look = await stageLook(tx, blobs, rollout, index, { nowMs, isRead, record: next + looks.size })
+    if (look !== undefined) looks.set(index, look)
   }
-  return { judge, record: () => [] }
+  return {
+    judge: (index, devices) => looks.get(index)?.judge(devices) ?? { outcome: 'undecided', gates: [] },
+    record: async (actions) => {
+      const decisive = new Set(
+        actions.flatMap((action) => (action.do === 'stage' && action.verdict ? [action.index] : [])),
+      )
+      const kept = [...looks].filter(([index, look]) => look.isDue || decisive.has(index))
+      const statements = kept.map(([, { opening, said }]) => {
+        const { inputs, verdict } = said()
+        return lookStatement(rollout.row.id, opening, inputs, verdict)
+      })
+      return Promise.all(statements)
+    },
+  }
+}
+
+type Said = { inputs: StageInputs; verdict: StageVerdict }
+
+type StageLook = {
+  opening: number
+  isDue: boolean
+  judge: (devices: readonly DeviceView[]) => StageVerdict
+  /** What it last said. */
+  said: () => Said
+}
+
+async function stageLook(
+  tx: Reader,
+  blobs: Pick<BlobStore, 'read'>,
+  { row, stages, members, view }: Loaded,
+  index: number,
+  { nowMs, isRead, record }: { nowMs: number; isRead: boolean; record: number },
+): Promise<StageLook | undefined> {
+  const { plan } = row
+  const { admitting_since: sinceMs = null, baking_since: bakingSince = null } = stages[index] ?? {}
+  const planned = plan.stages[index]
+  if (sinceMs === null || planned === undefined) return undefined
+  const watched = await watchedOf(tx, row, index, sinceMs)
+  const reading = await readingOf(tx, row.id)
+  const last = await lastLookOf(tx, row.id, index, watched.opening)
+  const isCounted = isRead && reading?.stage === index && reading.opening === watched.opening
+  const timeLimitMs = timeLimitOf(plan, index)
+  const elapsedMs = nowMs - sinceMs
+  const times = {
+    bakeMs: planned.bakeMs,
+    timeLimitMs,
+    ...(bakingSince === null ? {} : { admittedMs: bakingSince - sinceMs }),
+  }
+  const done = last?.verdict.look?.number ?? 0
+  const due = isCounted ? lookDue(elapsedMs, done, times) : undefined
+  const gates = gatesOf(plan, index)
+  const devices = {
+    watched,
+    reading: reading ?? unread(nowMs),
+    mode: planned.mode,
+    members,
+    views: view.devices,
+    nowMs,
+  }
+  const counts = await loadDeviceCounts(tx, blobs, devices, due !== undefined)
+  const comparable = members.some(({ previous, target }) => previous !== null && previous !== target)
+  const say = (observed: readonly DeviceView[]): Said => {
+    const evidence: EvidenceContext = {
+      mode: planned.mode,
+      samplesMin: plan.samplesMin,
+      comparable,
+      installations: installationsOf(observed, index),
+    }
+    const inputs = inputsOf(
+      {
+        gates,
+        seed: row.id,
+        context: {
+          gates: gates.filter(({ metric }) => metric !== 'installation').length,
+          stages: plan.stages.length,
+          index,
+          isLast: index === plan.stages.length - 1,
+          mode: planned.mode,
+        },
+        look: { number: due ?? done, fraction: Math.min(1, Math.max(0, elapsedMs / timeLimitMs)), at: nowMs, record },
+        before: last?.verdict,
+        isDue: due !== undefined,
+        evidence,
+      },
+      counts(observed),
+    )
+    return { inputs, verdict: judgeStage(inputs) }
+  }
+  let said: Said | undefined
+  return {
+    opening: watched.opening,
+    isDue: due !== undefined,
+    judge: (observed) => {
+      said = say(observed)
+      return said.verdict
+    },
+    said: () => (said ??= say(view.devices)),
+  }
+}
+
+/** Nothing has been added up yet. */
+const unread = (nowMs: number): Reading => ({
+  stage: -1,
+  opening: 0,
+  last_window: 0,
+  past_after: 0,
+  past_until: 0,
+  listening_since: nowMs,
+  listened_at: nowMs,
+})
+
+function installationsOf(devices: readonly DeviceView[], stage: number): EvidenceContext['installations'] {
+  const members = devices.filter((device) => roleAt(device, stage) !== undefined)
+  const count = (holds: (device: DeviceView) => boolean) => members.filter(holds).length
+  return {
+    assigned: count(({ offeredAt }) => offeredAt !== null),
+    accepted: count(hasAccepted),
+    failed: count(isBroken),
+    refused: count(({ state }) => state === 'rejected'),
+    acknowledged: count((device) => isBroken(device) && device.acknowledged),
+  }
 }

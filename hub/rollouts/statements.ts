@@ -28,9 +28,9 @@ export function insertRollout(rollout: NewRolloutRow): Statement[] {
 /** Any number of devices: ten thousand rows are one batch entry. */
 export const insertMembers = (rollout: string, deployment: string, members: readonly NewMember[]): Statement => ({
   sql: `INSERT INTO rollout_devices
-          (rollout, device, deployment, stage, serves_from, stratum, rank, target, previous, state, attempt)
-        SELECT ?, value ->> 'device', ?, value ->> 'stage', value ->> 'servesFrom', value ->> 'stratum', value ->> 'rank',
-               value ->> 'target', value ->> 'previous', 'planned', value ->> 'attempt'
+          (rollout, device, deployment, stage, serves_from, stratum, standing, rank, target, previous, state, attempt)
+        SELECT ?, value ->> 'device', ?, value ->> 'stage', value ->> 'servesFrom', value ->> 'stratum',
+               value ->> 'standing', value ->> 'rank', value ->> 'target', value ->> 'previous', 'planned', value ->> 'attempt'
         FROM json_each(?)`,
   args: [rollout, deployment, JSON.stringify(members)],
 })

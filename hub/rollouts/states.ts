@@ -2,8 +2,8 @@
 
 import type { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
 import { isTerminal, progressStates } from '@roost/shared/protocol/progress.ts'
+import type { StageVerdict } from './evidence/judge.ts'
 import type { RolloutPlan } from './plan/plan.ts'
-import type { StageVerdict } from './verdict.ts'
 
 export const rolloutStates = [
   'draft',

@@ -4,9 +4,9 @@ import { Digest } from '@roost/shared/protocol/names.ts'
 import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost/shared/protocol/progress.ts'
 import { z } from 'zod'
 import { BooleanColumn, jsonColumn, type Reader } from '../storage/database.ts'
+import { StageVerdict } from './evidence/judge.ts'
 import { RolloutPlan } from './plan/plan.ts'
 import { pauseKinds, type RolloutState, rolloutStates, stageStates } from './states.ts'
-import { StageVerdict } from './verdict.ts'
 
 export const RolloutRow = z.object({
   id: z.string(),
@@ -45,7 +45,8 @@ export const StageRow = z.object({
   admitting_since: z.number().nullable(),
   baking_since: z.number().nullable(),
   ended_at: z.number().nullable(),
-  verdict: jsonColumn(StageVerdict).nullable(),
+  /** Null also where a hub of before has stored what cannot be read any more. */
+  verdict: jsonColumn(StageVerdict).nullable().catch(null),
 })
 export type StageRow = z.infer<typeof StageRow>
 
@@ -54,6 +55,8 @@ export const MemberRow = z.object({
   stage: z.number(),
   serves_from: z.number(),
   stratum: z.string(),
+  /** Whether it was connected when the stages were drawn. */
+  standing: z.string(),
   rank: z.number(),
   target: z.string(),
   previous: z.string().nullable(),
@@ -146,6 +149,15 @@ export const membersOf = (reader: Reader, rollout: string): Promise<MemberRow[]>
   reader.all(MemberRow, `SELECT ${memberColumns} FROM rollout_devices WHERE rollout = ? ORDER BY stage, rank`, [
     rollout,
   ])
+
+export async function membersCount(reader: Reader, rollout: string): Promise<number> {
+  const row = await reader.first(
+    z.object({ members: z.number() }),
+    'SELECT count(*) AS members FROM rollout_devices WHERE rollout = ?',
+    [rollout],
+  )
+  return row?.members ?? 0
+}
 
 export const decisionsOf = (reader: Reader, rollout: string): Promise<DecisionRow[]> =>
   reader.all(

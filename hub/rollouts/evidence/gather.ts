@@ -46,6 +46,17 @@ export const Reading = z.object({
 })
 export type Reading = z.infer<typeof Reading>
 
+/** How often the stage has begun to admit: what was counted before it began again is not counted. */
+export async function openingOf(reader: Reader, rollout: string, stage: number): Promise<number> {
+  const row = await reader.first(
+    z.object({ openings: z.number() }),
+    `SELECT count(*) AS openings FROM rollout_decisions
+     WHERE rollout = ? AND action = 'stage' AND detail ->> 'index' = ? AND detail ->> 'state' = 'admitting'`,
+    [rollout, stage],
+  )
+  return row?.openings ?? 0
+}
+
 /** Whether any of the gates looks at what windows count. */
 export const needsCounts = (gates: readonly Gate[]): boolean =>
   gates.some(({ metric }) => metric !== 'installation' && metric !== 'silence')

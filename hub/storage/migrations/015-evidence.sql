@@ -1,5 +1,9 @@
 -- What the stages of rollouts are judged by: reports added up per device, and every look with all that went into it.
 
+-- whether it was connected when the stages were drawn (present, away, aside): the draw prefers those that were, so it is
+-- part of the stratum that devices are compared within
+ALTER TABLE rollout_devices ADD COLUMN standing TEXT NOT NULL DEFAULT 'present';
+
 CREATE TABLE rollout_readings (
   rollout TEXT PRIMARY KEY REFERENCES rollouts (id),
   -- the stage that is counted for, and the how manieth time it has been opened

@@ -2,6 +2,7 @@
 
 import type { Manifest } from '@roost/shared/bundle/manifest.ts'
 import type { ProgressState } from '@roost/shared/protocol/progress.ts'
+import type { WindowReport } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
 import { createRollouts, type Rollouts } from '../../../hub/rollouts/engine.ts'
 import { RolloutPlan, type WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
@@ -47,6 +48,9 @@ export const aPlan = (over: Partial<WrittenPlan> = {}): RolloutPlan =>
 const Running = z.object({ device: z.string(), manifest: z.string() })
 const Wanted = Running.extend({ attempt: z.number(), role: z.enum(['primary', 'shadow']) })
 
+/** Windows that each device has reported on version 1 before a test begins. */
+const pastWindows = 40
+
 export async function aFleet(size: number): Promise<TestFleet> {
   const clock = { nowMs: 1_800_000_000_000 }
   const hub = await aHub({ parts: { clock: () => clock.nowMs } })
@@ -62,6 +66,19 @@ export async function aFleet(size: number): Promise<TestFleet> {
     onEvent: () => [],
   })
   let seq = 0
+  /** Windows of a second each, the last ending now. */
+  const take = (device: string, windows: readonly Partial<WindowReport>[]) =>
+    ingest.take(device, {
+      epoch: '00000000000000aa',
+      records: windows.map((window, i) => {
+        seq += 1
+        const to = clock.nowMs - (windows.length - 1 - i) * 1_000
+        return aRecord(seq, aWindow({ deployment: 'vibration', from: to - 1_000, to, ...window }))
+      }),
+    })
+  const past = { manifest: digests[1] ?? '', version: 1, counts: { ok: 200, error: 0, refused: 0 } }
+  for (const device of devices) await take(device, new Array(pastWindows).fill(past))
+  clock.nowMs += 1_000
   return {
     hub,
     clock,
@@ -103,11 +120,7 @@ export async function aFleet(size: number): Promise<TestFleet> {
       for (const { device, manifest } of current) {
         const version = Number(manifest[0])
         const counts = { refused: 0, ...make(device, version) }
-        seq += 1
-        await ingest.take(device, {
-          epoch: '00000000000000aa',
-          records: [aRecord(seq, aWindow({ manifest, version, counts, deployment: 'vibration' }))],
-        })
+        await take(device, [{ manifest, version, counts }])
       }
     },
     running: async () => {

@@ -11,8 +11,7 @@ import {
 } from '../../../hub/rollouts/decide.ts'
 import { RolloutPlan } from '../../../hub/rollouts/plan/plan.ts'
 import { pendingStage, plannedDevice } from '../../../hub/rollouts/states.ts'
-import type { Outcome, StageVerdict } from '../../../hub/rollouts/verdict.ts'
-
+import { aVerdict } from '../../builders/verdicts.ts'
 import { apply } from './carried-out.ts'
 
 const seed = 1202
@@ -28,10 +27,7 @@ const plan = RolloutPlan.parse({
   stageTimeLimitMs: 60_000,
 })
 
-const verdict = (outcome: Outcome): StageVerdict => ({
-  outcome,
-  gates: [{ metric: 'installation', outcome, canary: 0, control: null, limit: 0, sentence: outcome }],
-})
+const verdict = aVerdict
 
 /** Judges as the engine does, by failures alone. */
 const byFailures = (_: number, devices: readonly DeviceView[]) => verdict(devices.some(isBroken) ? 'fail' : 'pass')

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { desiredOf, storeWishes } from '../../../hub/fleet/desired.ts'
 import { Problem } from '../../../hub/problem.ts'
 import { createRollouts } from '../../../hub/rollouts/engine.ts'
-import type { NewRollout, RolloutPlan } from '../../../hub/rollouts/plan/plan.ts'
+import { type NewRollout, type RolloutPlan, reachOf } from '../../../hub/rollouts/plan/plan.ts'
 import { decisionsOf, membersOf, rolloutById, stagesOf, unsettledRollouts } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
 
@@ -55,7 +55,7 @@ describe('rollout engine', () => {
     expect(decisions[0]).toMatchObject({ actor: 'token:ops', action: 'started' })
     const passed = decisions.filter(({ detail }) => JSON.stringify(detail).includes('"passed"'))
     expect(passed).toHaveLength(2)
-    expect(JSON.stringify(passed[0]?.detail)).toMatch(/of inferences failed, .* on the old version/)
+    expect(JSON.stringify(passed[0]?.detail)).toMatch(/error rate .* where \+1 % is allowed/)
   })
 
   test('a version with more errors is stopped at the canary and taken back, and nobody else ever had it', async () => {
@@ -201,27 +201,35 @@ describe('rollout engine', () => {
   })
 
   test.each([
-    [1, [['all', 100, 60]]],
+    [
+      1,
+      [
+        ['shadow', '1 device', 60],
+        ['all', '100 %', 60],
+      ],
+    ],
     [
       2,
       [
-        ['half', 50, 60],
-        ['all', 100, 10],
+        ['shadow', '2 devices', 60],
+        ['canary', '50 %', 60],
+        ['all', '100 %', 10],
       ],
     ],
     [
       3,
       [
-        ['canary', 10, 60],
-        ['half', 50, 60],
-        ['all', 100, 10],
+        ['shadow', '3 devices', 60],
+        ['canary', '10 %', 60],
+        ['half', '50 %', 60],
+        ['all', '100 %', 10],
       ],
     ],
   ] as const)('without a plan a group of %i starts, in as many stages as it has devices for', async (size, stages) => {
     await using fleet = await aFleet(size)
     await fleet.obey()
     const { plan } = await fleet.engine().start(wanted(2, { plan: undefined }), { actor: 'token:ops' })
-    expect(plan.stages.map(({ name, percent, bakeMs }) => [name, percent, bakeMs / 60_000])).toEqual(stages)
+    expect(plan.stages.map((stage) => [stage.name, reachOf(stage), stage.bakeMs / 60_000])).toEqual(stages)
   })
 
   test.each<[string, object, string]>([
