@@ -23,6 +23,7 @@ import { registryRoutes } from './registry/routes.ts'
 import { createScorer } from './registry/score.ts'
 import { createRollouts, runRollouts } from './rollouts/engine.ts'
 import { addRolloutMetrics } from './rollouts/metrics.ts'
+import { planRoutes } from './rollouts/plan/routes.ts'
 import { rolloutRoutes } from './rollouts/routes.ts'
 import { systemUptime } from './rollouts/steady-clock.ts'
 import { removeUnusedForever } from './storage/unused-blobs.ts'
@@ -81,6 +82,7 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       fleetRoutes(hub, fleet),
       telemetryRoutes(hub),
       rolloutRoutes(hub, rollouts, fleet),
+      planRoutes(hub, fleet),
       lineageRoutes(hub),
       openLineageRoutes(hub),
       modelCardRoutes(hub),

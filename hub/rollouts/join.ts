@@ -4,7 +4,7 @@ import { type DeviceRow, devicesMatching } from '../fleet/devices.ts'
 import { parseQuery } from '../fleet/labels.ts'
 import type { Reader, Statement } from '../storage/database.ts'
 import { drawLate } from './plan/draw.ts'
-import { targetsByProfile } from './start.ts'
+import { targetsByProfile } from './plan/membership.ts'
 import { decisionStatement, insertMembers, type NewMember } from './statements.ts'
 import { asideAmong, attemptsOf, holdersOf, wantedOf } from './store.ts'
 import type { Loaded } from './view.ts'
@@ -45,7 +45,7 @@ async function joining(
   const previous = await wantedOf(tx, row.deployment, ids)
   const attempts = await attemptsOf(tx, row.deployment, ids)
   const aside = await asideAmong(tx, ids, nowMs)
-  const targetOf = new Map(free.map(({ id, profile }) => [id, targets.get(profile) ?? '']))
+  const targetOf = new Map(free.map(({ id, profile }) => [id, targets.get(profile)?.digest ?? '']))
   const candidates = free.map(({ id, profile, labels }) => {
     const standing = aside.has(id) ? ('aside' as const) : isConnected(id) ? ('present' as const) : ('away' as const)
     return { device: id, profile, labels, standing, replaces: previous.has(id) }

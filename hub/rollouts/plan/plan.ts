@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { parseQuery } from '../../fleet/labels.ts'
 import { withDurations } from './duration.ts'
 import { Gate, OnFail, OnUndecided } from './gate.ts'
+import { RolloutId } from './rollout-id.ts'
 import { Window } from './window.ts'
 
 const stagesMax = 16
@@ -147,6 +148,8 @@ export type RolloutPlan = z.output<typeof RolloutPlan>
 export type WrittenPlan = z.input<typeof PlanInput>
 
 export const NewRollout = z.strictObject({
+  /** As a dry run named it, to start with the draw that it showed. */
+  id: RolloutId.optional(),
   model: ModelName,
   version: z.number().int().positive(),
   /** Name of a group; its members are evaluated and frozen when the rollout starts. */
@@ -163,4 +166,4 @@ export type NewRollout = z.infer<typeof NewRollout>
 
 /** How a stage says who is in it: `5 %`, `10 devices`, `site = north`. */
 export const reachOf = ({ devices, percent, where }: Pick<PlannedStage, 'devices' | 'percent' | 'where'>): string =>
-  where ?? (percent === undefined ? `${devices} devices` : `${percent} %`)
+  where ?? (percent === undefined ? `${devices} ${devices === 1 ? 'device' : 'devices'}` : `${percent} %`)

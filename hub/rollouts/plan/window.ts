@@ -55,6 +55,26 @@ export function opensAt(window: Window, timezone: string | undefined, nowMs: num
   return undefined
 }
 
+/** When work that takes `busyMs` of open time is done; undefined where that is never. Exact to five minutes where a
+ *  window ends in between.
+ *  @param fromMs hub time at which it may begin */
+export function openTimeAfter(
+  window: Window,
+  timezone: string | undefined,
+  fromMs: number,
+  busyMs: number,
+): number | undefined {
+  const step = Math.max(5 * minuteMs, busyMs / 1_000)
+  let at = opensAt(window, timezone, fromMs)
+  for (let left = busyMs; left > 0 && at !== undefined; ) {
+    if (isOpen(window, timezone, at)) {
+      at += Math.min(step, left)
+      left -= step
+    } else at = opensAt(window, timezone, at)
+  }
+  return at
+}
+
 const minuteMs = 60_000
 const dayMs = 1_440 * minuteMs
 

@@ -1,7 +1,7 @@
 // Lists longer than a page of the API, through the real command.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { defaultPlan } from '../../../hub/rollouts/plan/default-plan.ts'
+import { defaultPlanFor } from '../../../hub/rollouts/plan/default-plan.ts'
 import { aRunningHub, type RunningHub } from './a-running-hub.ts'
 import { roost } from './roost.ts'
 
@@ -41,7 +41,7 @@ beforeAll(async () => {
     ...count(logged).map((n) => ({
       sql: `INSERT INTO rollouts (id, model, version, deployment, group_name, query, plan, state, reason, created_by, created_at, changed_at)
             VALUES (?, 'motes', 1, 'motes', 'everywhere', 'all', ?, 'aborted', '', 't', 0, 0)`,
-      args: [`r-${n}`, JSON.stringify(defaultPlan)],
+      args: [`r-${n}`, JSON.stringify(defaultPlanFor(3))],
     })),
   ])
 })

@@ -1,0 +1,34 @@
+// The dry run's route: what a rollout would be, of the body that would start it.
+
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
+import { type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
+import type { Hub } from '../../hub.ts'
+import { problems } from '../../problem.ts'
+import type { FleetLink } from '../engine.ts'
+import { NewRollout } from './plan.ts'
+import { Preview, previewRollout } from './preview.ts'
+import { rolloutId } from './rollout-id.ts'
+
+const plan = createRoute({
+  method: 'post',
+  path: '/v1/rollouts/plan',
+  summary: 'Try a plan dry: who would be in which stage and why, how long, how many bytes, what its gates could see',
+  ...scoped('viewer'),
+  request: { body: { required: true, content: { 'application/json': { schema: NewRollout } } } },
+  responses: {
+    200: { description: 'What would happen; nothing is stored', content: { 'application/json': { schema: Preview } } },
+    ...problems(),
+  },
+})
+
+export function planRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>): OpenAPIHono<HubEnv> {
+  return new OpenAPIHono<HubEnv>().openapi(plan, async (c) => {
+    const wanted = c.req.valid('json')
+    mayTouchModel(c, wanted.model)
+    const asker = {
+      mayTouch: (model: string) => mayTouchModel(c, model),
+      isConnected: (device: string) => fleet.isConnected(device),
+    }
+    return c.json(await previewRollout(hub.database, wanted.id ?? rolloutId(hub), wanted, asker, hub.clock()), 200)
+  })
+}
