@@ -147,27 +147,28 @@ export async function modelWanted(
   return row?.model
 }
 
-/** Asks the device to try once more what it gave up, of what shall serve. @returns the new attempt; undefined where nothing is wanted there */
+/** Asks the device to try once more what it gave up. @returns the new attempt; undefined where nothing is wanted there */
 export function retryWish(
   database: Database,
-  { device, deployment, by }: Pick<Wish, 'device' | 'deployment' | 'by'>,
+  { device, deployment, role = 'primary', by }: Pick<Wish, 'device' | 'deployment' | 'role' | 'by'>,
   nowMs: number,
   requestId?: string,
 ): Promise<number | undefined> {
   return database.exclusively(async (tx) => {
     const row = await tx.first(
-      z.object({ manifest: Digest, tried: z.number().int() }),
-      `SELECT d.manifest, max(d.attempt, coalesce(r.attempt, 0)) AS tried
+      z.object({ manifest: Digest, sample: z.number().nullable(), tried: z.number().int() }),
+      `SELECT d.manifest, d.sample, max(d.attempt, coalesce(r.attempt, 0)) AS tried
        FROM desired d LEFT JOIN device_deployments r USING (device, deployment, manifest)
-       WHERE d.device = ? AND d.deployment = ? AND d.role = 'primary'`,
-      [device, deployment],
+       WHERE d.device = ? AND d.deployment = ? AND d.role = ?`,
+      [device, deployment, role],
     )
     if (row === undefined) return undefined
     const attempt = row.tried + 1
-    const after = { deployment, manifest: row.manifest, attempt }
+    const after = { deployment, role, manifest: row.manifest, attempt }
+    const wish = { device, deployment, role, manifest: row.manifest, attempt, by }
     const change = { actor: by, action: 'device.retry', subject: `device:${device}`, after, requestId }
     await tx.write([
-      ...desireStatements([{ device, deployment, manifest: row.manifest, attempt, by }], nowMs),
+      ...desireStatements([row.sample === null ? wish : { ...wish, sample: row.sample }], nowMs),
       forgetFailures(device),
       ...(await auditStatements(tx, nowMs, [change])),
     ])

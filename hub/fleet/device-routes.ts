@@ -11,7 +11,7 @@ import { changeBy, writeAudited, writeAuditedIfChanged } from '../governance/aud
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
-import { desiredOf, modelWanted, retryWish } from './desired.ts'
+import { desiredOf, modelWanted, retryWish, type WishRole } from './desired.ts'
 import { type DeviceRow, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
 import {
   DeviceDetail,
@@ -28,6 +28,9 @@ import type { Fleet } from './fleet.ts'
 import { LabelKey, Labels, LabelValue } from './labels.ts'
 import { raiseFloor, wishByHand, withdrawByHand } from './operate.ts'
 import { reportedOf } from './progress.ts'
+
+/** A deployment has what serves, and may have a shadow beside it. */
+const Role = z.enum(['primary', 'shadow']).default('primary')
 
 const params = z.object({ id: DeviceId })
 const Version = z.number().int().positive().max(1_000_000_000)
@@ -77,20 +80,28 @@ const revoke = createRoute({
 const desire = createRoute({
   method: 'put',
   path: '/v1/devices/{id}/desired/{deployment}',
-  summary: 'Say by hand which version a deployment of the device shall run',
+  summary: 'Say by hand which version a deployment of the device shall run, or run beside it as a shadow',
   ...scoped('operator'),
   request: {
     params: params.extend({ deployment: DeploymentName }),
-    ...jsonBody(z.strictObject({ model: ModelName, version: Version })),
+    ...jsonBody(
+      z.strictObject({
+        model: ModelName,
+        version: Version,
+        role: Role,
+        /** Of a shadow: the share of the primary's inferences that it repeats; 0.1 where it is left out. */
+        sample: z.number().min(0).max(1).optional(),
+      }),
+    ),
   },
   responses: { 200: json(DeviceDetail, 'The device afterwards'), ...problems() },
 })
 const withdraw = createRoute({
   method: 'delete',
   path: '/v1/devices/{id}/desired/{deployment}',
-  summary: 'Nothing shall run in the deployment any more',
+  summary: 'Nothing shall run in the deployment any more, or no shadow beside what does',
   ...scoped('operator'),
-  request: { params: params.extend({ deployment: DeploymentName }) },
+  request: { params: params.extend({ deployment: DeploymentName }), query: z.object({ role: Role }) },
   responses: { 200: json(DeviceDetail, 'The device afterwards'), ...problems() },
 })
 const retry = createRoute({
@@ -98,7 +109,7 @@ const retry = createRoute({
   path: '/v1/devices/{id}/retry',
   summary: 'Ask the device to try again what it gave up',
   ...scoped('operator'),
-  request: { params, ...jsonBody(z.strictObject({ deployment: DeploymentName })) },
+  request: { params, ...jsonBody(z.strictObject({ deployment: DeploymentName, role: Role })) },
   responses: { 200: json(DeviceDetail, 'The device, with the attempt raised'), ...problems() },
 })
 const command = createRoute({
@@ -139,8 +150,13 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     throw new Problem(409, 'revoked', 'The device is revoked', `${id} was revoked and stays so`)
   }
   /** What runs in a deployment is changed by those who may touch its model. */
-  const mayTouchDeployment = async (c: Context<HubEnv>, device: string, deployment: string): Promise<void> => {
-    const model = await modelWanted(database, device, deployment)
+  const mayTouchDeployment = async (
+    c: Context<HubEnv>,
+    device: string,
+    deployment: string,
+    role: WishRole,
+  ): Promise<void> => {
+    const model = await modelWanted(database, device, deployment, role)
     if (model !== undefined) mayTouchModel(c, model)
   }
   const shown = (row: DeviceRow) => showDevice(row, fleet.isConnected(row.id), clock())
@@ -188,25 +204,26 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     .openapi(desire, async (c) => {
       const { id, deployment } = c.req.valid('param')
       const device = await enrolled(id)
-      const wanted = c.req.valid('json')
+      const { role, ...wanted } = c.req.valid('json')
       mayTouchModel(c, wanted.model)
       const change = changeBy(c, 'device.desire', `device:${id}`)
-      await wishByHand(hub, fleet, device, deployment, wanted, change, (model) => mayTouchModel(c, model))
+      await wishByHand(hub, fleet, device, { deployment, role }, wanted, change, (model) => mayTouchModel(c, model))
       return c.json(await detail(id), 200)
     })
     .openapi(withdraw, async (c) => {
       const { id, deployment } = c.req.valid('param')
       const device = await enrolled(id)
+      const { role } = c.req.valid('query')
       const change = changeBy(c, 'device.withdraw', `device:${id}`)
-      await withdrawByHand(hub, fleet, device, deployment, change, (model) => mayTouchModel(c, model))
+      await withdrawByHand(hub, fleet, device, { deployment, role }, change, (model) => mayTouchModel(c, model))
       return c.json(await detail(id), 200)
     })
     .openapi(retry, async (c) => {
       const { id } = await enrolled(c.req.valid('param').id)
-      const { deployment } = c.req.valid('json')
-      await mayTouchDeployment(c, id, deployment)
+      const { deployment, role } = c.req.valid('json')
+      await mayTouchDeployment(c, id, deployment, role)
       const by = actorOf(c.get('principal'))
-      const attempt = await retryWish(database, { device: id, deployment, by }, clock(), c.get('requestId'))
+      const attempt = await retryWish(database, { device: id, deployment, role, by }, clock(), c.get('requestId'))
       if (attempt === undefined) throw notFound('wish for deployment', deployment)
       fleet.push([id])
       return c.json(await detail(id), 200)

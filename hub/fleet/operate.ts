@@ -8,70 +8,99 @@ import { Problem } from '../problem.ts'
 import { assertRollable } from '../promotion/guards.ts'
 import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
-import { type DesiredRow, deploymentsMax, desiredOf, floorStatements, modelWanted, recordedWishes } from './desired.ts'
+import {
+  type DesiredRow,
+  deploymentsMax,
+  desiredOf,
+  floorStatements,
+  modelWanted,
+  recordedWishes,
+  type WishRole,
+} from './desired.ts'
 import type { DeviceRow } from './devices.ts'
 import type { Fleet } from './fleet.ts'
 
-type Wanted = { model: string; version: number }
+type Wanted = { model: string; version: number; sample?: number | undefined }
+type Place = { deployment: string; role: WishRole }
 /** Throws where who asks may not touch the model. */
 type MayTouch = (model: string) => void
 
-/** @throws Problem approval-revoked, stage-too-low, not-released, below-floor, too-many-deployments; what `mayTouch` does */
+/** @throws Problem approval-revoked, stage-too-low, not-released, below-floor, nothing-to-shadow, too-many-deployments; what
+ *  `mayTouch` does */
 export async function wishByHand(
   { database, clock }: Pick<Hub, 'database' | 'clock'>,
   fleet: Pick<Fleet, 'push'>,
   device: DeviceRow,
-  deployment: string,
+  { deployment, role }: Place,
   wanted: Wanted,
   change: Change,
   mayTouch: MayTouch = () => undefined,
 ): Promise<void> {
   await database.exclusively(async (tx) => {
-    await assertMayReplace(tx, device, deployment, mayTouch)
+    await assertMayReplace(tx, device, { deployment, role }, mayTouch)
     const manifest = await releasedFor(tx, device, wanted)
     const present = await desiredOf(tx, device.id)
-    const before = present.find((wish) => isServing(wish, deployment))?.manifest ?? null
+    const before = present.find((wish) => isAt(wish, { deployment, role }))?.manifest ?? null
+    if (role === 'shadow') assertBeside(present, deployment, manifest)
     if (before === null && present.length >= deploymentsMax) {
       const detail = `a device has at most ${deploymentsMax}`
       throw new Problem(409, 'too-many-deployments', 'Too many deployments', detail, { field: 'deployment' })
     }
     const recorded = {
       ...change,
-      before: { deployment, manifest: before },
-      after: { deployment, ...wanted, manifest },
+      before: { deployment, role, manifest: before },
+      after: { deployment, role, ...wanted, manifest },
     }
-    const wish = { device: device.id, deployment, manifest, by: change.actor }
+    const { sample } = wanted
+    const place = { device: device.id, deployment, role, ...(sample === undefined ? {} : { sample }) }
+    const wish = { ...place, manifest, by: change.actor }
     await tx.write(await recordedWishes(tx, [wish], clock(), recorded))
   })
   fleet.push([device.id])
 }
 
-/** Nothing is to run in the deployment any more.
+/** @throws Problem nothing-to-shadow */
+function assertBeside(present: readonly DesiredRow[], deployment: string, manifest: Digest): void {
+  const primary = present.find((wish) => isAt(wish, { deployment, role: 'primary' }))
+  if (primary !== undefined && primary.manifest !== manifest) return
+  const detail =
+    primary === undefined ? 'nothing is wanted in the deployment' : 'this version is what shall serve there'
+  throw new Problem(409, 'nothing-to-shadow', 'A shadow runs beside another version', detail, { field: 'version' })
+}
+
+/** Nothing is to run in this role of the deployment any more. Without a primary its shadow is of no use, and goes too.
  *  @throws what `mayTouch` does */
 export async function withdrawByHand(
   { database, clock }: Pick<Hub, 'database' | 'clock'>,
   fleet: Pick<Fleet, 'push'>,
   device: DeviceRow,
-  deployment: string,
+  { deployment, role }: Place,
   change: Change,
   mayTouch: MayTouch,
 ): Promise<void> {
   await database.exclusively(async (tx) => {
-    await assertMayReplace(tx, device, deployment, mayTouch)
-    const present = (await desiredOf(tx, device.id)).find((wish) => isServing(wish, deployment))
-    const before = { deployment, manifest: present?.manifest ?? null }
-    const recorded = { ...change, before, after: { deployment, manifest: null } }
+    const roles: WishRole[] = role === 'primary' ? ['primary', 'shadow'] : [role]
+    for (const one of roles) await assertMayReplace(tx, device, { deployment, role: one }, mayTouch)
+    const present = (await desiredOf(tx, device.id)).find((wish) => isAt(wish, { deployment, role }))
+    const before = { deployment, role, manifest: present?.manifest ?? null }
+    const recorded = { ...change, before, after: { deployment, role, manifest: null } }
     const wish = { device: device.id, deployment, manifest: null, by: change.actor }
-    await tx.write(await recordedWishes(tx, [wish], clock(), recorded))
+    const wishes = roles.map((one) => ({ ...wish, role: one }))
+    await tx.write(await recordedWishes(tx, wishes, clock(), recorded))
   })
   fleet.push([device.id])
 }
 
-const isServing = (wish: DesiredRow, deployment: string) => wish.deployment === deployment && wish.role === 'primary'
+const isAt = (wish: DesiredRow, { deployment, role }: Place) => wish.deployment === deployment && wish.role === role
 
 /** What runs in a deployment is changed by those who may touch its model. */
-async function assertMayReplace(tx: Reader, { id }: DeviceRow, deployment: string, mayTouch: MayTouch): Promise<void> {
-  const model = await modelWanted(tx, id, deployment)
+async function assertMayReplace(
+  tx: Reader,
+  { id }: DeviceRow,
+  { deployment, role }: Place,
+  mayTouch: MayTouch,
+): Promise<void> {
+  const model = await modelWanted(tx, id, deployment, role)
   if (model !== undefined) mayTouch(model)
 }
 

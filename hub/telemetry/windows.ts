@@ -10,6 +10,7 @@ import { sumMax } from './records.ts'
 /** What to look at; what is left out does not restrict. `devices`: only these; `registered`: only of bundles that are in
  *  the registry, whatever else devices may claim to run. */
 export type WindowFilter = {
+  role?: 'primary' | 'shadow'
   registered?: true
   devices?: readonly string[]
   deployment?: string
@@ -44,7 +45,7 @@ const totalColumns = `count(DISTINCT device) AS devices,
 
 /** Inferences and labels since ever, also those whose reports have expired. */
 export async function totals(reader: Reader, filter: WindowFilter): Promise<Totals> {
-  const { where, args } = conditions(filter)
+  const { where, args } = conditions(answered(filter))
   const row = await reader.first(Totals, `SELECT ${totalColumns} FROM window_totals WHERE ${where}`, args)
   if (row === undefined) throw new Error('an aggregate without GROUP BY has one row')
   return row
@@ -55,7 +56,7 @@ export type VersionTotals = z.infer<typeof VersionTotals>
 
 /** The same for each version that ran, newest version first. */
 export function totalsByVersion(reader: Reader, filter: WindowFilter): Promise<VersionTotals[]> {
-  const { where, args } = conditions(filter)
+  const { where, args } = conditions(answered(filter))
   return reader.all(
     VersionTotals,
     `SELECT model, version, deployment, ${totalColumns} FROM window_totals WHERE ${where}
@@ -95,7 +96,7 @@ export async function windows(
 export type Counted = { devices: number; inferences: number; errors: number; latency: LatencyCounts }
 
 export async function countedSince(reader: Reader, filter: WindowFilter, sinceMs: number): Promise<Counted> {
-  const { where, args } = conditions(filter)
+  const { where, args } = conditions(answered(filter))
   const sums = await reader.first(
     z.object({ devices: z.number(), inferences: z.number(), errors: z.number(), sumUs: z.number(), count: z.number() }),
     `SELECT count(DISTINCT device) AS devices, ${sumOf('ok + error')} AS inferences,
@@ -126,9 +127,13 @@ function reportOf(body: Uint8Array): WindowReport {
   return decoded.message
 }
 
+/** What a shadow repeats is nobody's inference: it counts only where shadows are asked for. */
+const answered = (filter: WindowFilter): WindowFilter => ({ role: 'primary', ...filter })
+
 /** The conditions are fixed texts; only arguments vary. */
 export function conditions(filter: WindowFilter): { where: string; args: Value[] } {
   const parts: [string, Value][] = []
+  if (filter.role !== undefined) parts.push(['role = ?', filter.role])
   if (filter.devices !== undefined) {
     parts.push(['device IN (SELECT value FROM json_each(?))', JSON.stringify(filter.devices)])
   }

@@ -210,6 +210,30 @@ describe('a device', () => {
     ).toBe(404)
   })
 
+  test('is given a shadow beside what serves, and has it taken away, alone or together with that', async () => {
+    const { hub, fleet, call } = await anApi()
+    const first = await aRelease(hub, 'vibration', Buffer.from('v1'))
+    const second = await aRelease(hub, 'vibration', Buffer.from('v2'))
+    const device = await aSpeakingDevice(fleet, await anEnrolledDevice(hub, 'd-1'))
+    await device.hello()
+    const path = '/v1/devices/d-1/desired/main'
+    const put = (version: number, more = {}) => call('PUT', path, { body: { model: 'vibration', version, ...more } })
+    const shadow = (version: number, sample?: number) => put(version, { role: 'shadow', ...(sample && { sample }) })
+    expect((await readAs(ProblemDocument, shadow(2))).code).toBe('nothing-to-shadow')
+    await put(1)
+    expect((await readAs(ProblemDocument, shadow(1))).code).toBe('nothing-to-shadow')
+    expect((await readAs(ProblemDocument, shadow(2, 1.5))).code).toBe('invalid-request')
+    const [one, two] = (await readAs(DeviceDetail, shadow(2, 0.25))).desired
+    expect(one).toMatchObject({ role: 'primary', sample: null, manifest: first.manifest })
+    expect(two).toMatchObject({ role: 'shadow', sample: 0.25, manifest: second.manifest, attempt: 1 })
+    const retried = await call('POST', '/v1/devices/d-1/retry', { body: { deployment: 'main', role: 'shadow' } })
+    expect((await readAs(DeviceDetail, retried)).desired).toMatchObject([{ attempt: 1 }, { attempt: 2, sample: 0.25 }])
+    const withoutShadow = await call('DELETE', `${path}?role=shadow`)
+    expect((await readAs(DeviceDetail, withoutShadow)).desired).toMatchObject([{ role: 'primary' }])
+    await shadow(2)
+    expect((await readAs(DeviceDetail, call('DELETE', path))).desired).toEqual([])
+  })
+
   test('is not given a version below the floor, and a floor does not fall', async () => {
     const { hub, call } = await anApi()
     await aRelease(hub, 'vibration', Buffer.from('v1'))
