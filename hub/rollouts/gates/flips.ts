@@ -17,17 +17,23 @@ export function flip(differences: readonly Difference[], random: Random): Tested
   const w = Float64Array.from(sorted, ({ weight }) => weight)
   const isExact = d.length <= enumeratedMost
   const draws = isExact ? 2 ** d.length - 1 : drawsMost
+  const groups = groupsOf(d, w)
   const weights = new Float64Array(draws)
   const sums = new Float64Array(draws)
   for (let j = 0; j < draws; j++) {
-    let bits = isExact ? j + 1 : 0
-    for (let i = 0; i < d.length; i++) {
-      if (!isExact && i % 32 === 0) bits = random.bits()
-      if (bits & (1 << (i % 32))) {
-        weights[j] = (weights[j] ?? 0) + (w[i] ?? 0)
-        sums[j] = (sums[j] ?? 0) + (w[i] ?? 0) * (d[i] ?? 0)
-      }
+    let bits = j + 1
+    let weight = 0
+    let sum = 0
+    for (let g = 0; g < groups.length; g++) {
+      if (!isExact && g % groupsPerWord === 0) bits = random.bits()
+      const group = groups[g] as Group // g counts them
+      const pattern = bits & (patterns - 1)
+      bits >>>= groupBits
+      weight += group.weights[pattern] as number // as many as there are patterns
+      sum += group.sums[pattern] as number
     }
+    weights[j] = weight
+    sums[j] = sum
   }
   const weight = w.reduce((sum, x) => sum + x, 0)
   const difference = d.reduce((sum, x, i) => sum + x * (w[i] ?? 0), 0) / weight
@@ -39,6 +45,28 @@ export function flip(differences: readonly Difference[], random: Random): Tested
     beside: (margin) => countFlips(sums, weights, margin),
     effects: (margin) => sums.map((sum, j) => difference - (2 * (sum - margin * (weights[j] ?? 0))) / weight),
   }
+}
+
+/** Signs are drawn eight at a time: what each pattern of them adds up to is known beforehand. */
+const groupBits = 8
+const patterns = 2 ** groupBits
+const groupsPerWord = 32 / groupBits
+
+/** By pattern, bit i set where the i-th difference of the group has the other sign. */
+type Group = { weights: Float64Array; sums: Float64Array }
+
+function groupsOf(d: Float64Array, w: Float64Array): Group[] {
+  return Array.from({ length: Math.ceil(d.length / groupBits) }, (_, g) => {
+    const group = { weights: new Float64Array(patterns), sums: new Float64Array(patterns) }
+    for (let pattern = 1; pattern < patterns; pattern++) {
+      const highest = 31 - Math.clz32(pattern)
+      const at = g * groupBits + highest
+      const rest = pattern - 2 ** highest
+      group.weights[pattern] = (group.weights[rest] ?? 0) + (w[at] ?? 0)
+      group.sums[pattern] = (group.sums[rest] ?? 0) + (w[at] ?? 0) * (d[at] ?? 0)
+    }
+    return group
+  })
 }
 
 function countFlips(sums: Float64Array, weights: Float64Array, margin: number): { asBad: number; asGood: number } {
