@@ -69,6 +69,11 @@ export class BlobStore {
     return entry?.state === 'whole' && entry.sizeBytes === sizeBytes
   }
 
+  /** Whether a whole blob of this name is there, of whatever size. */
+  holds(sha256: Digest): boolean {
+    return this.#entries.get(sha256)?.state === 'whole'
+  }
+
   /** Where a whole blob lies. */
   pathOf(sha256: Digest): string {
     return join(this.#folder, Digest.parse(sha256))

@@ -3,12 +3,14 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { HashedBlob } from '@roost/shared/bundle/chunks.ts'
+import type { Patch } from '@roost/shared/protocol/messages.ts'
 import type { Logger } from 'pino'
 import type { BlobStore } from './blob-store.ts'
 import { type Budget, budgetOf, spend } from './budget.ts'
 import { DownloadError } from './error.ts'
 import { type ChunkLink, fetchOverMqtt, type MqttTimes } from './mqtt-way.ts'
 import type { PartialBlob } from './partial-blob.ts'
+import { fillByPatch } from './patched.ts'
 import { wantTimes } from './plan.ts'
 
 /** Rounds over all ways in a row that brought nothing although the hub was there; then the download has failed. */
@@ -31,18 +33,24 @@ export type DownloadWays = {
   times?: Partial<DownloadTimes>
 }
 
-/** Resolves when the blob is whole, verified and durable in `store`; at once if it is there.
+/** A way to make the blob out of one that is here, and who hears that it did not work. */
+export type PatchHint = { patch: Patch; onFailed: (why: string) => void }
+
+/** Resolves when the blob is whole, verified and durable in `store`; at once if it is there. With a hint the patch is
+ *  tried first, once; what it does not make is fetched.
  *  @throws DownloadError; the signal's reason when aborted. What came so far is kept for the next time. */
 export async function downloadBlob(
   file: HashedBlob,
   store: BlobStore,
   ways: DownloadWays,
   signal: AbortSignal,
+  hint?: PatchHint,
 ): Promise<void> {
   if (store.has(file)) return
   const blob = await store.begin(file)
   try {
-    await fetchMissing(blob, ways, budgetOf(file.sizeBytes), signal)
+    if (hint !== undefined) await tryPatch(blob, store, ways, hint, signal)
+    if (blob.missing.size > 0) await fetchMissing(blob, ways, budgetOf(file.sizeBytes), signal)
   } catch (error) {
     await store.close(blob)
     throw error
@@ -50,9 +58,34 @@ export async function downloadBlob(
   await store.complete(blob)
 }
 
+/** A hub that cannot give the patch is not asked for it again: one round, then the file goes whole. */
+async function tryPatch(
+  blob: PartialBlob,
+  store: BlobStore,
+  ways: DownloadWays,
+  { patch, onFailed }: PatchHint,
+  signal: AbortSignal,
+): Promise<void> {
+  const names = { blob: blob.file.sha256, from: patch.from, patch: patch.blob, patchBytes: patch.sizeBytes }
+  const fetch = (part: PartialBlob) => fetchMissing(part, ways, budgetOf(patch.sizeBytes), signal, 1)
+  const why = await fillByPatch(blob, patch, store, fetch, signal)
+  if (why === undefined) {
+    if (blob.missing.size === 0) ways.log.info({ event: 'patched', ...names }, 'a file was made by a patch')
+    return
+  }
+  ways.log.warn({ event: 'patch_failed', ...names, missing: blob.missing.size }, why)
+  onFailed(why)
+}
+
 type Way = (blob: PartialBlob, budget: Budget, signal: AbortSignal) => Promise<void>
 
-async function fetchMissing(blob: PartialBlob, ways: DownloadWays, budget: Budget, signal: AbortSignal): Promise<void> {
+async function fetchMissing(
+  blob: PartialBlob,
+  ways: DownloadWays,
+  budget: Budget,
+  signal: AbortSignal,
+  roundsMax = fruitlessRoundsMax,
+): Promise<void> {
   const times: DownloadTimes = { ...wantTimes, linkCheckMs: 500, pauseMs: 10_000, ...ways.times }
   const overMqtt: Way = async (...args) => {
     const { link, device, now, log } = ways
@@ -73,7 +106,7 @@ async function fetchMissing(blob: PartialBlob, ways: DownloadWays, budget: Budge
     ways.log.warn({ event: 'download_stalled', blob: blob.file.sha256, missing: blob.missing.size }, detail)
     // without a link to the hub no way can bring anything, which is nobody's fault
     fruitless = blob.missing.size < before || !ways.link.isConnected() ? 0 : fruitless + 1
-    if (fruitless >= fruitlessRoundsMax) throw new DownloadError('stalled', detail)
+    if (fruitless >= roundsMax) throw new DownloadError('stalled', detail)
     await delay(times.pauseMs * 2 ** fruitless, undefined, { signal })
   }
 }

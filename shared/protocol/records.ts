@@ -132,7 +132,7 @@ export const DeviceEvent = z.discriminatedUnion('event', [
   }),
   z.object({
     kind: z.literal('event'),
-    event: z.enum(['started', 'runtime_died', 'stale', 'fresh']),
+    event: z.enum(['started', 'runtime_died', 'stale', 'fresh', 'patch_failed']),
     at: Milliseconds,
     detail: z.string().max(500),
   }),
