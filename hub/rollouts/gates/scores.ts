@@ -127,11 +127,9 @@ type Past = { past: Float64Array; known: Float64Array }
 
 function pastOf(units: readonly Level[], strata: Strata, weights: Float64Array): Past {
   const known = Float64Array.from(units, ({ before }) => (before === null ? 0 : 1))
-  const [least, most] = innerBounds(
-    units.flatMap(({ before }) => (before === null ? [] : [before])),
-    1,
-  )
-  const past = Float64Array.from(units, ({ before }) => (before === null ? 0 : clamp(before, least, most)))
+  const pasts = Float64Array.from(units.flatMap(({ before }) => (before === null ? [] : [before])))
+  const [low, high] = innerBounds(pasts, Math.max(1, Math.floor(0.01 * pasts.length)))
+  const past = Float64Array.from(units, ({ before }) => (before === null ? 0 : clamp(before, low, high)))
   eachStratum(strata, (from, to) => {
     let sum = 0
     let count = 0
@@ -146,27 +144,24 @@ function pastOf(units: readonly Level[], strata: Strata, weights: Float64Array):
   return { past, known }
 }
 
-/** Counts what deviates from a device's own past more than all but the outermost controls do as if it deviated as they do;
- *  a canary's deviation stands if as many canaries as may lie, and one more, deviate as far. So no device can decide
- *  alone, and what several show is seen in full. */
+/** Counts the outermost deviations from what the devices' own past foretells as if they were like the next one. So no
+ *  device can decide alone, and what several show is seen. Which are outermost does not depend on who is canary: under
+ *  other draws they would be the same, and the test stays exact. */
 function winsorise(
   units: readonly Level[],
   strata: Strata,
   weights: Float64Array,
   { past }: Past,
 ): { values: Float64Array; clipped: Clipped[] } {
-  const slope = controlSlope(units, strata, weights, past)
+  const canary = strata.reduce((sum, { treated }) => sum + treated, 0)
+  const outermost = outermostOf(units.length, canary)
+  const slope = trimmedSlope(units, strata, weights, past, outermost)
   const deviations = Float64Array.from(units, ({ value }, i) => value - slope * (past[i] ?? 0))
-  eachStratum(strata, (from, to, treated) => {
-    const controls = deviations.slice(from + treated, to).toSorted()
-    const median = controls[Math.floor(controls.length / 2)] ?? 0
+  eachStratum(strata, (from, to) => {
+    const median = medianOf(deviations.slice(from, to))
     for (let i = from; i < to; i++) deviations[i] = (deviations[i] ?? 0) - median
   })
-  const of = (isTreated: boolean) => [...deviations].filter((_, i) => units[i]?.treated === isTreated)
-  const [controlLow, controlHigh] = innerBounds(of(false), controlsTrimmable)
-  const [canaryLow, canaryHigh] = innerBounds(of(true), 1)
-  const low = Math.min(controlLow, canaryLow)
-  const high = Math.max(controlHigh, canaryHigh)
+  const [low, high] = innerBounds(deviations, outermost)
   const clipped: Clipped[] = []
   const values = Float64Array.from(units, ({ device, value }, i) => {
     const deviation = deviations[i] ?? 0
@@ -179,49 +174,39 @@ function winsorise(
   return { values, clipped }
 }
 
-/** Of fewer controls none is trimmed: it would be too large a part of them. */
-const controlsTrimmable = 10
-/** Outermost share of the devices that may lie, on either side; at least one device. */
-const liarShare = 0.01
+/** How many devices on either side may lie: 1 % of all, and no more than a tenth of the canaries, whose effect must remain;
+ *  always one. */
+const outermostOf = (devices: number, canaries: number) =>
+  Math.max(1, Math.floor(Math.min(0.01 * devices, 0.1 * canaries)))
 
-/** Values between which all but the outermost 1 % (at least one on either side) lie. Empty bounds, if those are all; the
- *  extremes themselves where there are fewer than `least`. */
-function innerBounds(values: readonly number[], least: number): [low: number, high: number] {
-  const sorted = Float64Array.from(values).sort()
-  const trimmed = sorted.length < least ? 0 : Math.max(1, Math.floor(liarShare * sorted.length))
-  const low = sorted[trimmed]
-  const high = sorted[sorted.length - 1 - trimmed]
-  return low === undefined || high === undefined
-    ? [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
-    : [Math.min(low, high), Math.max(low, high)]
+/** Values between which all but the outermost on either side lie. */
+function innerBounds(values: Float64Array, outermost: number): [low: number, high: number] {
+  const sorted = values.toSorted()
+  const low = sorted[Math.min(outermost, sorted.length - 1)] ?? 0
+  const high = sorted[Math.max(0, sorted.length - 1 - outermost)] ?? 0
+  return [Math.min(low, high), Math.max(low, high)]
 }
 
-/** How the controls' values follow their past, so that an effect of the new version does not bend it; outermost values
- *  trimmed. */
-function controlSlope(units: readonly Level[], strata: Strata, weights: Float64Array, past: Float64Array): number {
-  const [low, high] = innerBounds(
-    units.filter(({ treated }) => !treated).map(({ value }) => value),
-    controlsTrimmable,
-  )
-  let covariance = 0
-  let variance = 0
-  eachStratum(strata, (from, to, treated) => {
-    let weight = 0
-    let value = 0
-    let mean = 0
-    for (let i = from + treated; i < to; i++) {
-      const w = weights[i] ?? 0
-      weight += w
-      value += w * clamp(units[i]?.value ?? 0, low, high)
-      mean += w * (past[i] ?? 0)
-    }
-    for (let i = from + treated; i < to; i++) {
-      const deviation = (past[i] ?? 0) - mean / weight
-      covariance += (weights[i] ?? 0) * deviation * (clamp(units[i]?.value ?? 0, low, high) - value / weight)
-      variance += (weights[i] ?? 0) * deviation ** 2
-    }
-  })
-  return variance > 0 ? covariance / variance : 0
+/** How values follow the past; the outermost values trimmed. */
+function trimmedSlope(
+  units: readonly Level[],
+  strata: Strata,
+  weights: Float64Array,
+  past: Float64Array,
+  outermost: number,
+): number {
+  const values = Float64Array.from(units, ({ value }) => value)
+  const [low, high] = innerBounds(values, outermost)
+  const trimmed = values.map((value) => clamp(value, low, high))
+  centre(trimmed, strata, weights)
+  const variance = dot(weights, past, past)
+  return variance > least ? dot(weights, past, trimmed) / variance : 0
+}
+
+function medianOf(values: Float64Array): number {
+  const sorted = values.toSorted()
+  const middle = (sorted.length - 1) / 2
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2
 }
 
 /** Residuals of weighted least squares on the strata, the past and whether there is one. Fitted on all devices with the
@@ -229,23 +214,25 @@ function controlSlope(units: readonly Level[], strata: Strata, weights: Float64A
 function withoutPast(column: Float64Array, strata: Strata, weights: Float64Array, { past, known }: Past): Float64Array {
   const residual = Float64Array.from(column)
   centre(residual, strata, weights)
-  const dot = (a: Float64Array, b: Float64Array) =>
-    a.reduce((sum, x, i) => sum + (weights[i] ?? 0) * x * (b[i] ?? 0), 0)
-  const first = orthogonal(past, dot)
-  if (first !== undefined) subtract(residual, first, dot(residual, first) / dot(first, first))
+  const all = dot(weights, past, past)
+  if (all > least) subtract(residual, past, dot(weights, residual, past) / all)
   const rest = Float64Array.from(known)
-  const before = dot(rest, rest)
-  if (first !== undefined) subtract(rest, first, dot(rest, first) / dot(first, first))
-  const left = dot(rest, rest)
-  if (left > singular * Math.max(before, 1e-300)) subtract(residual, rest, dot(residual, rest) / left)
+  if (all > least) subtract(rest, past, dot(weights, rest, past) / all)
+  const left = dot(weights, rest, rest)
+  if (left > singular * weights.length) subtract(residual, rest, dot(weights, residual, rest) / left)
   return residual
 }
 
-/** A column that is explained by the others up to rounding explains nothing more. */
+/** A column of zeros and ones that the past explains up to rounding explains nothing more. */
 const singular = 1e-9
+/** Squares below this are rounding of zero. */
+const least = 1e-200
 
-const orthogonal = (column: Float64Array, dot: (a: Float64Array, b: Float64Array) => number) =>
-  dot(column, column) > 1e-300 ? column : undefined
+function dot(weights: Float64Array, a: Float64Array, b: Float64Array): number {
+  let sum = 0
+  for (let i = 0; i < weights.length; i++) sum += (weights[i] ?? 0) * (a[i] ?? 0) * (b[i] ?? 0)
+  return sum
+}
 
 function subtract(from: Float64Array, column: Float64Array, times: number): void {
   for (let i = 0; i < from.length; i++) from[i] = (from[i] ?? 0) - times * (column[i] ?? 0)

@@ -51,7 +51,8 @@ export function intervalOf(
 }
 
 const doublingsMax = 24
-const bisections = 20
+/** An end is told to 1/1,024 of the last doubling. */
+const bisections = 10
 
 /** Where `rejects` begins to hold, going from `start` in the direction of `step`. `margin` is one of the points tried, so
  *  that the bound lies on the same side of it as the verdict. */
