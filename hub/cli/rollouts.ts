@@ -5,52 +5,20 @@ import { z } from 'zod'
 import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { decisionWords } from './decision-words.ts'
-import { readJsonFile } from './json-file.ts'
 import { wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 import { detailLines } from './rollout-lines.ts'
 import { addApprovals, addOperations } from './rollout-operations.ts'
+import { addPlan, addStart } from './rollout-start.ts'
 import { patience, type WatchOptions, watch } from './watch.ts'
 
 export const Rollouts = z.object({ rollouts: z.array(Rollout), next: z.string().nullable() })
-type StartOptions = WatchOptions & {
-  group: string
-  deployment?: string
-  plan?: string
-  supersede?: boolean
-  draft?: boolean
-  watch?: boolean
-}
-
 export function addRolloutCommands(program: Command): void {
   const rollout = program.command('rollout').description('bring a version to a group, in stages, behind gates')
 
-  connected(rollout.command('start <model>'))
-    .argument('<version>', 'its number', wholeNumber)
-    .description('start a rollout')
-    .requiredOption('--group <name>', 'the group; its members are frozen now')
-    .option('--deployment <name>', 'the deployment on the devices (the name of the model)')
-    .option('--plan <file>', 'JSON: stages, gates, limits (10 % and 50 % for an hour each, 100 % for ten minutes)')
-    .option('--supersede', 'take over devices that another rollout holds')
-    .option('--draft', 'write it down only; `roost rollout begin` starts it')
-    .option('--watch', 'and watch it')
-    .addOption(patience())
-    .action(async (model: string, version: number, options: StartOptions) => {
-      const { client, output } = connect(options)
-      const body = {
-        model,
-        version,
-        group: options.group,
-        ...(options.deployment === undefined ? {} : { deployment: options.deployment }),
-        ...(options.plan === undefined ? {} : { plan: await readJsonFile(options.plan) }),
-        ...(options.supersede === true ? { supersede: true } : {}),
-        ...(options.draft === true ? { draft: true } : {}),
-      }
-      const started = await client.send('POST', '/v1/rollouts', body, RolloutDetail)
-      output.print(started, detailLines(started))
-      if (options.watch === true) await watch(client, started.id, options)
-    })
+  addStart(rollout)
+  addPlan(rollout)
 
   connected(rollout.command('list'))
     .description('rollouts, newest first')

@@ -3,9 +3,10 @@
 import { z } from '@hono/zod-openapi'
 import type { Reader } from '../storage/database.ts'
 import { StageVerdict } from './evidence/judge.ts'
+import { Finding } from './plan/check.ts'
 import { RolloutPlan, reachOf, type StageMode, stageModes } from './plan/plan.ts'
 import { pauseKinds, rolloutStates, stageStates } from './states.ts'
-import { approvalsOf, type ListedRollout, type MemberRow, type RolloutRow } from './store.ts'
+import { approvalsOf, type ListedRollout, type MemberRow, type RolloutRow, warningsOf } from './store.ts'
 import { type Loaded, loadRollout, validApprovals } from './view.ts'
 import { waitsFor } from './waiting.ts'
 
@@ -70,6 +71,8 @@ export const RolloutDetail = Rollout.extend({
   approvals: z.array(Approval),
   /** What it waits for, and until when it does at the longest; null where it has ended. */
   waits: z.object({ for: z.string(), until: z.iso.datetime().nullable() }).nullable(),
+  /** What was doubtful about the plan when it started. */
+  warnings: z.array(Finding),
   /** Devices that said they cannot go back to what they ran before: somebody must look at each. */
   unableToRollBack: z.array(z.string()),
 }).openapi('RolloutDetail')
@@ -143,6 +146,7 @@ export async function showDetail(
       at: new Date(at).toISOString(),
     })),
     waits: waits === undefined ? null : { for: waits.for, until: iso(waits.until) },
+    warnings: await warningsOf(reader, row.id),
     unableToRollBack: loaded.members
       .filter(({ reason }) => reason === 'unable_to_roll_back')
       .map(({ device }) => device),

@@ -5,6 +5,7 @@ import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost
 import { z } from 'zod'
 import { BooleanColumn, jsonColumn, type Reader } from '../storage/database.ts'
 import { StageVerdict } from './evidence/judge.ts'
+import { Finding } from './plan/check.ts'
 import { RolloutPlan } from './plan/plan.ts'
 import { pauseKinds, type RolloutState, rolloutStates, stageStates } from './states.ts'
 
@@ -278,4 +279,15 @@ export async function asideAmong(reader: Reader, devices: readonly string[], now
     [nowMs, JSON.stringify(devices)],
   )
   return new Set(rows.map(({ device }) => device))
+}
+
+/** What was doubtful about the plan when the rollout started, or when its draft was written. */
+export async function warningsOf(reader: Reader, rollout: string): Promise<Finding[]> {
+  const row = await reader.first(
+    z.object({ warnings: jsonColumn(z.array(Finding)) }),
+    `SELECT detail ->> '$.warnings' AS warnings FROM rollout_decisions
+     WHERE rollout = ? AND json_type(detail, '$.warnings') = 'array' ORDER BY seq DESC LIMIT 1`,
+    [rollout],
+  )
+  return row?.warnings ?? []
 }

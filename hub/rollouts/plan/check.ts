@@ -1,6 +1,7 @@
 // What is wrong with a plan for these devices, said before anything starts: what can never work is refused, what may not
 // be what somebody wants is warned of.
 
+import { z } from 'zod'
 import type { Drawn } from './draw.ts'
 import { spellDuration } from './duration.ts'
 import type { Gate } from './gate.ts'
@@ -13,7 +14,8 @@ import { longestClosed } from './timing.ts'
 import { isTimezone } from './window.ts'
 
 /** `field`: a path in the request. */
-export type Finding = { code: string; field?: string; detail: string }
+export const Finding = z.object({ code: z.string(), field: z.string().optional(), detail: z.string() })
+export type Finding = z.infer<typeof Finding>
 export type Checked = { refusals: Finding[]; warnings: Finding[]; sights: Sight[][] }
 
 export function checkPlan(

@@ -6,7 +6,7 @@ import type { Manifest } from '@roost/shared/bundle/manifest.ts'
 import { Problem } from '../../problem.ts'
 import { manifestByDigest } from '../../registry/store.ts'
 import type { Reader } from '../../storage/database.ts'
-import { type Checked, checkPlan, type Finding } from './check.ts'
+import { type Checked, checkPlan, Finding } from './check.ts'
 import { defaultPlanFor } from './default-plan.ts'
 import { type Drawn, drawStages } from './draw.ts'
 import { gateMetrics } from './gate.ts'
@@ -19,8 +19,6 @@ import { transfers } from './transfer.ts'
 
 const membersShownMax = 10_000
 const skippedShownMax = 1_000
-
-export const Warning = z.object({ code: z.string(), field: z.string().optional(), detail: z.string() })
 
 const Bytes = z.object({
   perDevice: z.object({ least: z.number(), most: z.number() }),
@@ -92,7 +90,7 @@ export const Preview = z
     skipped: z.array(z.object({ device: z.string(), profile: z.string(), why: z.string() })),
     skippedCount: z.number().int(),
     supersedes: z.array(z.string()),
-    warnings: z.array(Warning),
+    warnings: z.array(Finding),
   })
   .openapi('RolloutPreview')
 export type Preview = z.infer<typeof Preview>
