@@ -22,6 +22,7 @@ import { createRegistrar } from './registry/registrar.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { createScorer } from './registry/score.ts'
 import { createRollouts, runRollouts } from './rollouts/engine.ts'
+import { evidenceRoutes } from './rollouts/evidence/routes.ts'
 import { addRolloutMetrics } from './rollouts/metrics.ts'
 import { planRoutes } from './rollouts/plan/routes.ts'
 import { rolloutRoutes } from './rollouts/routes.ts'
@@ -83,6 +84,7 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       telemetryRoutes(hub),
       rolloutRoutes(hub, rollouts, fleet),
       planRoutes(hub, fleet),
+      evidenceRoutes(hub, fleet),
       lineageRoutes(hub),
       openLineageRoutes(hub),
       modelCardRoutes(hub),

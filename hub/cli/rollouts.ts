@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.ts'
+import { Explanation } from '../rollouts/evidence/explain.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { decisionWords } from './decision-words.ts'
 import { wholeNumber } from './option-values.ts'
@@ -65,11 +66,22 @@ export function addRolloutCommands(program: Command): void {
         row.stage,
         row.role,
         row.state,
-        row.acknowledged ? `${row.reason ?? ''} (seen)`.trim() : row.reason,
+        row.leftOut ?? (row.acknowledged ? `${row.reason ?? ''} (seen)`.trim() : row.reason),
         row.attempt,
         row.stratum,
       ])
       output.print(page, table(['device', 'stage', 'as', 'state', 'reason', 'attempt', 'drawn within'], rows))
+    })
+
+  connected(rollout.command('explain <id>'))
+    .description('its story in sentences: who, which devices, why each stage passed or failed, what it waits for')
+    .action(async (id: string, options: ConnectionOptions) => {
+      const { client, output } = connect(options)
+      const story = await client.get(`/v1/rollouts/${id}/explanation`, Explanation)
+      output.print(
+        story,
+        story.sentences.map(({ at, text }) => (at === null ? text : `${time(Date.parse(at))}  ${text}`)),
+      )
     })
 
   connected(rollout.command('history <id>'))

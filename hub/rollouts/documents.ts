@@ -79,6 +79,8 @@ export const RolloutDetail = Rollout.extend({
 
 export const Member = z.object({
   device: z.string(),
+  /** Why its reports are left out of the gates: they cannot be true. Null where they count. */
+  leftOut: z.string().nullable(),
   stage: z.string(),
   /** The stage from which the version answers there: a later one where it runs in shadow first. */
   servesFrom: z.string(),
@@ -186,8 +188,9 @@ const reachAndMode = (plan: RolloutPlan, index: number): { reach: string; mode: 
 const countByState = (members: readonly MemberRow[]): Record<string, number> =>
   Object.fromEntries([...Map.groupBy(members, ({ state }) => state)].map(([state, all]) => [state, all.length]))
 
-export const showMember = (plan: RolloutPlan, member: MemberRow): z.infer<typeof Member> => ({
+export const showMember = (plan: RolloutPlan, member: MemberRow, leftOut: string | null): z.infer<typeof Member> => ({
   device: member.device,
+  leftOut,
   stage: stageName(plan, member.stage),
   servesFrom: stageName(plan, member.serves_from),
   role: member.role,

@@ -9,6 +9,7 @@ import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, problems } from '../problem.ts'
 import { Decision, Member, Rollout, RolloutDetail, showDetail, showMember, showRollout } from './documents.ts'
 import type { Caller, FleetLink, Rollouts } from './engine.ts'
+import { suspectsOf } from './evidence/suspects.ts'
 import { operations } from './operate.ts'
 import { NewRollout } from './plan/plan.ts'
 import type { Starter } from './start.ts'
@@ -170,7 +171,9 @@ export function rolloutRoutes(
     .openapi(devices, async (c) => {
       const row = await known(c, c.req.valid('param').id)
       const members = await membersOf(database, row.id)
-      return c.json({ devices: members.map((member) => showMember(row.plan, member)) }, 200)
+      const suspects = new Map((await suspectsOf(database, row.id)).map(({ device, why }) => [device, why]))
+      const shown = members.map((member) => showMember(row.plan, member, suspects.get(member.device) ?? null))
+      return c.json({ devices: shown }, 200)
     })
     .openapi(history, async (c) => {
       const row = await known(c, c.req.valid('param').id)

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Hub } from '../hub.ts'
+import { forgetTallies } from '../rollouts/evidence/suspects.ts'
 
 const intervalMs = 600_000
 /** Rows removed by one statement, so that no write waits long behind it. */
@@ -24,7 +25,7 @@ export async function expireForever(hub: Hub): Promise<void> {
 export async function expire({ database, clock, config }: Pick<Hub, 'database' | 'clock' | 'config'>): Promise<void> {
   await expireTable(database, 'window_reports', clock() - config.windowsKeptMs)
   await expireTable(database, 'device_events', clock() - config.eventsKeptMs)
-  await database.write([forgetEpochs])
+  await database.write([forgetEpochs, forgetTallies])
 }
 
 /** A device makes a new outbox only when its disk was lost: what it was before the sixteenth never comes again. */

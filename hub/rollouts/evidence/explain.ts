@@ -1,0 +1,216 @@
+// The story of a rollout in sentences, with the numbers: who started what for whom, what each stage was judged by, what
+// people did, and what it waits for. Pure; everything in it is in the decisions, the looks and the members.
+
+import { z } from '@hono/zod-openapi'
+import type { DecisionRow, MemberRow, RolloutRow, StageRow } from '../store.ts'
+import { StageVerdict } from './judge.ts'
+import type { LookRow } from './looks.ts'
+
+export const Explanation = z
+  .object({
+    rollout: z.string(),
+    /** In the order of time; what holds now comes last, without a time. */
+    sentences: z.array(z.object({ at: z.iso.datetime().nullable(), text: z.string() })),
+  })
+  .openapi('RolloutExplanation')
+export type Explanation = z.infer<typeof Explanation>
+
+export type Story = {
+  row: RolloutRow
+  stages: readonly StageRow[]
+  members: readonly MemberRow[]
+  decisions: readonly DecisionRow[]
+  looks: readonly LookRow[]
+  /** Devices that are left out of the gates now. */
+  suspects: readonly { device: string; why: string }[]
+  waits: { for: string; until: number | null } | undefined
+}
+
+export function explain(story: Story): Explanation {
+  const { row, decisions, suspects, waits } = story
+  const past = inGroups(decisions).flatMap((group) => {
+    const [first] = group
+    return first === undefined ? [] : sentencesOf(group, first, story).map((text) => ({ at: iso(first.at), text }))
+  })
+  const now = [
+    ...openLooks(story),
+    ...suspects.slice(0, namesShown).map(({ device, why }) => `${device} is left out of the gates: ${why}.`),
+    ...(suspects.length > namesShown
+      ? [`${suspects.length - namesShown} more devices are left out of the gates.`]
+      : []),
+    waits === undefined
+      ? `It has ended: ${words(row.state)}, ${row.reason}.`
+      : `It is ${words(row.state)} (${row.reason}) and waits for ${waits.for}${waits.until === null ? '' : `, until ${iso(waits.until)}`}.`,
+  ]
+  return { rollout: row.id, sentences: [...past, ...now.map((text) => ({ at: null, text }))] }
+}
+
+const iso = (ms: number) => new Date(ms).toISOString()
+const words = (state: string) => state.replaceAll('_', ' ')
+
+const namesShown = 10
+const some = (names: readonly string[]): string =>
+  names.length <= namesShown
+    ? names.join(', ')
+    : `${names.slice(0, namesShown).join(', ')} and ${names.length - namesShown} more`
+
+const Action = z.discriminatedUnion('do', [
+  z.object({ do: z.literal('offer'), device: z.string(), as: z.string(), role: z.string().optional() }),
+  z.object({ do: z.literal('withdraw'), device: z.string(), as: z.string() }),
+  z.object({ do: z.literal('stage'), index: z.number(), state: z.string(), verdict: StageVerdict.optional() }),
+  z.object({ do: z.literal('rollout'), state: z.string(), reason: z.string() }),
+  z.object({ do: z.literal('release'), index: z.number() }),
+  z.object({ do: z.literal('retry'), devices: z.array(z.string()) }),
+  z.object({ do: z.literal('acknowledge'), devices: z.array(z.string()) }),
+])
+type Action = z.infer<typeof Action>
+
+const Started = z.object({
+  query: z.string(),
+  devices: z.number(),
+  skipped: z.array(z.unknown()).default([]),
+  supersedes: z.array(z.string()).default([]),
+})
+const Operation = z.object({
+  operation: z.string(),
+  reason: z.string().optional(),
+  stage: z.string().optional(),
+  devices: z.array(z.string()).optional(),
+})
+const Approval = z.object({ decision: z.string(), stage: z.string(), comment: z.string().default('') })
+
+/** Offers and withdrawals of one moment are one sentence. */
+function inGroups(decisions: readonly DecisionRow[]): DecisionRow[][] {
+  const groups: DecisionRow[][] = []
+  for (const decision of decisions) {
+    const last = groups.at(-1)?.at(-1)
+    const many = decision.action === 'offer' || decision.action === 'withdraw'
+    const goesOn =
+      many &&
+      last !== undefined &&
+      last.action === decision.action &&
+      last.at === decision.at &&
+      last.actor === decision.actor
+    if (goesOn) groups.at(-1)?.push(decision)
+    else groups.push([decision])
+  }
+  return groups
+}
+
+function sentencesOf(group: readonly DecisionRow[], first: DecisionRow, story: Story): string[] {
+  const actions = group.flatMap(({ detail }) => {
+    const action = Action.safeParse(detail)
+    return action.success ? [action.data] : []
+  })
+  const [action] = actions
+  if (action !== undefined) return actionSentences(action, actions, first, story)
+  return [otherSentence(first, story)]
+}
+
+function actionSentences(action: Action, all: readonly Action[], { actor, at }: DecisionRow, story: Story): string[] {
+  const devices = all.flatMap((one) => (one.do === 'offer' || one.do === 'withdraw' ? [one.device] : []))
+  const name = (index: number) => story.stages[index]?.name ?? String(index)
+  switch (action.do) {
+    case 'offer': {
+      const how = action.role === 'shadow' ? ' in shadow' : action.as === 'unreachable' ? ' for when it returns' : ''
+      return [`${who(actor)} offered it${how} to ${counted(devices)}.`]
+    }
+    case 'withdraw':
+      return [`${who(actor)} asked ${counted(devices)} back to what ran before.`]
+    case 'release':
+      return [`${who(actor)} let stage ${name(action.index)} begin.`]
+    case 'retry':
+      return [`${who(actor)} has ${counted(action.devices)} try again.`]
+    case 'acknowledge':
+      return [`${who(actor)} has seen that ${counted(action.devices)} failed, and gone on.`]
+    case 'rollout':
+      return [`The rollout is ${words(action.state)}: ${action.reason}.`]
+    case 'stage':
+      return [stageSentence(action, at, story), ...verdictSentences(action.verdict)]
+  }
+}
+
+const who = (actor: string) => (actor === 'hub' ? 'The hub' : actor)
+const counted = (devices: readonly string[]) =>
+  devices.length === 1 ? String(devices[0]) : `${devices.length} devices (${some(devices)})`
+
+function stageSentence(
+  action: Extract<Action, { do: 'stage' }>,
+  at: number,
+  { stages, looks, members }: Story,
+): string {
+  const name = stages[action.index]?.name ?? action.index
+  const own = members.filter(({ stage }) => stage === action.index).length
+  switch (action.state) {
+    case 'admitting':
+      return `Stage ${name} began to admit its ${own} devices.`
+    case 'baking':
+      return `Enough devices of stage ${name} have it; it is watched from now on.`
+    case 'held':
+      return `Stage ${name} waits for a person.`
+    default: {
+      const seen = looks.filter(({ stage, at: lookedAt }) => stage === action.index && lookedAt <= at).length
+      return `Stage ${name} ${stageWords[action.state] ?? `is ${words(action.state)}`} after ${seen} ${seen === 1 ? 'look' : 'looks'}.`
+    }
+  }
+}
+
+const stageWords: Record<string, string> = {
+  passed: 'passed',
+  failed: 'failed',
+  inconclusive: 'was still undecided at its time limit',
+  open: 'passed and stays open',
+}
+
+const outcomes = { pass: 'passed', fail: 'failed', undecided: 'could not say' }
+
+function verdictSentences(verdict: StageVerdict | undefined): string[] {
+  return (verdict?.gates ?? []).flatMap(({ label, outcome, sentence, excluded }) => [
+    `The gate on ${label} ${outcomes[outcome]}: ${sentence}.`,
+    ...(excluded.length === 0
+      ? []
+      : [
+          `For it, ${excluded.length} were left out or cut: ${some(excluded.map(({ device, why }) => `${device} (${why})`))}.`,
+        ]),
+  ])
+}
+
+function otherSentence({ action, actor, detail }: DecisionRow, { row, stages, members }: Story): string {
+  const started = Started.safeParse(detail)
+  if (started.success) {
+    const { query, devices, skipped, supersedes } = started.data
+    const drawn = stages.map(({ idx, name }) => `${name} ${members.filter(({ stage }) => stage === idx).length}`)
+    const rest = [
+      ...(skipped.length > 0 ? [`${skipped.length} devices are left out: no signed variant fits their profile`] : []),
+      ...(supersedes.length > 0 ? [`it takes over from ${supersedes.join(', ')}`] : []),
+    ]
+    return `${who(actor)} ${action === 'started' ? 'started' : 'prepared'} it: ${row.model} ${row.version} to the ${devices} devices of ${row.group_name} (${query}), drawn into ${drawn.join(', ')}${rest.map((text) => `; ${text}`).join('')}.`
+  }
+  const operation = Operation.safeParse(detail)
+  if (operation.success) {
+    const { operation: what, reason, stage, devices } = operation.data
+    const on = stage === undefined ? (devices === undefined ? '' : ` for ${counted(devices)}`) : ` of stage ${stage}`
+    return `${who(actor)} asked for ${words(what)}${on}${reason === undefined || reason === '' ? '' : `: ${reason}`}.`
+  }
+  const approval = Approval.safeParse(detail)
+  if (approval.success) {
+    const { decision, stage, comment } = approval.data
+    return `${who(actor)} ${decision === 'approve' ? 'approved' : 'rejected'} stage ${stage}${comment === '' ? '' : `: ${comment}`}.`
+  }
+  return `${who(actor)}: ${words(action)}.`
+}
+
+/** What the last look at a stage that has not ended said. */
+function openLooks({ stages, looks }: Story): string[] {
+  return stages.flatMap(({ idx, name, state }) => {
+    if (state !== 'admitting' && state !== 'baking' && state !== 'open') return []
+    const own = looks.filter(({ stage }) => stage === idx)
+    const last = own.at(-1)
+    return last === undefined
+      ? [`Stage ${name} has not been looked at yet.`]
+      : [
+          `Stage ${name} has been looked at ${own.length} times, last at ${iso(last.at)}.`,
+          ...verdictSentences(last.verdict),
+        ]
+  })
+}

@@ -1,0 +1,106 @@
+// What can be read of a rollout's evidence: each look, all that a decision followed from, and the story in sentences.
+
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
+import type { Hub } from '../../hub.ts'
+import { notFound, Problem, problems } from '../../problem.ts'
+import type { FleetLink } from '../engine.ts'
+import { decisionsOf, type RolloutRow, rolloutById } from '../store.ts'
+import { loadRollout } from '../view.ts'
+import { waitsFor } from '../waiting.ts'
+import { Explanation, explain } from './explain.ts'
+import { StageInputs, StageVerdict } from './judge.ts'
+import { inputsOfLook, looksOf } from './looks.ts'
+import { suspectsOf } from './suspects.ts'
+
+const json = <S extends z.ZodType>(schema: S, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+const params = z.object({ id: z.string().regex(/^r-[0-9a-z-]{1,40}$/, 'a rollout is called r-…') })
+
+export const Look = z.object({
+  number: z.number().int(),
+  stage: z.string(),
+  at: z.iso.datetime(),
+  verdict: StageVerdict,
+})
+export const DecisionInputs = z.object({ verdict: StageVerdict, inputs: StageInputs }).openapi('DecisionInputs')
+
+const looks = createRoute({
+  method: 'get',
+  path: '/v1/rollouts/{id}/looks',
+  summary: 'Every look at a stage, with its verdict',
+  ...scoped('viewer'),
+  request: { params },
+  responses: { 200: json(z.object({ looks: z.array(Look) }), 'Its looks, oldest first'), ...problems() },
+})
+const inputs = createRoute({
+  method: 'get',
+  path: '/v1/rollouts/{id}/decisions/{seq}/inputs',
+  summary: 'All that a decision about a stage followed from, device by device',
+  ...scoped('viewer'),
+  request: { params: params.extend({ seq: z.coerce.number().int().positive() }) },
+  responses: { 200: json(DecisionInputs, 'Its inputs'), ...problems() },
+})
+const explanation = createRoute({
+  method: 'get',
+  path: '/v1/rollouts/{id}/explanation',
+  summary: 'The story of the rollout in sentences, with the numbers',
+  ...scoped('viewer'),
+  request: { params },
+  responses: { 200: json(Explanation, 'The story'), ...problems() },
+})
+
+const Judged = z.object({ verdict: StageVerdict })
+
+export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>): OpenAPIHono<HubEnv> {
+  const { database, clock } = hub
+  const known = async (c: Context<HubEnv>, id: string): Promise<RolloutRow> => {
+    const row = await rolloutById(database, id)
+    if (row === undefined) throw notFound('rollout', id)
+    mayTouchModel(c, row.model)
+    return row
+  }
+  return new OpenAPIHono<HubEnv>()
+    .openapi(looks, async (c) => {
+      const { id, plan } = await known(c, c.req.valid('param').id)
+      const rows = await looksOf(database, id)
+      const shown = rows.map(({ number, stage, at, verdict }) => ({
+        number,
+        stage: plan.stages[stage]?.name ?? String(stage),
+        at: new Date(at).toISOString(),
+        verdict,
+      }))
+      return c.json({ looks: shown }, 200)
+    })
+    .openapi(inputs, async (c) => {
+      const { id, seq } = c.req.valid('param')
+      await known(c, id)
+      const decision = (await decisionsOf(database, id)).find((row) => row.seq === seq)
+      if (decision === undefined) throw notFound('decision', String(seq))
+      const judged = Judged.safeParse(decision.detail)
+      const number = judged.success ? judged.data.verdict.look?.record : undefined
+      const found = number === undefined ? undefined : await inputsOfLook(database, id, number)
+      if (!judged.success || found === undefined) {
+        const detail = `decision ${seq} (${decision.action}) followed from no verdict; those that did are about a stage that passed, failed or stayed undecided`
+        throw new Problem(404, 'no-inputs', 'Nothing was judged for this decision', detail)
+      }
+      return c.json({ verdict: judged.data.verdict, inputs: found }, 200)
+    })
+    .openapi(explanation, async (c) => {
+      const row = await known(c, c.req.valid('param').id)
+      const { stages, members, view } = await loadRollout(database, row, fleet.isConnected)
+      const story = {
+        row,
+        stages,
+        members,
+        decisions: await decisionsOf(database, row.id),
+        looks: await looksOf(database, row.id),
+        suspects: await suspectsOf(database, row.id),
+        waits: waitsFor(view, clock()),
+      }
+      return c.json(explain(story), 200)
+    })
+}
