@@ -1,0 +1,176 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { createApp } from '../../../../hub/app.ts'
+import { inputsOfLook, looksOf } from '../../../../hub/rollouts/evidence/looks.ts'
+import { evidenceRoutes } from '../../../../hub/rollouts/evidence/routes.ts'
+import { suspectsOf } from '../../../../hub/rollouts/evidence/suspects.ts'
+import { decisionsOf, rolloutById } from '../../../../hub/rollouts/store.ts'
+import { expire } from '../../../../hub/telemetry/retention.ts'
+import { asStarted } from '../../a-hub.ts'
+import { aFleet, aPlan, type TestFleet } from '../a-fleet.ts'
+import { replayAll } from '../replayed.ts'
+
+const wanted = (over: object = {}) => ({
+  model: 'vibration',
+  version: 2,
+  group: 'all',
+  plan: aPlan(),
+  supersede: false,
+  ...over,
+})
+
+type Report = Parameters<TestFleet['report']>[0]
+
+/** Every look by an engine made anew, so that all it knows is in the database. */
+async function run(fleet: TestFleet, rounds: number, report?: Report): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) {
+    await fleet.engine().look()
+    await fleet.obey()
+    await fleet.report(report)
+    fleet.clock.nowMs += 1_000
+  }
+}
+
+async function started(size: number): Promise<{ fleet: TestFleet; id: string }> {
+  const fleet = await aFleet(size)
+  await fleet.obey()
+  const { id } = await fleet.engine().start(wanted(), { actor: 'token:ops' })
+  return { fleet, id }
+}
+
+const open: TestFleet[] = []
+afterEach(async () => {
+  for (const fleet of open.splice(0)) {
+    expect(await replayAll(fleet.hub.database)).toBeGreaterThan(0)
+    await fleet[Symbol.asyncDispose]()
+  }
+})
+
+const get = async (fleet: TestFleet, path: string): Promise<{ status: number; body: unknown }> => {
+  const app = createApp(asStarted(fleet.hub), [evidenceRoutes(fleet.hub, { isConnected: () => true })])
+  const token = await fleet.hub.tokenOf('viewer')
+  const response = await app.request(path, { headers: { authorization: `Bearer ${token}` } })
+  return { status: response.status, body: await response.json() }
+}
+
+describe('the evidence of a rollout', () => {
+  test('each window is counted once, whatever looks come between and whoever takes them', async () => {
+    const { fleet, id } = await started(10)
+    open.push(fleet)
+    let reported = 0
+    await run(fleet, 6, (_, version) => {
+      if (version === 2) reported += 1
+      return { ok: 200, error: 0 }
+    })
+    await Promise.all([fleet.engine().look(), fleet.engine().look(), fleet.engine().look()])
+    const rows = await fleet.hub.database.all(
+      z.object({ device: z.string(), tally: z.instanceof(ArrayBuffer) }),
+      'SELECT device, tally FROM rollout_tallies WHERE tally IS NOT NULL',
+    )
+    expect(rows).toHaveLength(10)
+    const last = (await looksOf(fleet.hub.database, id)).at(-1)
+    const inputs = await inputsOfLook(fleet.hub.database, id, last?.number ?? 0)
+    const evidence = inputs?.gates[1]?.evidence
+    if (evidence?.kind !== 'comparison') throw new Error('no comparison')
+    const treated = evidence.units.filter((unit) => unit.treated)
+    expect(treated).toHaveLength(2)
+    expect(treated.reduce((sum, { weight }) => sum + weight, 0)).toBeLessThanOrEqual(reported * 200)
+    expect(treated.reduce((sum, { weight }) => sum + weight, 0)).toBeGreaterThan(0)
+    expect(evidence.units.every(({ before }) => before === 0)).toBe(true)
+  })
+
+  test('a device that reports what cannot be is left out, shown with the reason, and stops nothing', async () => {
+    const { fleet, id } = await started(10)
+    open.push(fleet)
+    await fleet.engine().look()
+    await fleet.obey()
+    const waiting = await fleet.hub.database.all(
+      z.object({ device: z.string() }),
+      'SELECT device FROM rollout_devices WHERE offered_at IS NULL ORDER BY device',
+    )
+    const liar = waiting[0]?.device ?? ''
+    await run(fleet, 5, (device) => (device === liar ? { ok: 0, error: 1_000_000_000 } : { ok: 200, error: 0 }))
+    expect(await suspectsOf(fleet.hub.database, id)).toEqual([
+      { device: liar, why: expect.stringMatching(/inferences a second/) },
+    ])
+    const { body } = await get(fleet, `/v1/rollouts/${id}/explanation`)
+    expect(JSON.stringify(body)).toContain(`${liar} is left out of the gates: it reports 1,000,000,000 inferences`)
+    await run(fleet, 20, (device) => (device === liar ? { ok: 0, error: 1_000_000_000 } : { ok: 200, error: 0 }))
+    expect((await rolloutById(fleet.hub.database, id))?.state).toBe('completed')
+    const excluded = (await looksOf(fleet.hub.database, id)).flatMap(({ stage, verdict }) =>
+      stage === 0 ? (verdict.gates[1]?.excluded ?? []) : [],
+    )
+    expect(excluded.some(({ device }) => device === liar)).toBe(true)
+  })
+
+  test('what a decision followed from can be read, and judged again after the reports have expired', async () => {
+    const { fleet, id } = await started(10)
+    open.push(fleet)
+    await run(fleet, 12, (_, version) => ({ ok: 180, error: version === 2 ? 20 : 0 }))
+    const decisions = await decisionsOf(fleet.hub.database, id)
+    const failed = decisions.find(({ detail }) => JSON.stringify(detail).includes('"failed"'))
+    fleet.clock.nowMs += 100 * 86_400_000
+    await expire(fleet.hub)
+    expect(
+      await fleet.hub.database.first(z.object({ id: z.number() }), 'SELECT id FROM window_reports'),
+    ).toBeUndefined()
+    const { status, body } = await get(fleet, `/v1/rollouts/${id}/decisions/${failed?.seq}/inputs`)
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      verdict: { outcome: 'fail' },
+      inputs: { gates: [{}, { evidence: { kind: 'comparison' } }] },
+    })
+    expect(await replayAll(fleet.hub.database)).toBeGreaterThan(2)
+  })
+
+  test('a decision that followed from no verdict says so, and one that is not there is not found', async () => {
+    const { fleet, id } = await started(10)
+    open.push(fleet)
+    await run(fleet, 2)
+    expect(await get(fleet, `/v1/rollouts/${id}/decisions/1/inputs`)).toMatchObject({
+      status: 404,
+      body: { detail: expect.stringMatching(/followed from no verdict/) },
+    })
+    expect((await get(fleet, `/v1/rollouts/${id}/decisions/99/inputs`)).status).toBe(404)
+    expect((await get(fleet, '/v1/rollouts/r-nobody/explanation')).status).toBe(404)
+  })
+
+  test('the story says who, which devices, why each stage ended, what a person did, and what is waited for', async () => {
+    const { fleet, id } = await started(10)
+    open.push(fleet)
+    await run(fleet, 3)
+    await fleet.engine().operate(id, { operation: 'pause', reason: 'lunch' }, { actor: 'token:ann' })
+    const told = async () => {
+      const { body } = await get(fleet, `/v1/rollouts/${id}/explanation`)
+      return z
+        .object({ sentences: z.array(z.object({ text: z.string() })) })
+        .parse(body)
+        .sentences.map(({ text }) => text)
+        .join('\n')
+    }
+    const paused = await told()
+    expect(paused).toMatch(
+      /token:ops started it: vibration 2 to the 10 devices of all \(all\), drawn into canary 2, all 8/,
+    )
+    expect(paused).toMatch(/The hub offered it to 2 devices \(d-\d+, d-\d+\)/)
+    expect(paused).toMatch(/token:ann asked for pause: lunch/)
+    expect(paused).toMatch(/waits for a person: resume, roll back or abort/)
+    await fleet.engine().operate(id, { operation: 'resume', reason: 'back' }, { actor: 'token:ann' })
+    await run(fleet, 12, (_, version) => ({ ok: 180, error: version === 2 ? 20 : 0 }))
+    const over = await told()
+    expect(over).toMatch(/Stage canary failed after \d+ looks/)
+    expect(over).toMatch(/The gate on error rate failed: .*error rate \+10 %/)
+    expect(over).toMatch(/asked .* back to what ran before/)
+    expect(over).toMatch(/It has ended: rolled back/)
+  })
+
+  test('a verdict that was tampered with does not replay', async () => {
+    const { fleet, id } = await started(10)
+    await run(fleet, 6)
+    await fleet.hub.database.write([
+      { sql: `UPDATE rollout_looks SET verdict = replace(verdict, 'needed', 'wanted') WHERE rollout = ?`, args: [id] },
+    ])
+    await expect(replayAll(fleet.hub.database)).rejects.toThrow(/was judged/)
+    await fleet[Symbol.asyncDispose]()
+  })
+})
