@@ -53,9 +53,11 @@ export function createDeltas(
     const entry = known ?? { pair: { base, target }, listeners: new Set<string>() }
     if (device !== undefined && entry.listeners.size < listenersMax) entry.listeners.add(device)
     waiting.set(key, entry)
-    working ??= work().finally(() => {
-      working = undefined
-    })
+    working ??= work()
+      .catch((error: unknown) => log.error({ err: error }, 'patches could not be made; the next device asks again'))
+      .finally(() => {
+        working = undefined
+      })
   }
 
   const work = async () => {
