@@ -15,6 +15,7 @@ import { addModelCommands } from './models.ts'
 import { addPromotionCommands } from './promote.ts'
 import { addRolloutCommands } from './rollouts.ts'
 import { addRunCommands } from './runs.ts'
+import { addSimulateCommand } from './simulate.ts'
 import { addTokenCommands } from './tokens.ts'
 import { addWatchingCommands } from './watching.ts'
 
@@ -36,6 +37,7 @@ addPromotionCommands(program)
 addRunCommands(program)
 addWatchingCommands(program)
 addLineageCommand(program)
+addSimulateCommand(program)
 
 try {
   await program.parseAsync()

@@ -1,0 +1,85 @@
+// The judges of simulated rollouts: the gates as a real rollout has them, and beside them a plain threshold.
+
+import { timeLimitOf } from '../decide.ts'
+import { inputsOf, judgeStage, type StageVerdict } from '../evidence/judge.ts'
+import { lookDue } from '../gates/looks.ts'
+import type { DrawRefusal } from '../plan/draw.ts'
+import type { RolloutPlan } from '../plan/plan.ts'
+import { type DeviceView, gatesOf, hasAccepted, isBroken } from '../states.ts'
+import type { Batch, Both } from './many.ts'
+import { type JudgeStage, simulateRollout } from './run.ts'
+import { thresholdJudge } from './threshold.ts'
+
+export function simulateBoth({
+  withThreshold,
+  ...simulated
+}: Omit<Batch, 'seeds'> & { seed: number }): Both | DrawRefusal {
+  const roost = simulateRollout(simulated, roostJudge())
+  if ('refused' in roost) return roost
+  const threshold = withThreshold ? simulateRollout(simulated, thresholdJudge()) : null
+  if (threshold !== null && 'refused' in threshold) return threshold
+  return { roost, threshold }
+}
+
+/** Remembers the looks of its rollout, as the engine does in the database: one for each rollout. */
+export function roostJudge(): JudgeStage {
+  const looks = new Map<number, { sinceMs: number; verdict: StageVerdict }>()
+  return (context, devices, stage) => {
+    const { rollout, plan, nowMs, sinceMs, bakingSinceMs } = context.times
+    const known = looks.get(stage)
+    const last = known?.sinceMs === sinceMs ? known.verdict : undefined
+    const timeLimitMs = timeLimitOf(plan, stage)
+    const due = lookDue(nowMs - sinceMs, last?.look?.number ?? 0, {
+      bakeMs: plan.stages[stage]?.bakeMs ?? 0,
+      timeLimitMs,
+      admittedMs: bakingSinceMs === null ? undefined : bakingSinceMs - sinceMs,
+    })
+    const gates = gatesOf(plan, stage)
+    const look =
+      due === undefined
+        ? (last?.look ?? { number: 0, fraction: 0, at: nowMs, record: 0 })
+        : { number: due, fraction: Math.min(1, (nowMs - sinceMs) / timeLimitMs), at: nowMs, record: 0 }
+    const verdict = judgeStage(
+      inputsOf(
+        {
+          gates,
+          seed: rollout,
+          context: stageContext(plan, stage),
+          look,
+          before: last,
+          isDue: due !== undefined,
+          evidence: {
+            mode: plan.stages[stage]?.mode ?? 'canary',
+            samplesMin: plan.samplesMin,
+            comparable: true,
+            installations: installationsOf(devices, stage),
+          },
+        },
+        // between looks only silence asks
+        due !== undefined || gates.some(({ metric }) => metric === 'silence') ? context.devices() : [],
+      ),
+    )
+    looks.set(stage, { sinceMs, verdict })
+    return verdict
+  }
+}
+
+const stageContext = (plan: RolloutPlan, index: number) => ({
+  gates: gatesOf(plan, index).filter(({ metric }) => metric !== 'installation').length,
+  stages: plan.stages.length,
+  index,
+  isLast: index === plan.stages.length - 1,
+  mode: plan.stages[index]?.mode ?? 'canary',
+})
+
+function installationsOf(devices: readonly DeviceView[], stage: number) {
+  const members = devices.filter((device) => device.stage <= stage)
+  const count = (holds: (device: DeviceView) => boolean) => members.filter(holds).length
+  return {
+    assigned: count(({ offeredAt }) => offeredAt !== null),
+    accepted: count(hasAccepted),
+    failed: count(isBroken),
+    refused: count(({ state }) => state === 'rejected'),
+    acknowledged: count((device) => isBroken(device) && device.acknowledged),
+  }
+}
