@@ -75,11 +75,14 @@ test('every problem that the registry answers with, with its status', () => {
 
 /** Problems and ScoreErrors with their code beside them, in the sources of the registry. */
 function codesThrown(): [string, number][] {
-  const folder = join(root, 'hub/registry')
   // of downloads, not of registering
-  const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && name !== 'blob-route.ts')
-  return files.flatMap((name) => {
-    const source = readFileSync(join(folder, name), 'utf8')
+  const files = ['hub/registry', 'hub/sealing'].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith('.ts') && name !== 'blob-route.ts')
+      .map((name) => join(root, folder, name)),
+  )
+  return files.flatMap((path) => {
+    const source = readFileSync(path, 'utf8')
     const problems = [...source.matchAll(/new Problem\(\s*(\d{3}),\s*'([a-z-]+)'/g)]
     const scores = [...source.matchAll(/new ScoreError\(\s*'([a-z-]+)'/g)]
     return [

@@ -101,6 +101,30 @@ describe('a logged model', () => {
     expect((await register(other.id)).version).toBe(made[0]?.version)
   })
 
+  test('of a sealed model is sealed: the version keeps no file that could be downloaded', async () => {
+    await server.post('registered-models/create', { name: 'secret' })
+    const sealing = await fetch(`${server.url}/v1/models/secret/sealing`, {
+      method: 'PUT',
+      body: JSON.stringify({ sealed: true }),
+      headers: { authorization: `Bearer ${server.running.adminToken}`, 'content-type': 'application/json' },
+    })
+    expect(sealing.status).toBe(200)
+    const { id } = await log(6)
+    const { version } = await register(id, {}, 'secret')
+    const copy = { name: 'pump', source: `models:/secret/${version}` }
+    expect(await server.refused('model-versions/create', copy)).toMatchObject([
+      400,
+      'INVALID_PARAMETER_VALUE',
+      expect.stringContaining('sealed'),
+    ])
+    const uri = `model-versions/get-download-uri?name=secret&version=${version}`
+    expect(await server.refused(uri, undefined)).toMatchObject([
+      400,
+      'INVALID_PARAMETER_VALUE',
+      expect.stringContaining('sealed'),
+    ])
+  })
+
   test('stays in its version what it was, whatever happens to its files', async () => {
     const { id, place } = await log(4)
     const { version } = await register(id)
