@@ -59,7 +59,13 @@ export function proportion(count: number, of: number): Proportion {
   const centre = (share + z95 ** 2 / (2 * of)) / spread
   const half = (z95 / spread) * Math.sqrt((share * (1 - share)) / of + (z95 / (2 * of)) ** 2)
   // at both ends the interval touches; rounding must not pass it
-  return { count, of, share, low: Math.max(0, Math.min(share, centre - half)), high: Math.min(1, Math.max(share, centre + half)) }
+  return {
+    count,
+    of,
+    share,
+    low: Math.max(0, Math.min(share, centre - half)),
+    high: Math.min(1, Math.max(share, centre + half)),
+  }
 }
 
 function spreadOf(values: readonly number[]): Spread {
