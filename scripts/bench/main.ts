@@ -11,12 +11,14 @@ import { recorder } from './recorder.ts'
 import { registry } from './registry.ts'
 import type { BenchResult } from './result.ts'
 import { runsByDefault, runsSearch } from './runs-search.ts'
+import { shadow } from './shadow.ts'
 
 const benches: Record<string, () => Promise<BenchResult[]>> = {
   inference,
   ingest,
   recorder,
   footprint,
+  shadow,
   registry,
   'runs-search': () => runsSearch(runCount()),
 }
