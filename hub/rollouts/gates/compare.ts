@@ -7,8 +7,8 @@ import type { Levels } from './spending.ts'
 import { countBeside, type Sides } from './statistic.ts'
 import { pValue, type Tested } from './tested.ts'
 
-/** Draws after which passing is decided, and failing unless it is close. */
-const drawsFirst = 1_999
+/** Draws after which passing is decided, and failing unless it is close; more where the level to pass is small. */
+const drawsFirst = (pass: number) => Math.min(drawsMost, Math.max(999, Math.ceil(10 / pass)))
 /** Draws after which failing is decided: a p-value of one in ten thousand can be told. */
 const drawsMost = 9_999
 /** Between these: looked at after every so many whether failing is still possible. */
@@ -62,7 +62,7 @@ function sampled(
   let asBad = 0
   let draws = 0
   while (draws < drawsMost) {
-    const to = Math.min(drawsMost, draws === 0 ? drawsFirst : draws + drawsChunk)
+    const to = Math.min(drawsMost, draws === 0 ? drawsFirst(levels.pass) : draws + drawsChunk)
     redraw(scores, order, random, sums, draws, to)
     asBad += countBeside(real, sums, draws, to, margin, sides).asBad
     draws = to

@@ -17,7 +17,7 @@ export function lookTimes({ bakeMs, timeLimitMs, admittedMs }: StageTimes): numb
   const start = Math.max(Math.min(bakeMs, end) * firstShare, end * smallestShare)
   for (let at = start; at < end; at *= 2) times.push(Math.round(at))
   if (admittedMs !== undefined) times.push(Math.min(admittedMs + bakeMs, end))
-  return [...new Set(times)].sort((a, b) => a - b)
+  return [...new Set(times)].filter((at) => at > 0).sort((a, b) => a - b)
 }
 
 /** Number of the look that is due, if one is. Looks that were missed are not made up for; the last is at the time limit.

@@ -11,25 +11,9 @@ const rounding = 1e-12
 
 export type Sides = { treated: number; control: number; totals: Float64Array }
 
-/** @param sums of the draws, `sumsPerDraw` each; @param at offset of the draw in it */
-export function statisticAt(sums: Float64Array, at: number, margin: number, sides: Sides): number {
-  const { treated, control, totals } = sides
-  const drawn = (sums[at] ?? 0) - margin * (sums[at + 1] ?? 0)
-  const squares = (sums[at + 2] ?? 0) - 2 * margin * (sums[at + 3] ?? 0) + margin * margin * (sums[at + 4] ?? 0)
-  const total = (totals[0] ?? 0) - margin * (totals[1] ?? 0)
-  const allSquares = (totals[2] ?? 0) - 2 * margin * (totals[3] ?? 0) + margin * margin * (totals[4] ?? 0)
-  const rest = total - drawn
-  const within = Math.max(0, squares - (drawn * drawn) / treated)
-  const withinRest = Math.max(0, allSquares - squares - (rest * rest) / control)
-  const common = (within + withinRest) / Math.max(1, treated + control - 2)
-  const variance = (priorDevices * common + within) / (priorDevices + treated - 1)
-  const varianceRest = (priorDevices * common + withinRest) / (priorDevices + control - 1)
-  const floor = (rounding * allSquares) / (treated + control)
-  const error = Math.sqrt(Math.max(variance, floor) / treated + Math.max(varianceRest, floor) / control)
-  return error > 0 ? (drawn / treated - rest / control) / error : 0
-}
-
-/** Draws that look at least as bad, and at least as good, as the real one. Equal up to rounding counts as both. */
+/** Draws from `from` to `to` that look at least as bad, and at least as good, as the real one at this margin. Equal up to
+ *  rounding counts as both.
+ *  @param sums of the draws, `sumsPerDraw` each */
 export function countBeside(
   real: Float64Array,
   sums: Float64Array,
@@ -38,14 +22,38 @@ export function countBeside(
   margin: number,
   sides: Sides,
 ): { asBad: number; asGood: number } {
-  const seen = statisticAt(real, 0, margin, sides)
+  const statistic = statisticAt(margin, sides)
+  const seen = statistic(real, 0)
   const tolerance = 1e-9 * Math.max(1, Math.abs(seen))
   let asBad = 0
   let asGood = 0
   for (let j = from; j < to; j++) {
-    const other = statisticAt(sums, j * sumsPerDraw, margin, sides)
+    const other = statistic(sums, j * sumsPerDraw)
     if (other >= seen - tolerance) asBad++
     if (other <= seen + tolerance) asGood++
   }
   return { asBad, asGood }
+}
+
+/** The statistic at a margin, of the draw whose sums begin at `at`. */
+export function statisticAt(margin: number, sides: Sides): (sums: Float64Array, at: number) => number {
+  const { treated, control, totals } = sides
+  const squared = margin * margin
+  const total = (totals[0] ?? 0) - margin * (totals[1] ?? 0)
+  const allSquares = (totals[2] ?? 0) - 2 * margin * (totals[3] ?? 0) + squared * (totals[4] ?? 0)
+  const floor = (rounding * allSquares) / (treated + control)
+  const degrees = Math.max(1, treated + control - 2)
+  return (sums, at) => {
+    const drawn = (sums[at] as number) - margin * (sums[at + 1] as number) // `at` is a multiple of `sumsPerDraw`
+    const squares =
+      (sums[at + 2] as number) - 2 * margin * (sums[at + 3] as number) + squared * (sums[at + 4] as number)
+    const rest = total - drawn
+    const within = Math.max(0, squares - (drawn * drawn) / treated)
+    const withinRest = Math.max(0, allSquares - squares - (rest * rest) / control)
+    const prior = (priorDevices * (within + withinRest)) / degrees
+    const variance = Math.max((prior + within) / (priorDevices + treated - 1), floor)
+    const varianceRest = Math.max((prior + withinRest) / (priorDevices + control - 1), floor)
+    const error = Math.sqrt(variance / treated + varianceRest / control)
+    return error > 0 ? (drawn / treated - rest / control) / error : 0
+  }
 }

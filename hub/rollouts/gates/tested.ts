@@ -50,33 +50,37 @@ export function intervalOf(
   }
 }
 
-const doublingsMax = 24
-/** An end is told to 1/1,024 of the last doubling. */
-const bisections = 10
+/** A bound is found to this share of the distance at which it is looked for. */
+const precision = 1 / 256
+const widenings = 40
 
 /** Where `rejects` begins to hold, going from `start` in the direction of `step`. `margin` is one of the points tried, so
  *  that the bound lies on the same side of it as the verdict. */
 function boundOf(rejects: (at: number) => boolean, start: number, margin: number, step: number): number | null {
   let kept = start
   let found: number | undefined
-  const isAhead = (margin - start) * step > 0
-  if (isAhead) {
+  if ((margin - start) * step > 0) {
     if (rejects(margin)) found = margin
     else kept = margin
   }
-  for (let i = 0, reach = step; found === undefined && i < doublingsMax; i++, reach *= 2) {
+  for (let i = 0, reach = 2 * step; found === undefined && i < widenings; i++, reach *= 1.5) {
     if (rejects(kept + reach)) found = kept + reach
-    else if (Math.abs(reach) > 1e6 * Math.abs(step)) return null
+    else kept += reach
+    if (Math.abs(kept - start) > farthest * Math.abs(step)) return null
   }
   if (found === undefined) return null
   let rejected: number = found
-  for (let i = 0; i < bisections; i++) {
+  const close = Math.max(precision * Math.abs(rejected - start), Math.abs(rejected) * 1e-12)
+  while (Math.abs(rejected - kept) > close) {
     const middle: number = (kept + rejected) / 2
     if (rejects(middle)) rejected = middle
     else kept = middle
   }
   return rejected
 }
+
+/** So many standard errors away nothing would reject: then no draw of so few devices could. */
+const farthest = 1_000
 
 const bins = 32
 
