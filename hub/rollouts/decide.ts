@@ -154,7 +154,7 @@ function react(rollout: RolloutView, stage: StageView, { verdict, answer, kind, 
     state: 'failed',
     ...(verdict === undefined ? {} : { verdict }),
   }
-  if (answer === 'rollback') return [failed, { do: 'rollout', state: 'rolling_back', reason }]
+  if (answer === 'rollback') return [failed, ...rollBack(rollout, reason)]
   const paused: Action = { do: 'rollout', state: 'paused', reason, kind }
   return answer === 'pause' ? [failed, paused] : [failed, ...rollBackStage(rollout, stage.index), paused]
 }
@@ -223,11 +223,12 @@ export function mayBegin(planned: PlannedStage | undefined, { approvals, release
   return planned.approvals > 0 ? approvals >= planned.approvals : !planned.hold || released
 }
 
-function undecided({ plan }: RolloutView, stage: StageView, verdict: StageVerdict, why: string): Action[] {
+function undecided(rollout: RolloutView, stage: StageView, verdict: StageVerdict, why: string): Action[] {
+  const { plan } = rollout
   const reason = `stage ${stage.name} is undecided at its time limit: ${why}`
   const ended: Action = { do: 'stage', index: stage.index, state: 'inconclusive', verdict }
   return undecidedAnswer(plan, stage.index, verdict) === 'rollback'
-    ? [ended, { do: 'rollout', state: 'rolling_back', reason }]
+    ? [ended, ...rollBack(rollout, reason)]
     : [ended, { do: 'rollout', state: 'paused', reason, kind: 'undecided' }]
 }
 
@@ -285,16 +286,26 @@ const withdrawInactive = (devices: readonly DeviceView[], as: 'planned' | 'cance
     return isSilent ? [{ do: 'withdraw', device: device.device, as: state === 'unreachable' ? as : state }] : []
   })
 
-/** Asks the old version back wherever the new one was wanted, then waits for the devices that are connected. */
-function takeBack(devices: readonly DeviceView[]): Action[] {
-  const asked = devices.filter((device) => !nothingWanted.has(device.state) && !device.withdrawn && !device.gone)
-  if (asked.length > 0) {
-    return asked.map((device) => ({
+/** The old version is wanted again everywhere in the moment in which the rollout begins to go back: whoever takes it over
+ *  then finds no device on the new one. */
+export const rollBack = ({ devices }: RolloutView, reason: string): Action[] => [
+  { do: 'rollout', state: 'rolling_back', reason },
+  ...askBack(devices),
+]
+
+const askBack = (devices: readonly DeviceView[]): Action[] =>
+  devices
+    .filter((device) => !nothingWanted.has(device.state) && !device.withdrawn && !device.gone)
+    .map(({ device, state }) => ({
       do: 'withdraw',
-      device: device.device,
-      as: isInactive(device.state) || device.state === 'shadowing' ? 'cancelled' : device.state,
+      device,
+      as: isInactive(state) || state === 'shadowing' ? 'cancelled' : state,
     }))
-  }
+
+/** Waits for the devices that are connected. */
+function takeBack(devices: readonly DeviceView[]): Action[] {
+  const asked = askBack(devices)
+  if (asked.length > 0) return asked
   const missing = devices.filter(
     (device) => !device.gone && device.offeredAt !== null && device.role === 'primary' && !device.backOnPrevious,
   )

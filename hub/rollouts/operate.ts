@@ -1,7 +1,7 @@
 // What an operator may do to a rollout, as actions for the same store. Asked for twice it is done once.
 // Automation never undoes any of these.
 
-import { rollBackStage } from './decide.ts'
+import { rollBack, rollBackStage } from './decide.ts'
 import {
   type Action,
   type DeviceView,
@@ -66,9 +66,7 @@ export function operate(rollout: RolloutView, asked: Asked, actor: string): Acti
     case 'abort':
       return [{ do: 'rollout', state: 'aborted', reason: words }]
     case 'rollback':
-      return stage === undefined
-        ? [{ do: 'rollout', state: 'rolling_back', reason: words }]
-        : takeBackStage(rollout, stage, words)
+      return stage === undefined ? rollBack(rollout, words) : takeBackStage(rollout, stage, words)
     case 'release':
       return stage === undefined ? nameStage(rollout, operation) : release(rollout, stage, actor)
     case 'advance':

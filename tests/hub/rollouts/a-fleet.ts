@@ -6,6 +6,7 @@ import type { WindowReport } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
 import { createRollouts, type Rollouts } from '../../../hub/rollouts/engine.ts'
 import { RolloutPlan, type WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
+import type { Statement } from '../../../hub/storage/database.ts'
 import { createIngest, type Ingest } from '../../../hub/telemetry/ingest.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
@@ -21,7 +22,7 @@ export type TestFleet = AsyncDisposable & {
   /** Each online device takes what is wanted and reports it as `state` (a shadow that succeeds: as shadowing), then what
    *  it did before serves no more. */
   obey(state?: (device: string, manifest: string) => ProgressState): Promise<void>
-  /** Each device reports a window on what runs there. */
+  /** Each online device reports a window on what runs there. */
   report(make?: (device: string, version: number) => { ok: number; error: number }): Promise<void>
   running(): Promise<Record<string, number>>
 }
@@ -89,12 +90,13 @@ export async function aFleet(size: number): Promise<TestFleet> {
       createRollouts(hub, { isConnected: (device) => online.has(device), push: (all) => void pushed.push(...all) }),
     obey: async (state = () => 'succeeded') => {
       const wanted = await hub.database.all(Wanted, 'SELECT device, manifest, attempt, role FROM desired')
+      const statements: Statement[] = []
       for (const { device, manifest, attempt, role } of wanted) {
         if (!online.has(device)) continue
         const told = state(device, manifest)
         const said = role === 'shadow' && told === 'succeeded' ? 'shadowing' : told
         const serves = said === 'succeeded' || said === 'probation'
-        await hub.database.write([
+        statements.push(
           ...(serves
             ? [
                 {
@@ -109,8 +111,9 @@ export async function aFleet(size: number): Promise<TestFleet> {
                   ON CONFLICT DO UPDATE SET attempt = excluded.attempt, state = excluded.state, running = excluded.running`,
             args: [device, manifest, attempt, said, Number(serves), clock.nowMs],
           },
-        ])
+        )
       }
+      await hub.database.write(statements)
     },
     report: async (make = () => ({ ok: 200, error: 0 })) => {
       const current = await hub.database.all(
@@ -118,6 +121,7 @@ export async function aFleet(size: number): Promise<TestFleet> {
         'SELECT device, manifest FROM device_deployments WHERE running = 1',
       )
       for (const { device, manifest } of current) {
+        if (!online.has(device)) continue
         const version = Number(manifest[0])
         const counts = { refused: 0, ...make(device, version) }
         await take(device, [{ manifest, version, counts }])
