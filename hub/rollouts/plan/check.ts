@@ -25,11 +25,18 @@ export function checkPlan(
   past: Past,
   nowMs: number,
 ): Checked {
-  const sights = plan.stages.map((stage, i) =>
-    gatesOf(plan, i).map(({ gate }) =>
-      sightOf(gate, armsOf(drawn, membership, i), past, { mode: stage.mode, isLast: i === plan.stages.length - 1 }),
-    ),
-  )
+  const sights = plan.stages.map(({ mode }, index) => {
+    const gates = gatesOf(plan, index).map(({ gate }) => gate)
+    const context = {
+      gates: gates.filter(({ metric }) => metric !== 'installation').length,
+      stages: plan.stages.length,
+      index,
+      isLast: index === plan.stages.length - 1,
+      mode,
+    }
+    const arms = armsOf(drawn, membership, index)
+    return gates.map((gate) => sightOf(gate, arms, past, context))
+  })
   return {
     refusals: [...contradictions(plan, drawn), ...gatesNobodyCouldMeet(plan, membership, past)],
     warnings: [
@@ -63,7 +70,7 @@ export function armsOf(drawn: readonly Drawn[], { candidates }: Membership, stag
   const strata = [
     ...Map.groupBy(
       drawn.filter(({ device }) => replaces.has(device)),
-      ({ stratum }) => stratum,
+      ({ stratum, standing }) => `${stratum}/${standing}`,
     ).values(),
   ].map((members) => {
     const canary = members.filter(({ servesFrom }) => servesFrom <= stage).length

@@ -1,7 +1,9 @@
 // What the gates of a stage could see with so many devices: said before anything starts, so that nobody waits for an answer
 // that cannot come.
 
+import { powerOf } from '../gates/power.ts'
 import { type ComparingGate, scaleOf } from '../gates/scale.ts'
+import type { StageContext } from '../gates/verdict.ts'
 import type { Gate } from './gate.ts'
 import type { Past } from './past.ts'
 
@@ -29,18 +31,8 @@ export type Sight = {
 
 /** Up to so many devices are compared with their own past window by window where other draws cannot tell. */
 const blocksMax = 40
-/** Of all other draws at most this share may look as bad. */
-const level = 0.05
-/** Normal quantiles: 95 % to fail, 80 % of the time. */
-const standardErrors = 1.645 + 0.842
 
-/** @param mode of the stage  @param isLast then nobody is left to compare with */
-export function sightOf(
-  gate: Gate,
-  arms: Arms,
-  past: Past,
-  stage: { mode: 'shadow' | 'canary' | 'full'; isLast: boolean },
-): Sight {
+export function sightOf(gate: Gate, arms: Arms, past: Past, stage: StageContext): Sight {
   const { metric } = gate
   if (gate.metric === 'installation') {
     const bound = 1 - 0.05 ** (1 / Math.max(1, arms.taking))
@@ -61,36 +53,29 @@ export function sightOf(
   }
   if (stage.isLast)
     return none('nobody is left to compare with: it fails only where devices become worse than their own past')
-  const canTell = smallestP(arms.strata) <= level
-  if (!canTell && arms.canary + arms.control <= blocksMax) {
+  const scale = scaleOf(gate)
+  const values = valuesOf(gate, past).map(scale.toScale).filter(Number.isFinite)
+  const margin = values.length === 0 ? 0 : scale.margin(mean(values))
+  const power = powerOf(margin, { strata: arms.strata, spread: deviation(values) }, stage)
+  if (power.sees === null && arms.canary + arms.control <= blocksMax) {
     const sentence = `${arms.canary} devices are too few to draw again: each is compared with its own past, beside what the other ${arms.control} did meanwhile`
     return { metric, method: 'blocks', sees: null, blind: false, sentence }
   }
-  if (!canTell) {
-    return none(
-      `${arms.canary} canaries beside ${arms.control} others: too few ways to draw them to tell a difference from chance`,
-      true,
-    )
+  if (power.sees === null) {
+    const sentence = `${arms.canary} canaries beside ${arms.control} others: too few ways to draw them to tell a difference from chance`
+    return none(sentence, true)
   }
-  const scale = scaleOf(gate)
-  const values = valuesOf(gate, past).map(scale.toScale).filter(Number.isFinite)
+  const sides = `${arms.canary} beside ${arms.control} devices`
   if (values.length < 2) {
-    const sentence = `${arms.canary} beside ${arms.control} devices; too few have reported to say which effect that shows`
+    const sentence = `${sides}; too few have reported to say which effect that shows`
     return { metric, method: 'redraw', sees: null, blind: false, sentence }
   }
-  const error = deviation(values) * Math.sqrt(1 / arms.canary + 1 / arms.control)
-  const effect = scale.margin(mean(values)) + standardErrors * error
-  const sentence = `${arms.canary} beside ${arms.control} devices: ${scale.inWords(effect)} fails in four of five rollouts or more`
-  return { metric, method: 'redraw', sees: scale.shown(effect), blind: false, sentence }
-}
-
-/** One over the number of ways in which the canaries could have been drawn. */
-function smallestP(strata: Arms['strata']): number {
-  let draws = 1
-  for (const { canary, control } of strata) {
-    for (let i = 1; i <= Math.min(canary, control) && draws < 1e6; i++) draws *= (canary + control - i + 1) / i
-  }
-  return 1 / draws
+  const wide = power.passesAt !== null && power.passesAt > margin
+  const doubt = wide
+    ? `; one that changes nothing passes surely only where ${scale.inWords(power.passesAt ?? 0)} is allowed`
+    : ''
+  const sentence = `${sides}: ${scale.inWords(power.sees)} fails in four of five rollouts${doubt}`
+  return { metric, method: 'redraw', sees: scale.shown(power.sees), blind: false, sentence }
 }
 
 /** One value a device, in the metric's unit, of what it reported before. */
@@ -112,7 +97,9 @@ export function valuesOf(gate: ComparingGate, { devices, metrics }: Past): numbe
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+/** Standard deviation; 0 where there is nothing to tell it from. */
 function deviation(values: readonly number[]): number {
+  if (values.length < 2) return 0
   const middle = mean(values)
   return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1))
 }
