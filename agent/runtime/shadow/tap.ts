@@ -1,7 +1,7 @@
 // The primary's side of a shadow: draws inferences, keeps what the shadow needs of them, hands it over in batches when
 // the shadow asks for more. The primary never waits for it: what there is no room for is dropped and counted.
 
-import type { LoadedBundle } from '../messages.ts'
+import type { Manifest } from '@roost/shared/bundle/manifest.ts'
 import { isPositive } from '../monitor/recorder.ts'
 import type { Tensors } from '../session.ts'
 import { createDraw } from './draw.ts'
@@ -45,7 +45,7 @@ type Waiting = { entry: Entry; bytes: number; drawn: boolean; ready: boolean; go
 
 export function createTap(
   spec: TapSpec,
-  bundle: LoadedBundle,
+  bundle: { digest: string; manifest: Pick<Manifest, 'task'> },
   context: { send: (batch: Batch) => void; seed: number },
 ): Tap {
   const { deployment, records, tensors } = spec
