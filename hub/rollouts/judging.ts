@@ -130,6 +130,7 @@ async function stageLook(
   const devices = {
     watched,
     reading: reading ?? unread(nowMs),
+    gates,
     mode: planned.mode,
     members,
     views: view.devices,

@@ -6,18 +6,18 @@
 
 import { encode } from '@roost/shared/protocol/wire.ts'
 import { z } from 'zod'
-import type { Database, Reader, Statement, Writer } from '../../storage/database.ts'
+import type { Database, Reader, Statement, Value, Writer } from '../../storage/database.ts'
+import { insertRows } from '../../telemetry/records.ts'
 import type { Gate } from '../plan/gate.ts'
 import { cborColumn, readReport, WindowRow } from './columns.ts'
-import type { Counts } from './counts.ts'
 import { blockDevicesMax } from './counts.ts'
-import { pastPage } from './past.ts'
+import { type Past, pastPage } from './past.ts'
 import { addWindow, noTally, Tally, type TallyContext } from './tally.ts'
 
 /** Windows added up in one turn: a fifth of a second. */
 const windowsPerTurn = 2_000
 /** Turns of one pass; what is left then waits for the next. */
-const turnsMax = 50
+const turnsMax = 10
 /** The hub notes that it listens this often; where it has not for `breakMs`, devices may have spoken to nobody. */
 const noteEveryMs = 10_000
 const breakMs = 60_000
@@ -85,7 +85,7 @@ async function readSome(tx: Reader & Writer, watched: Watched, nowMs: number): P
   const isSame = before !== undefined && JSON.stringify(before) === JSON.stringify(next)
   const statements = [
     ...(isSame ? [] : [readingStatement(watched.rollout, next)]),
-    ...past.map(({ device, counts, heardAt }) => pastStatement(watched.rollout, device, counts, heardAt)),
+    ...pastStatements(watched.rollout, past),
     ...heard,
   ]
   await tx.write(statements)
@@ -175,16 +175,19 @@ async function tally(tx: Reader, watched: Watched, windows: readonly MemberWindo
   if (windows.length === 0) return []
   const counting = needsCounts(watched.gates)
   const known = counting ? await talliesOf(tx, watched, [...new Set(windows.map(({ device }) => device))]) : noTallies
-  return [...Map.groupBy(windows, ({ device }) => device)].map(([device, own]) => {
+  const rows = [...Map.groupBy(windows, ({ device }) => device)].map(([device, own]): Value[] => {
     const heardAt = own.reduce((latest, { received_at }) => Math.max(latest, received_at), 0)
-    if (!counting) return heardStatement(watched.rollout, device, heardAt)
+    if (!counting) return [watched.rollout, device, heardAt]
     const sum = own.reduce<Tally>(
       (tally, row) =>
         addWindow(tally, { receivedAt: row.received_at, report: readReport(row.body) }, contextOf(watched, row)),
       known.get(device) ?? noTally,
     )
-    return tallyStatement(watched, device, sum, heardAt)
+    return [watched.rollout, device, heardAt, watched.opening, encode(sum), sum.fault ?? sum.clock ?? null]
   })
+  return counting
+    ? insertRows('rollout_tallies (rollout, device, heard_at, opening, tally, suspect)', rows, updateTally)
+    : insertRows('rollout_tallies (rollout, device, heard_at)', rows, updateHeard)
 }
 
 function contextOf(
@@ -236,22 +239,14 @@ const readingStatement = (rollout: string, reading: Reading): Statement => ({
   ],
 })
 
-const heardStatement = (rollout: string, device: string, heardAt: number): Statement => ({
-  sql: `INSERT INTO rollout_tallies (rollout, device, heard_at) VALUES (?, ?, ?)
-        ON CONFLICT (rollout, device) DO UPDATE SET heard_at = excluded.heard_at`,
-  args: [rollout, device, heardAt],
-})
+const updateHeard = 'ON CONFLICT (rollout, device) DO UPDATE SET heard_at = excluded.heard_at'
+const updateTally = `${updateHeard}, opening = excluded.opening, tally = excluded.tally, suspect = excluded.suspect`
+const updatePast = `ON CONFLICT (rollout, device) DO UPDATE SET past = excluded.past,
+  heard_at = max(coalesce(heard_at, 0), coalesce(excluded.heard_at, 0))`
 
-const pastStatement = (rollout: string, device: string, counts: Counts | null, heardAt: number | null): Statement => ({
-  sql: `INSERT INTO rollout_tallies (rollout, device, heard_at, past) VALUES (?, ?, ?, ?)
-        ON CONFLICT (rollout, device) DO UPDATE SET past = excluded.past,
-          heard_at = max(coalesce(heard_at, 0), coalesce(excluded.heard_at, 0))`,
-  args: [rollout, device, heardAt, encode(counts)],
-})
-
-const tallyStatement = ({ rollout, opening }: Watched, device: string, tally: Tally, heardAt: number): Statement => ({
-  sql: `INSERT INTO rollout_tallies (rollout, device, heard_at, opening, tally, suspect) VALUES (?, ?, ?, ?, ?, ?)
-        ON CONFLICT (rollout, device) DO UPDATE SET heard_at = excluded.heard_at, opening = excluded.opening,
-          tally = excluded.tally, suspect = excluded.suspect`,
-  args: [rollout, device, heardAt, opening, encode(tally), tally.fault ?? tally.clock ?? null],
-})
+const pastStatements = (rollout: string, pasts: readonly Past[]): Statement[] =>
+  insertRows(
+    'rollout_tallies (rollout, device, heard_at, past)',
+    pasts.map(({ device, counts, heardAt }) => [rollout, device, heardAt, encode(counts)]),
+    updatePast,
+  )

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { manifestByDigest } from '../../registry/store.ts'
 import type { BlobStore } from '../../storage/blobs.ts'
 import type { Reader } from '../../storage/database.ts'
+import type { Gate } from '../plan/gate.ts'
 import type { DeviceView } from '../states.ts'
 import type { MemberRow } from '../store.ts'
 import { addCounts, countsOf } from './add-up.ts'
@@ -19,6 +20,8 @@ import { Tally } from './tally.ts'
 export type Devices = {
   watched: Watched
   reading: Reading
+  /** Of this stage. */
+  gates: readonly Gate[]
   mode: 'shadow' | 'canary' | 'full'
   members: readonly MemberRow[]
   views: readonly DeviceView[]
@@ -30,9 +33,10 @@ export type Devices = {
 export async function loadDeviceCounts(
   tx: Reader,
   blobs: Pick<BlobStore, 'read'>,
-  { watched, reading, mode, members, views, nowMs }: Devices,
+  { watched, reading, gates, mode, members, views, nowMs }: Devices,
   withCounts: boolean,
 ): Promise<(observed: readonly DeviceView[]) => DeviceCounts[]> {
+  if (!withCounts && !gates.some(({ metric }) => metric === 'silence')) return () => []
   const counting = withCounts && needsCounts(watched.gates)
   const reports = counting ? await fullReports(tx, watched) : await heardReports(tx, watched)
   const scales = counting ? await scalesOf(tx, blobs, watched, members) : new Map<string, Scales>()

@@ -10,6 +10,7 @@ import type { Statement } from '../../../hub/storage/database.ts'
 import { createIngest, type Ingest } from '../../../hub/telemetry/ingest.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
+import { replayAll } from './replayed.ts'
 
 export type TestFleet = AsyncDisposable & {
   hub: TestHub
@@ -134,7 +135,14 @@ export async function aFleet(size: number): Promise<TestFleet> {
       )
       return Object.fromEntries(counted.map(({ version, count }) => [version, count]))
     },
-    [Symbol.asyncDispose]: () => hub[Symbol.asyncDispose](),
+    // every verdict of every test that makes a fleet comes out the same from what is stored of it
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await replayAll(hub.database)
+      } finally {
+        await hub[Symbol.asyncDispose]()
+      }
+    },
   }
 }
 
