@@ -62,6 +62,24 @@ function patchOf({ base, target, patch, size_bytes: sizeBytes, chunks }: z.infer
   return { from: base, to: target, blob: patch, sizeBytes, chunks }
 }
 
+/** From what serves in each deployment, by the device's latest word (of a hello or of its progress), to what is wanted. */
+export async function stepsOf(
+  reader: Reader,
+  device: string,
+  wanted: readonly { deployment: string; manifest: Digest }[],
+): Promise<Step[]> {
+  const rows = await reader.all(
+    z.object({ deployment: z.string(), manifest: Digest }),
+    'SELECT deployment, manifest FROM device_deployments WHERE device = ? AND running = 1',
+    [device],
+  )
+  const running = new Map(rows.map(({ deployment, manifest }) => [deployment, manifest]))
+  return wanted.flatMap(({ deployment, manifest: to }) => {
+    const from = running.get(deployment)
+    return from === undefined || from === to ? [] : [{ from, to }]
+  })
+}
+
 /** The steps of a rollout's devices, as they were when it began. */
 export const stepsOfRollout = (reader: Reader, rollout: string): Promise<Step[]> =>
   reader.all(

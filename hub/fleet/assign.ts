@@ -13,7 +13,7 @@ import { encode } from '@roost/shared/protocol/wire.ts'
 import { signAssignment } from '@roost/shared/trust/assignment.ts'
 import { wrapContentKey } from '@roost/shared/trust/content-key.ts'
 import { z } from 'zod'
-import type { Step } from '../deltas/store.ts'
+import { type Step, stepsOf } from '../deltas/store.ts'
 import type { Hub } from '../hub.ts'
 import { findEnvelope } from '../registry/store.ts'
 import { contentKeyOf } from '../sealing/content-keys.ts'
@@ -42,8 +42,6 @@ export type Asked = {
   rootVersion: number
   /** Manifests it holds: told again only where there is room. */
   held: ReadonlySet<Digest>
-  /** What serves in each of its deployments, whose files are there to make others of. */
-  running: ReadonlyMap<string, Digest>
 }
 
 export type Assigner = {
@@ -115,7 +113,7 @@ export function createAssigner(
       }
       const message: Assign = { assignment, manifests, roots, ...(sealed.length > 0 && { keys: sealed }) }
       const leftBytes = manifests.reduce((left, { length }) => left - length, messageBytesMax - fixedBytes)
-      const patches = fittingPatches(await offer(device, stepsOf(wish, asked)), leftBytes)
+      const patches = fittingPatches(await offer(device, await stepsOf(database, device, wish.deployments)), leftBytes)
       return encode(patches.length > 0 ? ({ ...message, patches } satisfies Assign) : message)
     },
   }
@@ -137,13 +135,6 @@ const assignmentOf = (
   deployments,
   floors,
 })
-
-/** Where a deployment that runs one manifest is to run another. */
-const stepsOf = ({ deployments }: WholeWish, { running, held }: Asked): Step[] =>
-  deployments.flatMap(({ deployment, manifest: to }) => {
-    const from = running.get(deployment)
-    return from === undefined || held.has(to) ? [] : [{ from, to }]
-  })
 
 /** Patches are hints: what does not fit is left out, and the file goes whole. */
 function fittingPatches(patches: readonly Patch[], bytesMax: number): Patch[] {

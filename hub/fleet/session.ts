@@ -83,7 +83,6 @@ export function createSession({ hub, publish, assigner, writer, chunks, reports 
       nonce: hello.nonce,
       rootVersion: hello.rootVersion,
       held: new Set(hello.slots.map(({ manifest }) => manifest)),
-      running: new Map(hello.slots.map(({ deployment, manifest }) => [deployment, manifest])),
     }
     await writer.write(helloStatements(device, hello, clock()))
     await answer(device, state)
