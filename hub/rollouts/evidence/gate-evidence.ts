@@ -79,6 +79,8 @@ function counted(
   if (!comparable) {
     return { kind: 'incomparable', why: 'no device ran another version before, so there is nothing to compare with' }
   }
+  const unseen = mode === 'shadow' ? notInShadow[gate.metric] : undefined
+  if (unseen !== undefined) return { kind: 'incomparable', why: unseen }
   const answered = (treated: boolean) =>
     devices.reduce((sum, device) => sum + (device.treated === treated ? inferencesOf(device.since) : 0), 0)
   const canary = answered(true)
@@ -98,6 +100,12 @@ function counted(
     devices.flatMap((device) => blocksOf(gate, device)),
     excluded,
   )
+}
+
+/** A shadow that would be failed or waited for on account of these says nothing of the version. */
+const notInShadow: Partial<Record<CountedGate['metric'], string>> = {
+  latency: 'a shadow runs when nobody waits for it, so its latency is not that of a version that answers',
+  custom: 'an application measures what answers it, which no shadow does',
 }
 
 const inferencesOf = (counts: Counts | null) => (counts === null ? 0 : counts.ok + counts.error)
@@ -154,7 +162,7 @@ const share = (part: number, whole: number): Figure | null =>
 
 const agreed: PairedFigure = ({ pairs, agreed }) => pairOf(share(agreed, pairs), share(pairs, pairs))
 
-/** What a shadow tells pairwise. Its latency is not the primary's: it runs when nobody waits for it. */
+/** What a shadow tells pairwise. */
 const pairedFigure: Record<CountedGate['metric'], PairedFigure> = {
   error_rate: ({ pairs, errors: { both, onlyPrimary, onlyCandidate } }) => {
     const inputs = pairs + both + onlyPrimary + onlyCandidate

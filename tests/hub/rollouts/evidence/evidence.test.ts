@@ -1,3 +1,4 @@
+import { encode } from '@roost/shared/protocol/wire.ts'
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApp } from '../../../../hub/app.ts'
@@ -5,7 +6,9 @@ import { inputsOfLook, looksOf } from '../../../../hub/rollouts/evidence/looks.t
 import { evidenceRoutes } from '../../../../hub/rollouts/evidence/routes.ts'
 import { suspectsOf } from '../../../../hub/rollouts/evidence/suspects.ts'
 import { decisionsOf, rolloutById } from '../../../../hub/rollouts/store.ts'
+import { type ReceivedWindow, windowStatements } from '../../../../hub/telemetry/records.ts'
 import { expire } from '../../../../hub/telemetry/retention.ts'
+import { aWindow } from '../../../builders/windows.ts'
 import { asStarted } from '../../a-hub.ts'
 import { aFleet, aPlan, type TestFleet } from '../a-fleet.ts'
 import { replayAll } from '../replayed.ts'
@@ -192,6 +195,53 @@ describe('the evidence of a rollout', () => {
     expect(over).toMatch(/asked .* back to what ran before/)
     expect(over).toMatch(/It has ended: rolled back/)
   })
+
+  test('a shadow stage is judged by pairs, and the next one by what answers', async () => {
+    const stages = [
+      { name: 'shadow', devices: 3, mode: 'shadow' as const, bakeMs: 20_000 },
+      { name: 'all', percent: 100, bakeMs: 2_000 },
+    ]
+    const plan = aPlan({ stages, gates: [{ metric: 'installation' }, { metric: 'agreement' }, { metric: 'latency' }] })
+    const shadowed = async (agreed: number) => {
+      const fleet = await aFleet(6)
+      open.push(fleet)
+      await fleet.obey()
+      const { id } = await fleet.engine().start(wanted({ plan }), { actor: 'token:ops' })
+      for (let round = 0; round < 30; round += 1) {
+        await run(fleet, 1)
+        const shadows = await fleet.hub.database.all(
+          z.object({ device: z.string(), manifest: z.string() }),
+          `SELECT device, manifest FROM desired WHERE role = 'shadow'`,
+        )
+        const windows = shadows.map(({ device, manifest }): ReceivedWindow => {
+          const errors = { both: 0, onlyPrimary: 0, onlyCandidate: 0 }
+          const agreement = {
+            pairs: 100,
+            agreed: agreed - (round % 2),
+            outputs: {},
+            errors,
+            primary: fleet.digests[1] ?? '',
+          }
+          const times = { from: fleet.clock.nowMs - 1_000, to: fleet.clock.nowMs }
+          const report = aWindow({ manifest, version: 2, role: 'shadow', ...times, agreement })
+          return { device, report, bytes: encode(report) }
+        })
+        if (windows.length > 0) await fleet.hub.database.write(windowStatements(windows, fleet.clock.nowMs))
+      }
+      const looks = await looksOf(fleet.hub.database, id)
+      const { state } = (await rolloutById(fleet.hub.database, id)) ?? {}
+      return { state, gates: looks.filter(({ stage }) => stage === 0).at(-1)?.verdict.gates }
+    }
+    expect(await shadowed(99)).toMatchObject({
+      state: 'completed',
+      gates: [
+        {},
+        { outcome: 'pass', method: 'paired' },
+        { outcome: 'pass', sentence: expect.stringMatching(/nobody waits/) },
+      ],
+    })
+    expect(await shadowed(60)).toMatchObject({ state: 'rolled_back', gates: [{}, { outcome: 'fail' }, {}] })
+  }, 30_000)
 
   test('a verdict that was tampered with does not replay', async () => {
     const { fleet, id } = await started(10)

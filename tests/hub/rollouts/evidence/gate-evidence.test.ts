@@ -131,6 +131,15 @@ describe('evidence for a gate', () => {
     expect(pair('accuracy')).toMatchObject({ candidate: 0.7, primary: 0.8, weight: 50 })
   })
 
+  test.each(['latency', 'custom'])(
+    '%s is not judged in shadow: nobody waits for a shadow, no application sees it',
+    (metric) => {
+      const gate = Gate.parse({ metric, ...(metric === 'custom' ? { name: 'x', better: 'lower', margin: 1 } : {}) })
+      const devices = aFleet(aDevice('new-0', true))
+      expect(evidenceFor(gate, devices, { ...context, mode: 'shadow' }).kind).toBe('incomparable')
+    },
+  )
+
   test('labels and business metrics are figures too', () => {
     const metrics = { torque: { count: 4, sum: 10, sumSquares: 30, min: 1, max: 4 } }
     const labels = { truePositive: 6, trueNegative: 2, falsePositive: 1, falseNegative: 1 }
