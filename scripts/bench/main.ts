@@ -4,7 +4,9 @@
 import { spawnSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { delta } from './delta.ts'
 import { footprint } from './footprint.ts'
+import { gates } from './gates.ts'
 import { inference } from './inference.ts'
 import { ingest } from './ingest.ts'
 import { recorder } from './recorder.ts'
@@ -12,13 +14,17 @@ import { registry } from './registry.ts'
 import type { BenchResult } from './result.ts'
 import { runsByDefault, runsSearch } from './runs-search.ts'
 import { shadow } from './shadow.ts'
+import { wave } from './wave.ts'
 
 const benches: Record<string, () => Promise<BenchResult[]>> = {
   inference,
   ingest,
   recorder,
   footprint,
+  delta,
+  gates,
   shadow,
+  wave,
   registry,
   'runs-search': () => runsSearch(runCount()),
 }

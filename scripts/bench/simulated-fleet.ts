@@ -14,16 +14,18 @@ import { Session } from '../../agent/link/session.ts'
 import { createShipper } from '../../agent/outbox/shipping.ts'
 
 export type Credentials = { device: string; secret: string }
+/** `root`: the envelope to pin. */
+export type Enrolled = Credentials & { root: Uint8Array }
 
 const random = (size: number) => new Uint8Array(randomBytes(size))
 const log = pino({ level: 'silent' })
 const ignore = () => undefined
 
 /** New devices, one after the other. */
-export async function enrolDevices(hub: { url: string; adminToken: string }, names: string[]): Promise<Credentials[]> {
+export async function enrolDevices(hub: { url: string; adminToken: string }, names: string[]): Promise<Enrolled[]> {
   const claim = await postJson(`${hub.url}/v1/claims`, { uses: names.length }, hub.adminToken)
   const { token } = z.object({ token: z.string() }).parse(claim)
-  const enrolled: Credentials[] = []
+  const enrolled: Enrolled[] = []
   for (const device of names) {
     const pair = generateKeyPair(random)
     const request = {
@@ -34,8 +36,8 @@ export async function enrolDevices(hub: { url: string; adminToken: string }, nam
       sealKey: Buffer.from(random(32)).toString('base64'),
     }
     const proof = Buffer.from(nacl.sign.detached(enrolmentClaim(request), pair.secretKey)).toString('base64')
-    const { secret } = EnrolResponse.parse(await postJson(`${hub.url}/v1/enrol`, { ...request, proof }))
-    enrolled.push({ device, secret })
+    const { secret, root } = EnrolResponse.parse(await postJson(`${hub.url}/v1/enrol`, { ...request, proof }))
+    enrolled.push({ device, secret, root: new Uint8Array(Buffer.from(root, 'base64')) })
   }
   return enrolled
 }
