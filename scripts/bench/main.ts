@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { delta } from './delta.ts'
+import { delta } from './delta.ts'
 import { footprint } from './footprint.ts'
 import { gates } from './gates.ts'
 import { inference } from './inference.ts'
@@ -21,6 +22,7 @@ const benches: Record<string, () => Promise<BenchResult[]>> = {
   ingest,
   recorder,
   footprint,
+  delta,
   delta,
   gates,
   shadow,
