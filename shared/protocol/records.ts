@@ -36,21 +36,21 @@ export const MetricSum = z.object({
 })
 export type MetricSum = z.infer<typeof MetricSum>
 
+/** The candidate's value minus the primary's, in one output column, over all pairs in which both are finite. */
+export const Difference = z.object({
+  count: Count,
+  sum: z.number(),
+  sumAbs: z.number().nonnegative(),
+  sumSquares: z.number().nonnegative(),
+})
+export type Difference = z.infer<typeof Difference>
+
 /** A shadow's answers beside the primary's, on the same inputs. `pairs`: inputs that both answered; `agreed`: those on
- *  which both decided the same (shared/sketch/agreement.ts). `outputs`: per output column over all pairs, the candidate's
- *  value minus the primary's. */
+ *  which both decided the same (docs/protocol.md). `outputs`: by output column. */
 export const Agreement = z.object({
   pairs: Count,
   agreed: Count,
-  outputs: z.record(
-    z.string(),
-    z.object({
-      count: Count,
-      sum: z.number(),
-      sumAbs: z.number().nonnegative(),
-      sumSquares: z.number().nonnegative(),
-    }),
-  ),
+  outputs: z.record(z.string(), Difference),
   /** Inputs of which one or both made no answer. */
   errors: z.object({ both: Count, onlyPrimary: Count, onlyCandidate: Count }),
   /** Pairs whose true answer is known. */

@@ -1,9 +1,8 @@
 // The agreement of a shadow with its primary, added up. Differences are kept per output column as sums, so that mean,
 // mean distance and root mean square of any two places and times come out of the sums.
 
-import type { Agreement } from '../protocol/records.ts'
+import type { Agreement, Difference } from '../protocol/records.ts'
 
-type Difference = Agreement['outputs'][string]
 type PairedLabels = NonNullable<Agreement['labels']>
 
 /** Both together, in any order and grouping: counts exactly, sums as `mergeColumns` does.

@@ -12,7 +12,16 @@ import { EnrolRequest, EnrolResponse, enrolmentClaim } from '@roost/shared/proto
 import * as messages from '@roost/shared/protocol/messages.ts'
 import { Milliseconds } from '@roost/shared/protocol/names.ts'
 import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost/shared/protocol/progress.ts'
-import { DeviceEvent, Gap, LabelCounts, MetricSum, RecordBody, WindowReport } from '@roost/shared/protocol/records.ts'
+import {
+  Agreement,
+  DeviceEvent,
+  Difference,
+  Gap,
+  LabelCounts,
+  MetricSum,
+  RecordBody,
+  WindowReport,
+} from '@roost/shared/protocol/records.ts'
 import { chunkTopic, downKinds, downTopic, shardOf, upKinds, upTopic } from '@roost/shared/protocol/topics.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
 import { ColumnCounts, ColumnScale } from '@roost/shared/sketch/column.ts'
@@ -78,6 +87,8 @@ const described = new Map<z.ZodType, string>([
   [ColumnCounts, 'column counts'],
   [LatencyCounts, 'latency counts'],
   [LabelCounts, 'label counts'],
+  [Agreement, 'agreement'],
+  [Difference, 'difference'],
   [MetricSum, 'metric sum'],
   [DriftVerdict, 'drift verdict'],
   [Movement, 'movement'],
@@ -119,6 +130,8 @@ const objects: [heading: string, schema: z.ZodType, place?: number][] = [
   ['column counts', ColumnCounts],
   ['latency counts', LatencyCounts],
   ['label counts', LabelCounts],
+  ['agreement', Agreement],
+  ['difference', Difference],
   ['metric sum', MetricSum],
   ['drift verdict', DriftVerdict],
   ['movement', Movement],
