@@ -1,6 +1,6 @@
 // What must hold for a stage to pass, as data. How each is judged is in the gates themselves.
 
-import { Name } from '@roost/shared/protocol/names.ts'
+import { MetricName } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
 
 /** What happens when a gate fails: everything goes back, only the devices of this stage go back, or a person decides. */
@@ -63,7 +63,7 @@ const AccuracyGate = z.strictObject({ metric: z.literal('accuracy'), margin: Sha
  *  where `relative`, as a share of control. */
 const CustomGate = z.strictObject({
   metric: z.literal('custom'),
-  name: Name,
+  name: MetricName,
   better: z.enum(['lower', 'higher']),
   margin: z.number().nonnegative(),
   relative: z.boolean().default(false),
