@@ -31,7 +31,9 @@ export function applyActions(rollout: RolloutView, actions: readonly Action[], n
           offeredAt: nowMs,
           progressAt: nowMs,
           withdrawn: false,
+          acknowledged: false,
           reported: undefined,
+          backOnPrevious: false,
         }))
         break
       case 'withdraw':

@@ -199,6 +199,7 @@ function deviceCounts(
     before: beforeOf(simulated),
     ...(keepsBlocks ? { blocks: blocksOf(simulated) } : {}),
     ...(simulated.shadow.length > 0 ? { shadow: simulated.shadow } : {}),
+    ...(simulated.lies === 'impossible' ? { suspect: 'its windows contradict themselves' } : {}),
     silentForMs: simulated.online ? 0 : nowMs - simulated.heardAt,
   }
 }
