@@ -186,6 +186,7 @@ const unread = (nowMs: number): Reading => ({
   past_until: 0,
   listening_since: nowMs,
   listened_at: nowMs,
+  shift_ms: 0,
 })
 
 function installationsOf(devices: readonly DeviceView[], stage: number): EvidenceContext['installations'] {

@@ -55,4 +55,5 @@ const shift = (byMs: number): Statement[] => [
           WHERE active = 1 AND offered_at IS NOT NULL AND ${active}`,
     args: [byMs],
   },
+  { sql: `UPDATE rollout_readings SET shift_ms = shift_ms + ? WHERE ${active}`, args: [byMs] },
 ]

@@ -43,6 +43,7 @@ export const Reading = z.object({
   past_until: z.number(),
   listening_since: z.number(),
   listened_at: z.number(),
+  shift_ms: z.number(),
 })
 export type Reading = z.infer<typeof Reading>
 
@@ -79,7 +80,7 @@ async function readSome(tx: Reader & Writer, watched: Watched, nowMs: number): P
   const past = needsCounts(watched.gates) ? await pastPage(tx, watched, reading, windowsPerTurn) : []
   const { windows, last } =
     past.length > 0 ? { windows: [], last: reading.last_window } : await news(tx, watched, reading, newest)
-  const heard = await tally(tx, watched, windows)
+  const heard = await tally(tx, watched, reading.shift_ms, windows)
   const listening = listen(reading, nowMs)
   const next = { ...reading, ...listening, last_window: last }
   const isSame = before !== undefined && JSON.stringify(before) === JSON.stringify(next)
@@ -97,7 +98,7 @@ const Newest = z.object({ id: z.number().nullable() })
 export const readingOf = (reader: Reader, rollout: string): Promise<Reading | undefined> =>
   reader.first(
     Reading,
-    `SELECT stage, opening, last_window, past_after, past_until, listening_since, listened_at
+    `SELECT stage, opening, last_window, past_after, past_until, listening_since, listened_at, shift_ms
      FROM rollout_readings WHERE rollout = ?`,
     [rollout],
   )
@@ -129,7 +130,7 @@ async function begun(
     nowMs - pastMs,
   )
   const past = { past_after: (oldest?.id ?? 1) - 1, past_until: mark.last_window }
-  return { ...mark, ...past, listening_since: nowMs, listened_at: nowMs }
+  return { ...mark, ...past, listening_since: nowMs, listened_at: nowMs, shift_ms: 0 }
 }
 
 /** A break in listening begins anew: devices are not silent while nobody could hear them. */
@@ -171,7 +172,12 @@ async function news(
 }
 
 /** The devices' tallies with these windows in them. */
-async function tally(tx: Reader, watched: Watched, windows: readonly MemberWindow[]): Promise<Statement[]> {
+async function tally(
+  tx: Reader,
+  watched: Watched,
+  shiftMs: number,
+  windows: readonly MemberWindow[],
+): Promise<Statement[]> {
   if (windows.length === 0) return []
   const counting = needsCounts(watched.gates)
   const known = counting ? await talliesOf(tx, watched, [...new Set(windows.map(({ device }) => device))]) : noTallies
@@ -180,7 +186,11 @@ async function tally(tx: Reader, watched: Watched, windows: readonly MemberWindo
     if (!counting) return [watched.rollout, device, heardAt]
     const sum = own.reduce<Tally>(
       (tally, row) =>
-        addWindow(tally, { receivedAt: row.received_at, report: readReport(row.body) }, contextOf(watched, row)),
+        addWindow(
+          tally,
+          { receivedAt: row.received_at, report: readReport(row.body) },
+          contextOf(watched, shiftMs, row),
+        ),
       known.get(device) ?? noTally,
     )
     return [watched.rollout, device, heardAt, watched.opening, encode(sum), sum.fault ?? sum.clock ?? null]
@@ -192,10 +202,12 @@ async function tally(tx: Reader, watched: Watched, windows: readonly MemberWindo
 
 function contextOf(
   { sinceMs, gates, devices }: Watched,
+  shiftMs: number,
   { target, previous, offered, made_ms }: MemberWindow,
 ): TallyContext {
   return {
     sinceMs,
+    shiftMs,
     target,
     previous: previous === target ? null : previous,
     offered: offered === 1,

@@ -58,6 +58,8 @@ export type Received = { receivedAt: number; report: WindowReport }
 export type TallyContext = {
   /** When the stage began to admit, hub clock, ms. */
   sinceMs: number
+  /** By how much the hub's clock has jumped while the rollout was watched; `sinceMs` has been moved by as much. */
+  shiftMs: number
   target: string
   /** Null where nothing ran before, or the same. */
   previous: string | null
@@ -77,7 +79,7 @@ export type TallyContext = {
  *  that was merged under pressure is taken as a whole, or not. */
 export function addWindow(tally: Tally, { receivedAt, report }: Received, context: TallyContext): Tally {
   const setBack = tally.lastTo !== null && report.to < tally.lastTo - outOfOrderMs
-  const lagMs = receivedAt - report.to
+  const lagMs = receivedAt - context.shiftMs - report.to
   const behindMs = tally.behindMs === null || setBack ? lagMs : Math.min(tally.behindMs, lagMs)
   const clock = clockFault(report, receivedAt, context.madeMs ?? 0)
   const timed = { ...withoutClock(tally), behindMs, lastTo: report.to, ...(clock === undefined ? {} : { clock }) }
@@ -87,7 +89,7 @@ export function addWindow(tally: Tally, { receivedAt, report }: Received, contex
   const fault = kind === 'unknown' ? unknownBundle(report) : windowFault(report)
   if (fault !== undefined) return { ...timed, fault: tally.fault ?? fault }
   if (kind === 'unknown' || clock !== undefined) return timed
-  const beganMs = report.from + behindMs - context.sinceMs
+  const beganMs = report.from + behindMs - (context.sinceMs - context.shiftMs)
   if (beganMs < 0) return { ...timed, straddling: tally.straddling + 1 }
   return counted(timed, kind, { receivedAt, report, beganMs }, context)
 }

@@ -16,7 +16,9 @@ CREATE TABLE rollout_readings (
   past_until INTEGER NOT NULL,
   -- the hub has listened without a break since then, and noted so last; hub clock
   listening_since INTEGER NOT NULL,
-  listened_at INTEGER NOT NULL
+  listened_at INTEGER NOT NULL,
+  -- by how much the hub's clock has jumped since it was read first
+  shift_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE rollout_tallies (

@@ -12,6 +12,7 @@ const target = '2'.repeat(64)
 const previous = '1'.repeat(64)
 const context: TallyContext = {
   sinceMs,
+  shiftMs: 0,
   target,
   previous,
   offered: true,
@@ -86,6 +87,23 @@ describe('a tally', () => {
     const after = Array.from({ length: 5 }, (_, i) => received((i + 5) * 60_000, {}, { clockMs: -3_600_000 }))
     expect(tallied([...before, ...after]).target.windows).toBe(10)
   })
+
+  test.each([86_400_000, -86_400_000])(
+    'a jump of the hub’s own clock by %s ms moves nothing into or out of the stage',
+    (shiftMs) => {
+      const before = tallied([received(-60_000), ...minutes(5)])
+      const after = Array.from({ length: 5 }, (_, i) => received((i + 5) * 60_000)).reduce(
+        (tally, { receivedAt, report }) =>
+          addWindow(
+            tally,
+            { receivedAt: receivedAt + shiftMs, report },
+            { ...context, madeMs: 0, sinceMs: sinceMs + shiftMs, shiftMs },
+          ),
+        before,
+      )
+      expect(after).toMatchObject({ straddling: 1, target: { windows: 10 } })
+    },
+  )
 
   test.each<[string, Partial<WindowReport>, RegExp]>([
     ['a thousand million inferences', aBurst(1_000_000_000), /16,666,667 inferences a second/],
