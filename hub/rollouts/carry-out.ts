@@ -3,9 +3,9 @@
 import { desireStatements, type Wish } from '../fleet/desired.ts'
 import { auditStatements, type Change } from '../governance/audit.ts'
 import type { Reader, Statement, Writer } from '../storage/database.ts'
-import { decisionStatement, statementsOf } from './statements.ts'
+import { decisionsStatement, runsOf, statementsOfRun } from './statements.ts'
 import type { Action } from './states.ts'
-import type { RolloutRow } from './store.ts'
+import type { MemberRow, RolloutRow } from './store.ts'
 import type { Loaded } from './view.ts'
 
 /** On whose word; `operation` and `reason` where it is a person's. */
@@ -32,7 +32,10 @@ export async function carryOut(
     if (more.length > 0) await tx.write(more)
     return []
   }
-  const wishes = actions.flatMap((action) => wishesOf(rollout, action))
+  const members = new Map(rollout.members.map((member) => [member.device, member]))
+  const wishes = actions.flatMap((action) =>
+    action.do === 'offer' || action.do === 'withdraw' ? wishesOf(rollout.row, members.get(action.device), action) : [],
+  )
   await tx.write([
     ...actionStatements(rollout.row, actions, by, nowMs),
     ...desireStatements(wishes, nowMs),
@@ -47,9 +50,11 @@ const closed: ReadonlySet<RolloutRow['state']> = new Set(['aborted', 'superseded
 
 /** What the action wants of a device. One that begins to serve what it ran in shadow ends the shadow in the same
  *  generation. */
-function wishesOf({ row, members }: Loaded, action: Action): Wish[] {
-  if (action.do !== 'offer' && action.do !== 'withdraw') return []
-  const member = members.find(({ device }) => device === action.device)
+function wishesOf(
+  row: RolloutRow,
+  member: MemberRow | undefined,
+  action: Extract<Action, { do: 'offer' | 'withdraw' }>,
+): Wish[] {
   if (member === undefined) return []
   const common = { device: action.device, deployment: row.deployment, by: row.id }
   const noShadow: Wish = { ...common, role: 'shadow', manifest: null, onlyOwn: true }
@@ -70,16 +75,12 @@ const sampleOf = ({ plan }: RolloutRow, stage: number): number => plan.stages[st
 
 /** The actions as rows; those that change a stage or the rollout are history as well, after what a person asked for. */
 function actionStatements(row: RolloutRow, actions: readonly Action[], by: By, nowMs: number): Statement[] {
-  const changes = actions.flatMap((action) => statementsOf(row.id, action, nowMs))
+  const changes = runsOf(actions).flatMap((run) => statementsOfRun(row.id, run, nowMs))
   const { actor, operation, reason, stage, devices } = by
-  const asked =
-    operation === undefined
-      ? []
-      : [decisionStatement(row.id, actor, 'operation', { operation, reason, stage, devices }, nowMs)]
-  const decisions = actions
-    .filter((action) => action.do !== 'device')
-    .map((action) => decisionStatement(row.id, actor, action.do, action, nowMs))
-  return [...changes, ...asked, ...decisions]
+  const asked = operation === undefined ? [] : [{ action: 'operation', detail: { operation, reason, stage, devices } }]
+  const decided = actions.flatMap((action) => (action.do === 'device' ? [] : [{ action: action.do, detail: action }]))
+  const decisions = [...asked, ...decided]
+  return decisions.length === 0 ? changes : [...changes, decisionsStatement(row.id, actor, decisions, nowMs)]
 }
 
 /** What the audit log says of the actions: those of the rollout and its stages; each device's part is its history. */

@@ -14,6 +14,7 @@ import { joinStatements } from './join.ts'
 import { gatherFor, judgingOf } from './judging.ts'
 import type { AlarmCounter } from './metrics.ts'
 import { type Asked, operate } from './operate.ts'
+import { isDue, type Rest, rested, restMsMax } from './rest.ts'
 import { type PreparedRollout, prepareRollout, type Starter, type WantedRollout } from './start.ts'
 import {
   awaitApproval,
@@ -28,8 +29,11 @@ import { clockJump, type Uptime } from './steady-clock.ts'
 import { type RolloutRow, rolloutById, rolloutsByState, unsettledRollouts } from './store.ts'
 import { type Loaded, loadRollout } from './view.ts'
 
-/** How often rollouts are looked at when nothing is reported. */
+/** How often rollouts are looked at; those of very many devices less often, so that looking takes a tenth of the time at
+ *  the most. */
 const lookEveryMs = 1_000
+const lookShareMax = 0.1
+const lookEveryMsMax = 15_000
 /** How often devices are sought that join a dynamic rollout. */
 const joinEveryMs = 30_000
 /** A true report may still correct a device of a rollout that ended this recently. */
@@ -65,7 +69,7 @@ export type Rollouts = {
   /** Approves a stage, or the rollout before it starts, or rejects it.
    *  @throws Problem where nobody waits for it, the approver may not, or the rollout cannot start */
   answer(id: string, answer: Answer, by: Starter & Caller): Promise<RolloutRow>
-  /** Looks at every active rollout once. */
+  /** Looks at the active rollouts in which something may have happened. */
   look(): Promise<void>
 }
 
@@ -74,6 +78,9 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
   /** Why the last look at a rollout failed: said once, not every second. */
   const failing = new Map<string, string>()
   const joinedAt = new Map<string, number>()
+  const rests = new Map<string, Rest>()
+  /** Rollouts that ended and may still change, as last sought. */
+  let unsettled: { ids: string[]; atMs: number } = { ids: [], atMs: Number.NEGATIVE_INFINITY }
   let jumpPending = uptime !== undefined
 
   const load = async (tx: Reader, id: string, expected?: number): Promise<Loaded> => {
@@ -95,6 +102,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
       const looks = await record(actions)
       const devices = await carryOut(tx, rollout, actions, { actor: 'hub' }, nowMs, [...looks, ...joiners])
       alarm(rollout, actions)
+      rests.set(id, rested(rests.get(id), actions.length > 0 || !isRead, nowMs))
       return devices
     })
     fleet.push(touched)
@@ -127,6 +135,17 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         log.error({ err: error, rollout: id }, 'rollout could not be carried on; trying again')
       failing.set(id, why)
     }
+  }
+
+  /** Sought seldom: it reads the devices of every rollout of the last days. */
+  const stillUnsettled = async (): Promise<string[]> => {
+    const nowMs = clock()
+    const passedMs = nowMs - unsettled.atMs
+    if (passedMs < 0 || passedMs >= restMsMax) {
+      const ended = ['completed', 'rolled_back', 'aborted', 'superseded'] as const
+      unsettled = { ids: await unsettledRollouts(database, ended, nowMs - correctsForMs), atMs: nowMs }
+    }
+    return unsettled.ids
   }
 
   /** Once after the start at least, so that one while the hub was down is told as well. */
@@ -180,6 +199,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
   const lookAtBegun = async (ids: readonly string[]): Promise<void> => {
     const begun = ids.at(-1)
     if (begun !== undefined) fleet.prepare?.(begun)
+    for (const id of ids) rests.delete(id)
     await lookAtAll(ids)
   }
 
@@ -245,6 +265,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         if (asked.operation === 'resume') await assertRollable(tx, rollout.row.model, rollout.row.version)
         await carryOut(tx, rollout, actions, { ...by, ...asked }, clock())
       })
+      rests.delete(id)
       await tryLook(id)
       return known(database, id)
     },
@@ -282,30 +303,30 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         if (jumpPending) return
       }
       const active = await rolloutsByState(database, ['running', 'paused', 'rolling_back'])
-      const ended = ['completed', 'rolled_back', 'aborted', 'superseded'] as const
-      const unsettled = await unsettledRollouts(database, ended, clock() - correctsForMs)
-      const looked = new Set([...active, ...unsettled])
-      for (const id of [...failing.keys(), ...joinedAt.keys()]) {
-        if (looked.has(id)) continue
-        failing.delete(id)
-        joinedAt.delete(id)
+      const looked = new Set([...active, ...(await stillUnsettled())])
+      for (const kept of [failing, joinedAt, rests]) {
+        for (const id of kept.keys()) if (!looked.has(id)) kept.delete(id)
       }
-      await lookAtAll([...looked])
+      await lookAtAll([...looked].filter((id) => isDue(rests.get(id), clock())))
     },
   }
 }
 
-/** Looks at the rollouts every second until the hub stops. */
+/** Looks at the rollouts until the hub stops. What people do is looked at at once, whenever the next look is due. */
 export async function runRollouts({ stopping, log }: Pick<Hub, 'stopping' | 'log'>, rollouts: Rollouts): Promise<void> {
   while (!stopping.aborted) {
+    const beganMs = performance.now()
     try {
       await rollouts.look()
     } catch (error) {
       log.error({ err: error }, 'rollouts could not be looked at; trying again')
     }
-    await delay(lookEveryMs, undefined, { signal: stopping }).catch((error: unknown) => {
-      if (!stopping.aborted) throw error
-    })
+    const restMs = (performance.now() - beganMs) * (1 / lookShareMax - 1)
+    await delay(Math.min(Math.max(lookEveryMs, restMs), lookEveryMsMax), undefined, { signal: stopping }).catch(
+      (error: unknown) => {
+        if (!stopping.aborted) throw error
+      },
+    )
   }
 }
 

@@ -49,35 +49,59 @@ export const awaitApproval = (rollout: string, by: string, nowMs: number): State
   args: [`asked for by ${by}`, by, nowMs, rollout],
 })
 
+type OfDevice = Extract<Action, { do: 'device' | 'offer' | 'withdraw' }>
+
+/** Actions of one kind that follow one another and are about one device each; all others stand alone. */
+type Run = readonly [Action, ...Action[]]
+
+/** In their order. What is done to thousands of devices at once is one run. */
+export function runsOf(actions: readonly Action[]): Run[] {
+  const runs: [Action, ...Action[]][] = []
+  const seen = new Set<string>()
+  for (const action of actions) {
+    const run = runs.at(-1)
+    const joins = run !== undefined && 'device' in action && run[0].do === action.do && !seen.has(action.device)
+    if (joins) run.push(action)
+    else {
+      runs.push([action])
+      seen.clear()
+    }
+    if ('device' in action) seen.add(action.device)
+  }
+  return runs
+}
+
+/** What the actions of a run change in the rollout's own tables. */
+export function statementsOfRun(rollout: string, run: Run, nowMs: number): Statement[] {
+  const ofDevices = run.filter((action) => 'device' in action)
+  return ofDevices.length === 0
+    ? statementsOf(rollout, run[0], nowMs)
+    : [deviceStatement(rollout, run[0].do, ofDevices, nowMs)]
+}
+
+/** One statement, however many devices. Of one that went away before it had the version the time begins when it returns. */
+function deviceStatement(rollout: string, kind: Action['do'], actions: readonly OfDevice[], nowMs: number): Statement {
+  const changes: Partial<Record<Action['do'], string>> = {
+    device: `state = a.value ->> 'state', reason = a.value ->> 'reason', progress_at = ?2,
+             offered_at = CASE WHEN state = 'unreachable' THEN ?2 ELSE offered_at END`,
+    offer: `state = a.value ->> 'as', reason = NULL, attempt = attempt + 1, role = a.value ->> 'role', offered_at = ?2,
+            progress_at = ?2, withdrawn = 0`,
+    withdraw: `state = a.value ->> 'as', withdrawn = a.value ->> 'as' <> 'planned'`,
+  }
+  return {
+    sql: `UPDATE rollout_devices SET ${changes[kind]} FROM json_each(?3) a
+          WHERE rollout = ?1 AND device = a.value ->> 'device' AND ?2 IS NOT NULL`,
+    args: [rollout, nowMs, JSON.stringify(actions)],
+  }
+}
+
 /** What an action changes in the rollout's own tables. */
 export function statementsOf(rollout: string, action: Action, nowMs: number): Statement[] {
   switch (action.do) {
     case 'device':
-      return [
-        {
-          // one that went away before it had the version begins when it returns
-          sql: `UPDATE rollout_devices SET state = ?1, reason = ?2, progress_at = ?3,
-                  offered_at = CASE WHEN state = 'unreachable' THEN ?3 ELSE offered_at END
-                WHERE rollout = ?4 AND device = ?5`,
-          args: [action.state, action.reason, nowMs, rollout, action.device],
-        },
-      ]
     case 'offer':
-      return [
-        {
-          sql: `UPDATE rollout_devices SET state = ?1, reason = NULL, attempt = attempt + 1, role = ?2, offered_at = ?3,
-                  progress_at = ?3, withdrawn = 0
-                WHERE rollout = ?4 AND device = ?5`,
-          args: [action.as, action.role, nowMs, rollout, action.device],
-        },
-      ]
     case 'withdraw':
-      return [
-        {
-          sql: 'UPDATE rollout_devices SET state = ?, withdrawn = ? WHERE rollout = ? AND device = ?',
-          args: [action.as, action.as === 'planned' ? 0 : 1, rollout, action.device],
-        },
-      ]
+      return [deviceStatement(rollout, action.do, [action], nowMs)]
     case 'retry':
       return [
         {
@@ -186,15 +210,31 @@ export const voidApprovals = (rollout: string, stage: number): Statement => ({
   args: [rollout, stage],
 })
 
+export type Decided = { action: string; detail: unknown }
+
 /** Appends to the rollout's history: who did what, and the numbers it was based on. */
+export const decisionsStatement = (
+  rollout: string,
+  actor: string,
+  decisions: readonly Decided[],
+  nowMs: number,
+): Statement => ({
+  sql: `INSERT INTO rollout_decisions (rollout, seq, at, actor, action, detail)
+        SELECT ?1, (SELECT coalesce(max(seq), 0) FROM rollout_decisions WHERE rollout = ?1) + 1 + d.key, ?2, ?3,
+               d.value ->> 'action', d.value ->> 'detail'
+        FROM json_each(?4) d`,
+  args: [
+    rollout,
+    nowMs,
+    actor,
+    JSON.stringify(decisions.map(({ action, detail }) => ({ action, detail: JSON.stringify(detail) }))),
+  ],
+})
+
 export const decisionStatement = (
   rollout: string,
   actor: string,
   action: string,
   detail: unknown,
   nowMs: number,
-): Statement => ({
-  sql: `INSERT INTO rollout_decisions (rollout, seq, at, actor, action, detail)
-        SELECT ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ? FROM rollout_decisions WHERE rollout = ?`,
-  args: [rollout, nowMs, actor, action, JSON.stringify(detail), rollout],
-})
+): Statement => decisionsStatement(rollout, actor, [{ action, detail }], nowMs)
