@@ -58,9 +58,9 @@ export const settings = {
     what: 'begin anew at the end (false)',
   },
   download: {
-    schema: z.enum(['auto', 'mqtt', 'http']).default('auto'),
+    schema: z.enum(['auto', 'mqtt', 'http']).optional(),
     may: 'auto, mqtt or http',
-    what: 'how bundles are fetched; auto: over MQTT, and over HTTP what that did not bring (auto)',
+    what: "how bundles are fetched; auto: over MQTT, and over HTTP what that did not bring (the profile's, else auto)",
   },
   hub: {
     schema: z.url({ protocol: /^https?$/ }).optional(),
@@ -101,7 +101,8 @@ export type AgentConfig = {
   dir: string
   serve: { host: string; port: number; bodyBytesMax: number; threads: number }
   replay: ReplaySource[]
-  download: 'auto' | 'mqtt' | 'http'
+  /** Undefined: as the profile says. */
+  download: 'auto' | 'mqtt' | 'http' | undefined
   hubUrl: string | undefined
   mqttUrl: string | undefined
   helloIntervalMs: number

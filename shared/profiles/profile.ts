@@ -14,6 +14,8 @@ export const Profile = z.object({
   /** `warm`: old and new runtime side by side; `stop-start`: the old one ends first, requests wait in the listener's queue. */
   switch: z.enum(['warm', 'stop-start']),
   probationMs: z.number().int().positive(),
+  /** How bundles are fetched, where the agent's settings do not say: `auto`, unless given. */
+  download: z.enum(['auto', 'mqtt', 'http']).optional(),
   /** How fast one thread runs a model, relative to generic-x64: what the hub divides its own latency by. A guess in the
    *  profiles that come with Roost, so that nothing but `unlikely` may rest on it. */
   speed: z.number().positive().max(1000).optional(),

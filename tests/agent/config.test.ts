@@ -20,7 +20,7 @@ test('without any there is a configuration', () => {
     dir: resolve('.roost-agent'),
     serve: { host: '127.0.0.1', port: 8500 },
     replay: [],
-    download: 'auto',
+    download: undefined,
     probationMs: undefined,
   })
 })
