@@ -9,15 +9,18 @@ import { readStatus, type Status } from '@roost/agent/control/status.ts'
 import { loadSlots } from '@roost/agent/reconcile/slot-storage.ts'
 import type { Slots } from '@roost/agent/reconcile/slots.ts'
 import { WindowReport } from '@roost/shared/protocol/records.ts'
+import { pino } from 'pino'
 import { z } from 'zod'
 import { type Client, createClient } from '../../hub/cli/client.ts'
 import { DeviceDetail } from '../../hub/fleet/documents.ts'
 import { VersionDocument } from '../../hub/registry/documents.ts'
+import { openStopped } from '../../hub/storage/database.ts'
 import { StoredEvent } from '../../hub/telemetry/events.ts'
 import { Totals, VersionTotals } from '../../hub/telemetry/windows.ts'
 import { startTcpProxy, type TcpProxy } from '../../scripts/demo/tcp-proxy.ts'
 import { type AgentProcess, runAgentCommand, startAgentProcess } from '../builders/agent-process.ts'
 import { aHubProcess, type HubProcess } from '../builders/hub-process.ts'
+import { replayAll } from '../hub/rollouts/replayed.ts'
 import { until } from './waiting.ts'
 
 export type Fleet = AsyncDisposable & {
@@ -61,6 +64,8 @@ export async function aFleet(): Promise<Fleet> {
   const folder = mkdtempSync(join(tmpdir(), 'roost-end-to-end-'))
   opened.defer(() => rmSync(folder, { recursive: true, force: true }))
   const hubFolder = join(folder, 'hub')
+  // every verdict of its rollouts comes out the same from what is stored of it
+  opened.defer(() => replayStopped(join(hubFolder, 'hub.db')))
   let hub: HubProcess = await aHubProcess({ folder: hubFolder })
   opened.defer(() => hub.kill())
   const adminToken = hub.adminToken
@@ -121,6 +126,15 @@ export async function aFleet(): Promise<Fleet> {
       }
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+async function replayStopped(path: string): Promise<void> {
+  const database = await openStopped(path, pino({ level: 'silent' }))
+  try {
+    await replayAll(database)
+  } finally {
+    await database.close()
   }
 }
 

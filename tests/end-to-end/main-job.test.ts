@@ -10,6 +10,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { VersionDocument } from '../../hub/registry/documents.ts'
 import { Member, RolloutDetail } from '../../hub/rollouts/documents.ts'
+import { Explanation } from '../../hub/rollouts/evidence/explain.ts'
 import { aScaleModel } from '../builders/onnx.ts'
 import { aFleet, type Fleet, okByVersion, ready, untilShipped } from './a-fleet.ts'
 import { type Application, startApplication } from './an-application.ts'
@@ -85,7 +86,13 @@ test('a version signed elsewhere is rolled out, answers, and every answer is cou
   await until('v1 answers', () => applications.every(({ answers }) => answers.length > answersMin))
   await push(2)
   await release(2)
-  await follow(await start(2))
+  const second = await start(2)
+  await follow(second)
+  const story = await roost(fleet, ['rollout', 'explain', second.id], Explanation)
+  const told = story.sentences.map(({ text }) => text).join('\n')
+  expect(told).toMatch(/started it: scale 2 to the 2 devices of everywhere/)
+  expect(told).toMatch(/Stage canary passed after \d+ looks?/)
+  expect(told).toMatch(/The gate on installation passed: 0 of 1 devices/)
   await until('v2 answers', () => applications.every(({ byVersion }) => (byVersion()[2] ?? 0) > answersMin))
   await Promise.all(applications.map(({ stop }) => stop()))
   expect(applications.flatMap(({ failures }) => failures)).toEqual([])
