@@ -53,8 +53,8 @@ const ask = (who: string, path: string, body?: unknown, headers: Record<string, 
     headers: { authorization: `Bearer ${tokens.get(who)}`, 'content-type': 'application/json', ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
-const detailOf = (response: Promise<Response>) => readAs(RolloutDetail, response)
-const codeOf = async (response: Promise<Response>) => (await readAs(ProblemDocument, response)).code
+const detailOf = (response: Response | Promise<Response>) => readAs(RolloutDetail, response)
+const codeOf = async (response: Response | Promise<Response>) => (await readAs(ProblemDocument, response)).code
 
 const plan = {
   stages: [
