@@ -36,12 +36,18 @@ export function compare(scores: Scores, margin: number, levels: Levels, random: 
     difference,
     step: perCanary > 0 ? Math.sqrt(meanSquare * sides.treated) / perCanary : 0,
     beside: (at) => countBeside(real, sums, 0, draws, at, sides),
-    effects: (at) =>
-      Float64Array.from({ length: draws }, (_, j) => {
-        const drawn = (sums[j * sumsPerDraw] ?? 0) - at * (sums[j * sumsPerDraw + 1] ?? 0)
-        return perCanary > 0 ? at + drawn / perCanary : at
-      }),
+    effects: (at) => effectsOf(sums, draws, at, perCanary),
   }
+}
+
+function effectsOf(sums: Float64Array, draws: number, margin: number, perCanary: number): Float64Array {
+  const effects = new Float64Array(draws).fill(margin)
+  if (perCanary <= 0) return effects
+  for (let j = 0; j < draws; j++) {
+    const drawn = (sums[j * sumsPerDraw] ?? 0) - margin * (sums[j * sumsPerDraw + 1] ?? 0)
+    effects[j] = margin + drawn / perCanary
+  }
+  return effects
 }
 
 function enumerated(scores: Scores): { sums: Float64Array; draws: number } {

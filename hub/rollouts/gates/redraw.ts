@@ -1,7 +1,7 @@
 // The test against other draws (Fisher 1935): the canaries were drawn at random within strata, so if the new version changed
 // nothing beyond the margin, any other draw could as well have shown what they show. Counts how many look as bad.
 
-import type { Random } from './random.ts'
+import { below, type Random } from './random.ts'
 import type { Scores } from './scores.ts'
 
 /** Sums over the drawn devices, five numbers a draw: u, v, u², uv, v². From them the statistic follows for any margin. */
@@ -92,6 +92,7 @@ export function redraw(
 ) {
   const { strata, u, v } = scores
   const parts = strata.map((_, s) => stratumTotals(scores, s))
+  const bits = new Uint32Array(strata.reduce((sum, { size, treated }) => sum + Math.min(treated, size - treated), 0))
   for (let j = from; j < to; j++) {
     let u1 = 0
     let v1 = 0
@@ -99,6 +100,8 @@ export function redraw(
     let uv = 0
     let v2 = 0
     let start = 0
+    let used = 0
+    random.fill(bits)
     for (let s = 0; s < strata.length; s++) {
       const { size, treated } = strata[s] ?? { size: 0, treated: 0 }
       const isComplement = treated * 2 > size
@@ -110,7 +113,7 @@ export function redraw(
       let bb = 0
       // Fisher-Yates, the first `taken` places only; starting from any order gives every subset the same chance.
       for (let k = 0; k < taken; k++) {
-        const other = start + k + random.below(size - k)
+        const other = start + k + below(bits[used++] as number, size - k)
         const index = order[other] as number // within the stratum's part of `order`
         order[other] = order[start + k] as number
         order[start + k] = index

@@ -48,7 +48,7 @@ export function scoresOf(levels: readonly Level[]): Scores | undefined {
   const weights = weightsOf(units)
   const design = pastOf(units, strata, weights)
   const { values, clipped } = winsorise(units, strata, weights, design)
-  const residuals = [values, Float64Array.from(units, ({ treated }) => (treated ? 1 : 0))].map((column) =>
+  const residuals = [values, columnOf(units, ({ treated }) => (treated ? 1 : 0))].map((column) =>
     withoutPast(column, strata, weights, design),
   )
   const scores = residuals.map((column) => column.map((residual, i) => residual * (weights[i] ?? 0)))
@@ -89,7 +89,7 @@ function compareStrata(a: readonly Level[], b: readonly Level[]): number {
 
 /** n / (n + median n): a device with hardly any data says hardly anything, one with very much is still one device. */
 function weightsOf(units: readonly Level[]): Float64Array {
-  const counts = Float64Array.from(units, ({ weight }) => weight)
+  const counts = columnOf(units, ({ weight }) => weight)
   const median = counts.toSorted()[Math.floor(counts.length / 2)] ?? 1
   return counts.map((count) => count / (count + median))
 }
@@ -126,10 +126,10 @@ function weightedMean(
 type Past = { past: Float64Array; known: Float64Array }
 
 function pastOf(units: readonly Level[], strata: Strata, weights: Float64Array): Past {
-  const known = Float64Array.from(units, ({ before }) => (before === null ? 0 : 1))
+  const known = columnOf(units, ({ before }) => (before === null ? 0 : 1))
   const pasts = Float64Array.from(units.flatMap(({ before }) => (before === null ? [] : [before])))
   const [low, high] = innerBounds(pasts, Math.max(1, Math.floor(0.01 * pasts.length)))
-  const past = Float64Array.from(units, ({ before }) => (before === null ? 0 : clamp(before, low, high)))
+  const past = columnOf(units, ({ before }) => (before === null ? 0 : clamp(before, low, high)))
   eachStratum(strata, (from, to) => {
     let sum = 0
     let count = 0
@@ -156,14 +156,14 @@ function winsorise(
   const canary = strata.reduce((sum, { treated }) => sum + treated, 0)
   const outermost = outermostOf(units.length, canary)
   const slope = trimmedSlope(units, strata, weights, past, outermost)
-  const deviations = Float64Array.from(units, ({ value }, i) => value - slope * (past[i] ?? 0))
+  const deviations = columnOf(units, ({ value }, i) => value - slope * (past[i] ?? 0))
   eachStratum(strata, (from, to) => {
     const median = medianOf(deviations.slice(from, to))
     for (let i = from; i < to; i++) deviations[i] = (deviations[i] ?? 0) - median
   })
   const [low, high] = innerBounds(deviations, outermost)
   const clipped: Clipped[] = []
-  const values = Float64Array.from(units, ({ device, value }, i) => {
+  const values = columnOf(units, ({ device, value }, i) => {
     const deviation = deviations[i] ?? 0
     const counted = clamp(deviation, low, high)
     if (counted === deviation) return value
@@ -195,7 +195,7 @@ function trimmedSlope(
   past: Float64Array,
   outermost: number,
 ): number {
-  const values = Float64Array.from(units, ({ value }) => value)
+  const values = columnOf(units, ({ value }) => value)
   const [low, high] = innerBounds(values, outermost)
   const trimmed = values.map((value) => clamp(value, low, high))
   centre(trimmed, strata, weights)
@@ -260,3 +260,9 @@ function eachStratum(strata: Strata, visit: (from: number, to: number, treated: 
 }
 
 const clamp = (value: number, low: number, high: number) => Math.min(Math.max(value, low), high)
+
+function columnOf(units: readonly Level[], figure: (unit: Level, i: number) => number): Float64Array {
+  const column = new Float64Array(units.length)
+  for (const [i, unit] of units.entries()) column[i] = figure(unit, i)
+  return column
+}

@@ -51,7 +51,7 @@ export function intervalOf(
 }
 
 /** A bound is found to this share of the distance at which it is looked for. */
-const precision = 1 / 256
+const precision = 1 / 100
 const widenings = 40
 
 /** Where `rejects` begins to hold, going from `start` in the direction of `step`. `margin` is one of the points tried, so
@@ -90,17 +90,22 @@ export function histogramOf(
   margin: number,
   shown: (difference: number) => number,
 ): DrawHistogram | undefined {
-  const effects = tested.effects(margin).map(shown).filter(Number.isFinite)
-  if (effects.length === 0) return undefined
-  let from = effects[0] ?? 0
-  let to = from
-  for (const effect of effects) {
-    from = Math.min(from, effect)
-    to = Math.max(to, effect)
+  const effects = tested.effects(margin)
+  let from = Number.POSITIVE_INFINITY
+  let to = Number.NEGATIVE_INFINITY
+  for (let j = 0; j < effects.length; j++) {
+    const effect = shown(effects[j] ?? 0)
+    effects[j] = effect
+    if (!Number.isFinite(effect)) continue
+    if (effect < from) from = effect
+    if (effect > to) to = effect
   }
+  if (from > to) return undefined
   const counts = new Array<number>(bins).fill(0)
+  const perBin = to > from ? bins / (to - from) : 0
   for (const effect of effects) {
-    const bin = to > from ? Math.min(bins - 1, Math.floor(((effect - from) / (to - from)) * bins)) : 0
+    if (!Number.isFinite(effect)) continue
+    const bin = Math.min(bins - 1, Math.floor((effect - from) * perBin))
     counts[bin] = (counts[bin] ?? 0) + 1
   }
   return { from, to, counts }
