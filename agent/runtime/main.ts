@@ -15,12 +15,15 @@ const take = createRuntime({
   log: (line) => process.stderr.write(`${line}\n`),
   steadyMs: () => performance.now(),
   wallMs: () => Date.now(),
-  resources() {
-    const { user, system } = process.cpuUsage()
-    return { rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1000 }
-  },
+  resources: () => ({ rssBytes: process.memoryUsage.rss(), cpuMs: cpuMs() }),
+  cpuMs,
   random: (size) => randomBytes(size),
 })
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
 
 function send(message: RuntimeMessage): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -42,6 +42,9 @@ export async function wishByHand(
     const present = await desiredOf(tx, device.id)
     const before = present.find((wish) => isAt(wish, { deployment, role }))?.manifest ?? null
     if (role === 'shadow') assertBeside(present, deployment, manifest)
+    // What it once came to there, as the primary maybe, must not be taken for how it does as a shadow.
+    const attempt =
+      role === 'shadow' && before !== manifest ? await nextAttempt(tx, device.id, deployment, manifest) : {}
     if (before === null && present.length >= deploymentsMax) {
       const detail = `a device has at most ${deploymentsMax}`
       throw new Problem(409, 'too-many-deployments', 'Too many deployments', detail, { field: 'deployment' })
@@ -53,10 +56,24 @@ export async function wishByHand(
     }
     const { sample } = wanted
     const place = { device: device.id, deployment, role, ...(sample === undefined ? {} : { sample }) }
-    const wish = { ...place, manifest, by: change.actor }
+    const wish = { ...place, manifest, ...attempt, by: change.actor }
     await tx.write(await recordedWishes(tx, [wish], clock(), recorded))
   })
   fleet.push([device.id])
+}
+
+async function nextAttempt(
+  tx: Reader,
+  device: string,
+  deployment: string,
+  manifest: Digest,
+): Promise<{ attempt: number }> {
+  const row = await tx.first(
+    z.object({ attempt: z.number().int() }),
+    'SELECT attempt FROM device_deployments WHERE device = ? AND deployment = ? AND manifest = ?',
+    [device, deployment, manifest],
+  )
+  return { attempt: (row?.attempt ?? 0) + 1 }
 }
 
 /** @throws Problem nothing-to-shadow */
