@@ -82,7 +82,7 @@ describe('maintenance window', () => {
         }
         expect(opening).toBe(expected)
       }),
-      { seed, numRuns: 60 },
+      { seed, numRuns: 200 },
     )
   })
 
