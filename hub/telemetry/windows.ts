@@ -2,7 +2,6 @@
 
 import { WindowReport } from '@roost/shared/protocol/records.ts'
 import { decode } from '@roost/shared/protocol/wire.ts'
-import type { LatencyCounts } from '@roost/shared/sketch/latency.ts'
 import { z } from 'zod'
 import { BytesColumn, type Reader, type Value } from '../storage/database.ts'
 import { sumMax } from './records.ts'
@@ -89,36 +88,6 @@ export async function windows(
     receivedAt: row.received_at,
     report: reportOf(row.body),
   }))
-}
-
-/** What was counted in the reports received since a time, hub clock: inferences that reached the model, failures among
- *  them, and the latency of all reports together. */
-export type Counted = { devices: number; inferences: number; errors: number; latency: LatencyCounts }
-
-export async function countedSince(reader: Reader, filter: WindowFilter, sinceMs: number): Promise<Counted> {
-  const { where, args } = conditions(answered(filter))
-  const sums = await reader.first(
-    z.object({ devices: z.number(), inferences: z.number(), errors: z.number(), sumUs: z.number(), count: z.number() }),
-    `SELECT count(DISTINCT device) AS devices, ${sumOf('ok + error')} AS inferences,
-            ${sumOf('error')} AS errors, min(total(latency ->> 'sumUs'), ${sumMax}) AS sumUs,
-            ${sumOf("latency ->> 'count'")} AS count
-     FROM window_reports WHERE ${where} AND received_at >= ?`,
-    [...args, sinceMs],
-  )
-  const bins = await reader.all(
-    z.object({ bin: z.number(), count: z.number() }),
-    `SELECT bin.value ->> 0 AS bin, ${sumOf('bin.value ->> 1')} AS count
-     FROM window_reports, json_each(latency, '$.bins') AS bin
-     WHERE ${where} AND received_at >= ? GROUP BY 1 ORDER BY 1`,
-    [...args, sinceMs],
-  )
-  const { devices = 0, inferences = 0, errors = 0, sumUs = 0, count = 0 } = sums ?? {}
-  return {
-    devices,
-    inferences,
-    errors,
-    latency: { bins: bins.map(({ bin, count }) => [bin, count]), count, sumUs },
-  }
 }
 
 function reportOf(body: Uint8Array): WindowReport {

@@ -3,6 +3,7 @@
 
 import { z } from '@hono/zod-openapi'
 import type { DecisionRow, MemberRow, RolloutRow, StageRow } from '../store.ts'
+import { leftOutWords, StartStory } from '../plan/start-story.ts'
 import { StageVerdict } from './judge.ts'
 import type { LookRow } from './looks.ts'
 
@@ -65,12 +66,6 @@ const Action = z.discriminatedUnion('do', [
 ])
 type Action = z.infer<typeof Action>
 
-const Started = z.object({
-  query: z.string(),
-  devices: z.number(),
-  skipped: z.array(z.unknown()).default([]),
-  supersedes: z.array(z.string()).default([]),
-})
 const Operation = z.object({
   operation: z.string(),
   reason: z.string().optional(),
@@ -176,13 +171,14 @@ function verdictSentences(verdict: StageVerdict | undefined): string[] {
 }
 
 function otherSentence({ action, actor, detail }: DecisionRow, { row, stages, members }: Story): string {
-  const started = Started.safeParse(detail)
+  const started = StartStory.safeParse(detail)
   if (started.success) {
-    const { query, devices, skipped, supersedes } = started.data
+    const { query, devices, supersedes, warnings } = started.data
     const drawn = stages.map(({ idx, name }) => `${name} ${members.filter(({ stage }) => stage === idx).length}`)
     const rest = [
-      ...(skipped.length > 0 ? [`${skipped.length} devices are left out: no signed variant fits their profile`] : []),
+      ...leftOutWords(started.data),
       ...(supersedes.length > 0 ? [`it takes over from ${supersedes.join(', ')}`] : []),
+      ...warnings.map((warning) => `doubtful then: ${warning.detail}`),
     ]
     return `${who(actor)} ${action === 'started' ? 'started' : 'prepared'} it: ${row.model} ${row.version} to the ${devices} devices of ${row.group_name} (${query}), drawn into ${drawn.join(', ')}${rest.map((text) => `; ${text}`).join('')}.`
   }

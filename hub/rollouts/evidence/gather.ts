@@ -12,7 +12,7 @@ import type { Gate } from '../plan/gate.ts'
 import { cborColumn, readReport, WindowRow } from './columns.ts'
 import { blockDevicesMax } from './counts.ts'
 import { type Past, pastPage } from './past.ts'
-import { addWindow, noTally, Tally, type TallyContext } from './tally.ts'
+import { addWindow, noTally, storable, Tally, type TallyContext } from './tally.ts'
 
 /** Windows added up in one turn: a fifth of a second. */
 const windowsPerTurn = 2_000
@@ -184,7 +184,7 @@ async function tally(
   const rows = [...Map.groupBy(windows, ({ device }) => device)].map(([device, own]): Value[] => {
     const heardAt = own.reduce((latest, { received_at }) => Math.max(latest, received_at), 0)
     if (!counting) return [watched.rollout, device, heardAt]
-    const sum = own.reduce<Tally>(
+    const added = own.reduce<Tally>(
       (tally, row) =>
         addWindow(
           tally,
@@ -193,6 +193,7 @@ async function tally(
         ),
       known.get(device) ?? noTally,
     )
+    const sum = storable(added)
     return [watched.rollout, device, heardAt, watched.opening, encode(sum), sum.fault ?? sum.clock ?? null]
   })
   return counting

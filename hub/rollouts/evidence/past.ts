@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Reader } from '../../storage/database.ts'
 import { addCounts, countsOf } from './add-up.ts'
 import { readReport, WindowRow } from './columns.ts'
-import type { Counts } from './counts.ts'
+import { Counts } from './counts.ts'
 import type { Reading, Watched } from './gather.ts'
 import { windowFault } from './sanity.ts'
 
@@ -47,7 +47,10 @@ function pastOf(own: readonly { at: number; report: WindowReport }[], withOutput
   const counts = possible
     .map(({ at, report }) => countsOf(report, at, withOutputs))
     .reduce<Counts | null>((sum, more) => (sum === null ? more : addCounts(sum, more)), null)
-  return { counts, heardAt: own.reduce<number | null>((latest, { at }) => Math.max(latest ?? 0, at), null) }
+  return {
+    counts: Counts.nullable().safeParse(counts).success ? counts : null,
+    heardAt: own.reduce<number | null>((latest, { at }) => Math.max(latest ?? 0, at), null),
+  }
 }
 
 /** Of each stretch of ids the first window of the device: at most one pass over its rows, whatever else it reports. */

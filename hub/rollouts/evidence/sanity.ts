@@ -13,16 +13,19 @@ const spareMs = 600_000
 
 /** What cannot be in one window, or undefined. A clock that is wrong is not in here: see `clockFault`. */
 export function windowFault({ from, to, counts, latency }: WindowReport): string | undefined {
-  const { ok, error } = counts
+  const { ok, error, refused } = counts
   const binned = latency.bins.reduce((sum, [, count]) => sum + count, 0)
   if (latency.count !== binned) return `it reports ${latency.count} latencies, its bins hold ${binned}`
   if (latency.count !== ok) return `it reports ${ok} answers and ${latency.count} latencies in one window`
   // A window of a burst may last less than a second.
   const seconds = Math.max(1, (to - from) / 1000)
-  const perSecond = (ok + error) / seconds
+  const perSecond = (ok + error + refused) / seconds
   if (perSecond > inferencesPerSecondMax) return `it reports ${whole(perSecond)} inferences a second`
   return undefined
 }
+
+/** Sums of counts that are whole numbers each may be none that can be stored, whatever a device claims to have counted. */
+export const beyondCounting = 'it reports more than can be added up'
 
 /** What is wrong with the device's clock by this window. The clock may be set right later: this holds until then.
  *  @param madeMs when the bundle was made, hub clock */

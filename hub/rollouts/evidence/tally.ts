@@ -6,7 +6,7 @@ import { mergeAgreement } from '@roost/shared/sketch/agreement.ts'
 import { z } from 'zod'
 import { addCounts, countsOf, noCounts } from './add-up.ts'
 import { Counts } from './counts.ts'
-import { clockFault, durationFault, windowFault } from './sanity.ts'
+import { beyondCounting, clockFault, durationFault, windowFault } from './sanity.ts'
 import { noSlots, putInSlot, slotsOf } from './slots.ts'
 
 const AgreementSlots = slotsOf(Agreement)
@@ -48,6 +48,10 @@ export const noTally: Tally = {
   windowMs: 0,
   straddling: 0,
 }
+
+/** The tally as it may be stored: one that no counts can be is begun anew, its device suspect. */
+export const storable = (tally: Tally): Tally =>
+  Tally.safeParse(tally).success ? tally : { ...noTally, lastTo: tally.lastTo, fault: tally.fault ?? beyondCounting }
 
 /** Windows of a shadow and of its primary end at about the same time and come in either order. */
 const outOfOrderMs = 1_000

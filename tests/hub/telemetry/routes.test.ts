@@ -11,7 +11,7 @@ import { DriftReport } from '../../../hub/telemetry/drift.ts'
 import { createIngest } from '../../../hub/telemetry/ingest.ts'
 import { expire } from '../../../hub/telemetry/retention.ts'
 import { telemetryRoutes } from '../../../hub/telemetry/routes.ts'
-import { countedSince, Totals, totals } from '../../../hub/telemetry/windows.ts'
+import { Totals, totals } from '../../../hub/telemetry/windows.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
 
@@ -245,8 +245,6 @@ describe('a device that reports what it likes', () => {
     expect(await totalsAt('/v1/devices/north-2/telemetry')).toMatchObject({ ok: 100, windows: 1 })
     expect(await totalsAt('/v1/devices/north-1/telemetry')).toMatchObject({ ok: most, windows: most })
     expect(await totalsAt('/v1/models/vibration/telemetry')).toMatchObject({ ok: most, error: most, devices: 3 })
-    const counted = await countedSince(hub.database, { model: 'vibration' }, 0)
-    expect(counted).toMatchObject({ devices: 3, errors: most, latency: { count: most } })
   })
 
   test('and cannot be committed costs the others in the same commit nothing', async () => {

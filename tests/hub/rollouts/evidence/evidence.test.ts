@@ -103,6 +103,31 @@ describe('the evidence of a rollout', () => {
     expect(excluded.some(({ device }) => device === liar)).toBe(true)
   })
 
+  test('whatever whole numbers a device claims to have counted, it stops no look', async () => {
+    const { fleet, id } = await started(10)
+    open.push(fleet)
+    await run(fleet, 2)
+    const most = Number.MAX_SAFE_INTEGER
+    const labels = { truePositive: most, falsePositive: most, trueNegative: most, falseNegative: most }
+    const latency = { bins: [[7, 1] satisfies [number, number]], count: 1, sumUs: Number.MAX_VALUE }
+    const [device = ''] = fleet.online
+    const wish = await fleet.hub.database.first(
+      z.object({ manifest: z.string() }),
+      'SELECT manifest FROM desired WHERE device = ?',
+      [device],
+    )
+    const windows = Array.from({ length: 4 }, (): ReceivedWindow => {
+      const times = { from: fleet.clock.nowMs, to: fleet.clock.nowMs, manifest: wish?.manifest ?? '' }
+      const report = aWindow({ ...times, counts: { ok: 1, error: 0, refused: 0 }, latency, labels })
+      return { device, report, bytes: encode(report) }
+    })
+    await fleet.hub.database.write(windowStatements(windows, fleet.clock.nowMs))
+    await run(fleet, 25)
+    expect((await rolloutById(fleet.hub.database, id))?.state).toBe('completed')
+    const { body } = await get(fleet, `/v1/rollouts/${id}/looks`)
+    expect(JSON.stringify(body)).toContain('more than can be added up')
+  })
+
   test('devices that fall silent on the new version together stop it; one that does, does not', async () => {
     const stages = [
       { name: 'canary', percent: 50, bakeMs: 60_000 },
