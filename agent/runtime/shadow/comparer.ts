@@ -3,7 +3,7 @@
 
 import type { Deployment } from '../deployment.ts'
 import type { AgreementRecorder } from './agreement.ts'
-import { type Batch, type Entry, receivedTensors } from './pairs.ts'
+import { type Batch, type Cell, type Entry, receivedTensors } from './pairs.ts'
 
 export type Shadow = { deployment: Deployment; agreement: AgreementRecorder; primary: string | undefined }
 
@@ -46,12 +46,14 @@ export function createComparer(shadows: ReadonlyMap<string, Shadow>, done: (depl
         agreement.dropped(batch.entries.slice(index).filter(({ answer }) => answer !== undefined).length)
         return
       }
-      await repeat(shadow, entry)
+      await repeat(shadow, entry, batch.fields)
       if (entry.answer !== undefined || index % recordsPerTurn === 0) await nextTurn()
     }
   }
 
-  async function repeat({ deployment, agreement }: Shadow, { record, feeds, answer }: Entry): Promise<void> {
+  async function repeat({ deployment, agreement }: Shadow, entry: Entry, fields: readonly string[]): Promise<void> {
+    const { feeds, answer } = entry
+    const record = entry.record && recordOf(entry.record, fields)
     if (answer === undefined) {
       if (record !== undefined) deployment.warm(record)
       return
@@ -76,5 +78,9 @@ export function createComparer(shadows: ReadonlyMap<string, Shadow>, done: (depl
     },
   }
 }
+
+/** From entries, which define own properties: a field may be called __proto__. */
+const recordOf = (cells: readonly Cell[], fields: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(fields.map((field, i) => [field, cells[i] ?? null]))
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))

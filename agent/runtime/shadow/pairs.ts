@@ -13,6 +13,9 @@ export const batchBytesMax = 262_144
 /** One entry that is longer is dropped. */
 export const entryBytesMax = 4_194_304
 
+/** As many as feature definitions may read, and some. */
+const fieldsMax = 1024
+
 const Count = z.number().int().nonnegative()
 
 const tensorTypeNames = Object.values(onnxTypes)
@@ -40,18 +43,19 @@ export type Answer = z.infer<typeof Answer>
 /** What a field of a record may hold for the feature definitions; all else reads as missing. */
 export type Cell = string | number | boolean | null
 
-/** A record or tensors; without an answer it was not drawn, and only the windows of the features take it. */
+/** A record (its cells, in the order of the batch's `fields`) or tensors; without an answer it was not drawn, and only the windows of the features take it. */
 export const Entry = z.object({
-  record: z.custom<Record<string, Cell>>(isPlainRecord, 'a record of plain values').optional(),
+  record: z.custom<Cell[]>(areCells, 'plain values').optional(),
   feeds: SentTensors.optional(),
   answer: Answer.optional(),
 })
 export type Entry = z.infer<typeof Entry>
 
-/** `gap`: records before these are missing. `dropped`: drawn inputs that are. `primary`: the manifest that answered. */
+/** `fields`: of its records. `gap`: records before these are missing. `dropped`: drawn inputs that are. `primary`: the manifest that answered. */
 export const Batch = z.object({
   deployment: DeploymentName,
   primary: Digest,
+  fields: z.array(z.string()).max(fieldsMax),
   gap: z.boolean(),
   dropped: Count,
   entries: z.array(Entry).max(batchEntriesMax),
@@ -62,7 +66,7 @@ export type Batch = z.infer<typeof Batch>
 export const TapSpec = z.object({
   deployment: DeploymentName,
   sample: z.number().min(0).max(1),
-  records: z.array(z.string()).max(1024).optional(),
+  records: z.array(z.string()).max(fieldsMax).optional(),
   tensors: z.boolean(),
 })
 export type TapSpec = z.infer<typeof TapSpec>
@@ -101,8 +105,7 @@ const textBytes = (texts: ArrayLike<unknown>) =>
 
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((text) => typeof text === 'string')
 
-function isPlainRecord(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return Object.values(value).every((cell) => cell === null || plain.has(typeof cell))
+function areCells(value: unknown): boolean {
+  return Array.isArray(value) && value.every((cell) => cell === null || plain.has(typeof cell))
 }
 const plain = new Set(['string', 'number', 'boolean'])

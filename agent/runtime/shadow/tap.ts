@@ -129,7 +129,7 @@ export function createTap(
     if (entries.length === 0) return
     waiting = waiting.slice(entries.length)
     bytesWaiting -= bytes
-    context.send({ deployment, primary: bundle.digest, gap, dropped, entries })
+    context.send({ deployment, primary: bundle.digest, fields: records ?? [], gap, dropped, entries })
     wanted = gap = false
     dropped = 0
   }
@@ -161,11 +161,8 @@ export function createTap(
 }
 
 /** What the candidate's features read of a record. Values are as they came; what no feature can read is missing. */
-function project(record: Record<string, unknown>, fields: readonly string[]): Record<string, Cell> {
-  const cells: Record<string, Cell> = Object.create(null)
-  for (const field of fields) cells[field] = cellOf(Object.hasOwn(record, field) ? record[field] : null)
-  return cells
-}
+const project = (record: Record<string, unknown>, fields: readonly string[]): Cell[] =>
+  fields.map((field) => cellOf(Object.hasOwn(record, field) ? record[field] : null))
 
 /** Longer than any text that a key, a number or a time may be (shared/features/reading.ts). */
 const textLengthMax = 256
