@@ -56,7 +56,7 @@ test('every field of a plan, with its default', () => {
     codeIn(field)[0] ?? '',
     value ?? '',
   ])
-  const optional = ['pace', 'failuresMax', 'failuresMaxPercent', 'window']
+  const optional = ['pace', 'failuresMax', 'failuresMaxPercent', 'progressTimeoutMs', 'window']
   expect(rows.map(([field]) => field).sort()).toEqual([...Object.keys(least), ...optional].sort())
   for (const [field, value] of rows) {
     if (field === 'stages' || optional.includes(field)) continue
