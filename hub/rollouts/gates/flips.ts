@@ -1,6 +1,6 @@
 // The test for differences that each belong to one device or stretch of time: if nothing were wrong beyond the margin, each
-// difference could as well have had the other sign (Fisher 1935). The real signs look at least as good as others exactly
-// where the flipped differences have a mean of at least the margin (Hartigan 1969), so the interval is made of their means.
+// difference could as well have had the other sign (Fisher 1935). Other signs look at least as bad exactly where the flipped
+// differences have a mean of at most the margin (Hartigan 1969), so the interval is made of such means.
 
 import type { Random } from './random.ts'
 import type { Tested } from './tested.ts'

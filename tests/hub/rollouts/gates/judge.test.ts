@@ -39,7 +39,7 @@ describe('the verdict over a comparison', () => {
         expect(judgedFleet(units)).toEqual(verdict)
         expect(GateVerdict.parse(JSON.parse(JSON.stringify(verdict)))).toEqual(verdict)
       }),
-      { seed, numRuns: 12 },
+      { seed, numRuns: 8 },
     )
   })
 
@@ -78,7 +78,7 @@ describe('the verdict over a comparison', () => {
         expect(outcomes[0]).toBe(0)
         expect(outcomes.at(-1)).toBe(2)
       }),
-      { seed, numRuns: 8 },
+      { seed, numRuns: 5 },
     )
   })
 

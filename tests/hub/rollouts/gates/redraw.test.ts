@@ -65,7 +65,7 @@ describe('the redraw test', () => {
           }
         }
       }),
-      { seed, numRuns: 60 },
+      { seed, numRuns: 40 },
     )
   })
 
