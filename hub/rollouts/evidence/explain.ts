@@ -2,8 +2,8 @@
 // people did, and what it waits for. Pure; everything in it is in the decisions, the looks and the members.
 
 import { z } from '@hono/zod-openapi'
-import type { DecisionRow, MemberRow, RolloutRow, StageRow } from '../store.ts'
 import { leftOutWords, StartStory } from '../plan/start-story.ts'
+import type { DecisionRow, MemberRow, RolloutRow, StageRow } from '../store.ts'
 import { StageVerdict } from './judge.ts'
 import type { LookRow } from './looks.ts'
 
