@@ -4,6 +4,7 @@ import { Digest } from '@roost/shared/protocol/names.ts'
 import { FailureReason, isTerminal, ProgressState, progressStates } from '@roost/shared/protocol/progress.ts'
 import { z } from 'zod'
 import { BooleanColumn, jsonColumn, type Reader } from '../storage/database.ts'
+import { manyRows } from '../storage/many-rows.ts'
 import { StageVerdict } from './evidence/judge.ts'
 import { Finding } from './plan/check.ts'
 import { RolloutPlan } from './plan/plan.ts'
@@ -83,7 +84,6 @@ export type DecisionRow = z.infer<typeof DecisionRow>
 
 const rolloutColumns = Object.keys(RolloutRow.shape).join(', ')
 const stageColumns = Object.keys(StageRow.shape).join(', ')
-const memberColumns = Object.keys(MemberRow.shape).join(', ')
 
 export const rolloutById = (reader: Reader, id: string): Promise<RolloutRow | undefined> =>
   reader.first(RolloutRow, `SELECT ${rolloutColumns} FROM rollouts WHERE id = ?`, [id])
@@ -147,9 +147,7 @@ export const stagesOf = (reader: Reader, rollout: string): Promise<StageRow[]> =
   reader.all(StageRow, `SELECT ${stageColumns} FROM rollout_stages WHERE rollout = ? ORDER BY idx`, [rollout])
 
 export const membersOf = (reader: Reader, rollout: string): Promise<MemberRow[]> =>
-  reader.all(MemberRow, `SELECT ${memberColumns} FROM rollout_devices WHERE rollout = ? ORDER BY stage, rank`, [
-    rollout,
-  ])
+  manyRows(reader, MemberRow, 'FROM rollout_devices WHERE rollout = ? ORDER BY stage, rank', [rollout])
 
 export async function membersCount(reader: Reader, rollout: string): Promise<number> {
   const row = await reader.first(
@@ -254,7 +252,7 @@ export const approvalsOf = (reader: Reader, rollout: string): Promise<ApprovalRo
   )
 
 const Circumstances = z.object({
-  id: z.string(),
+  device: z.string(),
   gone: BooleanColumn,
   timezone: z.string().nullable(),
   aside_until: z.number().nullable(),
@@ -263,11 +261,32 @@ export type Circumstances = z.infer<typeof Circumstances>
 
 /** What else of a device matters to its rollouts: revoked, where its clock is, put aside. */
 export const circumstancesOf = (reader: Reader, rollout: string): Promise<Circumstances[]> =>
-  reader.all(
+  manyRows(
+    reader,
     Circumstances,
-    `SELECT d.id, d.revoked_at IS NOT NULL AS gone, d.labels ->> '$.timezone' AS timezone, f.aside_until
-     FROM rollout_devices m JOIN devices d ON d.id = m.device LEFT JOIN device_failures f ON f.device = d.id
-     WHERE m.rollout = ?`,
+    `FROM (SELECT m.device, d.revoked_at IS NOT NULL AS gone, d.labels ->> '$.timezone' AS timezone, f.aside_until
+           FROM rollout_devices m JOIN devices d ON d.id = m.device LEFT JOIN device_failures f ON f.device = d.id
+           WHERE m.rollout = ?)`,
+    [rollout],
+  )
+
+const SaidRow = z.object({
+  device: z.string(),
+  manifest: z.string(),
+  attempt: z.number(),
+  state: ProgressState,
+  reason: FailureReason.nullable(),
+  running: BooleanColumn,
+})
+export type SaidRow = z.infer<typeof SaidRow>
+
+/** What the rollout's devices say of its version, and of what runs in the deployment. */
+export const saidIn = (reader: Reader, rollout: string): Promise<SaidRow[]> =>
+  manyRows(
+    reader,
+    SaidRow,
+    `FROM (SELECT r.* FROM rollout_devices m JOIN device_deployments r ON r.device = m.device AND r.deployment = m.deployment
+           WHERE m.rollout = ? AND (r.manifest = m.target OR r.running = 1) ORDER BY r.device, r.changed_at)`,
     [rollout],
   )
 

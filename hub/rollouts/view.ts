@@ -1,6 +1,5 @@
 // A rollout as `decide` sees it: its rows, joined with what the devices say and whether they are there.
 
-import { type DeploymentRow, reportedOf } from '../fleet/progress.ts'
 import { revokedAmong } from '../promotion/persons.ts'
 import type { Reader } from '../storage/database.ts'
 import type { DeviceView, RolloutView, StageView } from './states.ts'
@@ -12,7 +11,9 @@ import {
   type MemberRow,
   membersOf,
   type RolloutRow,
+  type SaidRow,
   type StageRow,
+  saidIn,
   stagesOf,
 } from './store.ts'
 
@@ -58,17 +59,12 @@ const stageView = (row: StageRow, approvals: readonly ApprovalRow[]): StageView 
 
 async function deviceViews(
   reader: Reader,
-  { id, deployment }: RolloutRow,
+  { id }: RolloutRow,
   members: readonly MemberRow[],
   isConnected: (device: string) => boolean,
 ): Promise<DeviceView[]> {
-  const rows = await reportedOf(
-    reader,
-    members.map(({ device }) => device),
-    deployment,
-  )
-  const reports = Map.groupBy(rows, ({ device }) => device)
-  const circumstances = new Map((await circumstancesOf(reader, id)).map((row) => [row.id, row]))
+  const reports = Map.groupBy(await saidIn(reader, id), ({ device }) => device)
+  const circumstances = new Map((await circumstancesOf(reader, id)).map((row) => [row.device, row]))
   return members.map((member) =>
     deviceView(member, reports.get(member.device) ?? [], circumstances.get(member.device), isConnected(member.device)),
   )
@@ -76,7 +72,7 @@ async function deviceViews(
 
 function deviceView(
   member: MemberRow,
-  reports: readonly DeploymentRow[],
+  reports: readonly SaidRow[],
   circumstances: Circumstances | undefined,
   online: boolean,
 ): DeviceView {
