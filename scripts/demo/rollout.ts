@@ -10,7 +10,8 @@ import { DemoError, until } from './waiting.ts'
 export type Rollout = z.infer<typeof RolloutDetail>
 export type RolloutMember = z.infer<typeof Member>
 
-const rolloutMsMax = 60_000
+/** Three stages, each until its gates are sure; on a machine that is busy with other things as well. */
+const rolloutMsMax = 120_000
 
 /** @param plan a file beside this one */
 export async function startRollout(operator: Client, version: number, group: string, plan: string): Promise<Rollout> {
