@@ -64,7 +64,14 @@ export type ChunkServer = {
 }
 
 /** What is wanted of one blob. A round goes up by index; who comes late is served in it or in the next. */
-type Sweep = { wanted: Set<number>; firstAt: number; lastAt: number }
+type Sweep = { wanted: Set<number>; firstAt: number; lastAt: number; wants: number; rounds: number }
+
+/** So many times the mean gap between wants is quiet: of gaps at random one in fifty is that long. */
+const quietGaps = 4
+
+/** So much longer than for the first round wants are gathered for a later one. Devices that are not answered ask again
+ *  after 4, 8, 16 s, which costs a message. */
+const laterRounds = 4
 
 const compress = promisify(zstdCompress)
 
@@ -83,12 +90,16 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
     const now = performance.now()
     const sweep = sweeps.get(blob)
     if (sweep !== undefined) {
-      if (sweep.wanted.size === 0) sweep.firstAt = now
+      if (sweep.wanted.size === 0) {
+        sweep.firstAt = now
+        sweep.wants = 0
+      }
+      sweep.wants += 1
       for (const index of indices) sweep.wanted.add(index)
       sweep.lastAt = now
       return
     }
-    sweeps.set(blob, { wanted: new Set(indices), firstAt: now, lastAt: now })
+    sweeps.set(blob, { wanted: new Set(indices), firstAt: now, lastAt: now, wants: 1, rounds: 0 })
     const run = runSweep(blob).finally(() => running.delete(run))
     running.add(run)
   }
@@ -100,6 +111,8 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
         await gather(sweep)
         await turns.pass(() => sendRound(blob, sweep))
         sweep.firstAt = performance.now()
+        sweep.wants = 0
+        sweep.rounds += 1
       }
     } catch (error) {
       // The blob store failed. What was wanted is wanted again by the devices.
@@ -112,11 +125,19 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
   const gather = async (sweep: Sweep): Promise<void> => {
     for (;;) {
       const now = performance.now()
-      const waitMs = Math.min(sweep.lastAt + limits.gatherQuietMs - now, sweep.firstAt + limits.gatherMostMs - now)
+      const waitMs = Math.min(sweep.lastAt + quietMs(sweep), sweep.firstAt + mostMs(sweep)) - now
       if (waitMs <= 0) return
       await delay(waitMs, undefined, { signal: closing.signal })
     }
   }
+
+  /** Who comes after the first round of a wave comes with others: the next one waits longer for them. */
+  const mostMs = ({ rounds }: Sweep): number => limits.gatherMostMs * (rounds === 0 ? 1 : laterRounds)
+
+  /** As long as a few more wants would have taken at the pace at which they came: where a wave comes slowly (a busy hub
+   *  says who is assigned only so fast), a fixed pause would end between two of its devices, and each get a round. */
+  const quietMs = ({ firstAt, lastAt, wants }: Sweep): number =>
+    Math.max(limits.gatherQuietMs, wants > 1 ? (quietGaps * (lastAt - firstAt)) / (wants - 1) : 0)
 
   /** Every wanted chunk once, upwards; those that are wanted meanwhile too, where the round has not passed them. */
   const sendRound = async (blob: Digest, { wanted }: Sweep): Promise<void> => {

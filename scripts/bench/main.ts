@@ -1,10 +1,9 @@
-// npm run bench -- [name…] [--json] [--runs <count>]: runs the named benchmarks, or all, and prints a table or JSON lines.
-// Each measures its own physical limit in the same run and states the ratio to it; see docs/benchmarks.md.
+// npm run bench -- [name…] [--json] [--runs <count>] [--devices <count>]: runs the named benchmarks, or all, and prints a
+// table or JSON lines. Each measures its own physical limit in the same run and states the ratio to it; see docs/benchmarks.md.
 
 import { spawnSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { delta } from './delta.ts'
 import { delta } from './delta.ts'
 import { footprint } from './footprint.ts'
 import { gates } from './gates.ts'
@@ -13,9 +12,10 @@ import { ingest } from './ingest.ts'
 import { recorder } from './recorder.ts'
 import { registry } from './registry.ts'
 import type { BenchResult } from './result.ts'
+import { rollout } from './rollout.ts'
 import { runsByDefault, runsSearch } from './runs-search.ts'
 import { shadow } from './shadow.ts'
-import { wave } from './wave.ts'
+import { devicesByDefault, wave } from './wave.ts'
 
 const benches: Record<string, () => Promise<BenchResult[]>> = {
   inference,
@@ -23,12 +23,12 @@ const benches: Record<string, () => Promise<BenchResult[]>> = {
   recorder,
   footprint,
   delta,
-  delta,
   gates,
   shadow,
-  wave,
+  wave: () => wave(wholeNumber('devices')),
   registry,
-  'runs-search': () => runsSearch(runCount()),
+  rollout,
+  'runs-search': () => runsSearch(wholeNumber('runs')),
 }
 
 const { values, positionals } = parseArgs({
@@ -37,6 +37,8 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     // how many runs bench runs-search looks through
     runs: { type: 'string', default: String(runsByDefault) },
+    // how many devices bench wave brings a version to
+    devices: { type: 'string', default: String(devicesByDefault) },
   },
 })
 const unknown = positionals.filter((name) => !(name in benches))
@@ -63,7 +65,15 @@ async function runHere(name: string): Promise<void> {
 
 /** In a process of its own: what one leaves behind as garbage would be counted off the memory of the next. */
 function runAlone(name: string): void {
-  const args = [import.meta.filename, name, '--runs', values.runs, ...(values.json ? ['--json'] : [])]
+  const args = [
+    import.meta.filename,
+    name,
+    '--runs',
+    values.runs,
+    '--devices',
+    values.devices,
+    ...(values.json ? ['--json'] : []),
+  ]
   const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' })
   if (status !== 0) process.exitCode = 1
 }
@@ -73,8 +83,8 @@ function asRow({ bench, metric, value, unit, limit, ratio, goal, holds }: BenchR
   return { bench, metric, value: short(value), unit, limit: short(limit), ratio: short(ratio), goal, holds }
 }
 
-function runCount(): number {
-  const count = Number(values.runs)
+function wholeNumber(option: 'runs' | 'devices'): number {
+  const count = Number(values[option])
   if (Number.isSafeInteger(count) && count > 0) return count
-  throw new Error(`--runs takes a whole number, not ${values.runs}`)
+  throw new Error(`--${option} takes a whole number above 0, not ${values[option]}`)
 }

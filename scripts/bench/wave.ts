@@ -28,7 +28,7 @@ import { enrolDevices } from './simulated-fleet.ts'
 import { median } from './statistics.ts'
 import { connectWaveDevice, type WaveDevice } from './wave-device.ts'
 
-const deviceCount = 1_000
+export const devicesByDefault = 1_000
 const modelBytes = 1_048_576
 /** Hub and bare broker in turn, so that both see the same machine. */
 const rounds = 3
@@ -47,8 +47,8 @@ type Round = {
   stagedSeconds: number
 }
 
-/** Chunks published, time, and what the hub's memory does meanwhile. */
-export async function wave(): Promise<BenchResult[]> {
+/** `deviceCount` devices: chunks published, time, and what the hub's memory does meanwhile. */
+export async function wave(deviceCount: number): Promise<BenchResult[]> {
   const folder = await mkdtemp(join(tmpdir(), 'roost-bench-wave-'))
   const { signal } = new AbortController()
   const crew = createCrew(folder, signal, (error) => console.error(error.message))
@@ -65,7 +65,7 @@ export async function wave(): Promise<BenchResult[]> {
     const done: Round[] = []
     for (let version = 1; version <= rounds; version++) {
       const onnx = aModel()
-      const bareSeconds = await bareWave(onnx)
+      const bareSeconds = await bareWave(onnx, deviceCount)
       done.push({ bareSeconds, ...(await hubWave(hub, operator, devices, onnx, version)) })
     }
     const { beforeBytes, mostBytes } = memory.stop()
@@ -148,7 +148,7 @@ async function hubWave(
   const plan = {
     stages: [{ name: 'all', percent: 100, bakeMs: 0 }],
     gates: [{ metric: 'installation', failuresMax: 0 }],
-    concurrency: deviceCount,
+    concurrency: devices.length,
   }
   const started = performance.now()
   const body = { model: 'wave', version, group: groupName, plan }
@@ -193,7 +193,7 @@ async function metricsOf(url: string, token: string): Promise<{ published: numbe
 }
 
 /** Seconds from the first chunk that aedes publishes to the last that the last of the subscribers has hashed. */
-async function bareWave(onnx: Uint8Array): Promise<number> {
+async function bareWave(onnx: Uint8Array, deviceCount: number): Promise<number> {
   const child = fork(fileURLToPath(new URL('./bare-wave.ts', import.meta.url)), { serialization: 'advanced' })
   const file = await chunkHashes([onnx])
   const subscribers: Subscriber[] = []
