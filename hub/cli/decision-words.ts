@@ -3,13 +3,8 @@
 import { z } from 'zod'
 import type { Decision, RolloutDetail } from '../rollouts/documents.ts'
 import { StageVerdict } from '../rollouts/evidence/judge.ts'
+import { leftOutWords, StartStory } from '../rollouts/plan/start-story.ts'
 
-const Started = z.object({
-  query: z.string(),
-  devices: z.number(),
-  skipped: z.array(z.unknown()),
-  supersedes: z.array(z.string()),
-})
 const Superseded = z.object({ by: z.string() })
 const Joined = z.object({ devices: z.array(z.string()) })
 const Asked = z.object({
@@ -34,7 +29,7 @@ export function decisionWords(
   { action, detail }: z.infer<typeof Decision>,
   stages: z.infer<typeof RolloutDetail>['stages'],
 ): string {
-  const started = Started.safeParse(detail)
+  const started = StartStory.safeParse(detail)
   const isStart = action === 'started' || action === 'draft' || action === 'awaiting_approval'
   if (isStart && started.success) return startedWords(started.data)
   const superseded = Superseded.safeParse(detail)
@@ -62,10 +57,11 @@ const some = (names: readonly string[]): string =>
     ? names.join(', ')
     : `${names.slice(0, namesShown).join(', ')} and ${names.length - namesShown} more`
 
-function startedWords({ query, devices, skipped, supersedes }: z.infer<typeof Started>): string {
-  const leftOut = skipped.length === 0 ? [] : [`${skipped.length} left out, no signed variant fits their profile`]
+function startedWords(story: StartStory): string {
+  const { query, devices, supersedes, warnings } = story
   const older = supersedes.length === 0 ? [] : [`supersedes ${supersedes.join(', ')}`]
-  return [`${devices} devices of ${query}`, ...leftOut, ...older].join('; ')
+  const doubts = warnings.map(({ code }) => `warned of ${code}`)
+  return [`${devices} devices of ${query}`, ...leftOutWords(story), ...older, ...doubts].join('; ')
 }
 
 function actionWords(action: z.infer<typeof Action>, stages: z.infer<typeof RolloutDetail>['stages']): string {

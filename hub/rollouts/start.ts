@@ -4,25 +4,15 @@ import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
 import type { Reader } from '../storage/database.ts'
 import type { FleetLink } from './engine.ts'
-import type { Finding } from './plan/check.ts'
-import type { Skipped } from './plan/membership.ts'
 import type { NewRollout } from './plan/plan.ts'
 import { prepareDraw } from './plan/preview.ts'
 import { rolloutId } from './plan/rollout-id.ts'
+import type { StartStory } from './plan/start-story.ts'
 import type { NewMember, NewRolloutRow } from './statements.ts'
 import { attemptsOf, rolloutById } from './store.ts'
 
 /** Of the devices that are left out, so many are named in the history. */
 const skippedMax = 1_000
-
-export type StartStory = {
-  query: string
-  devices: number
-  skipped: Skipped[]
-  skippedCount: number
-  supersedes: string[]
-  warnings: Finding[]
-}
 
 export type PreparedRollout = {
   rollout: NewRolloutRow

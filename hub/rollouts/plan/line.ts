@@ -23,10 +23,11 @@ export function standInLine(rollout: string, devices: readonly Waiting[]): InLin
   return spread.sort((a, b) => order(a) - order(b)).map((device, i) => ({ ...device, place: i + 1 }))
 }
 
-/** First 48 bits of sha256(rollout, device) as a number in [0, 1). */
+/** First 48 bits of sha256(rollout, device) as a number in [0, 1), cut to twelve decimals: SQLite writes numbers into JSON
+ *  with fifteen digits, and what is read again must be what was drawn. */
 export function unitHash(rollout: string, device: string): number {
   const digest = createHash('sha256').update(`${rollout}\0${device}`).digest()
-  return digest.readUIntBE(0, 6) / 2 ** 48
+  return Math.floor((digest.readUIntBE(0, 6) / 2 ** 48) * 1e12) / 1e12
 }
 
 type Ranked = Waiting & { rank: number }
