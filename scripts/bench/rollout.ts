@@ -1,0 +1,143 @@
+// Bench `rollout`: a version brought to fleets of three sizes by the hub's own engine and database file, by the plan that
+// holds where none is named, without its shadow. What a look costs while devices move and while nothing does, the processor time and the
+// memory a device takes, and how they grow. No broker and no bundles: the devices are rows.
+
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { defaultPlanFor } from '../../hub/rollouts/plan/default-plan.ts'
+import { type BenchResult, benchResult } from './result.ts'
+import { aRolloutFleet, type RolloutFleet } from './rollout-fleet.ts'
+
+const sizes = [1_000, 3_000, 10_000] as const
+/** Linear, with room for what a busy machine makes of two measurements. */
+const growthMax = 1.1
+/** Devices that may be at it at once, so that large fleets take as many looks as small ones. */
+const shareAtOnce = 0.05
+const looksMax = 2_000
+const hourMs = 3_600_000
+
+const Carried = z.object({
+  devices: z.number(),
+  startMs: z.number(),
+  looks: z.number(),
+  /** Processor time of the start and of all looks. */
+  cpuMs: z.number(),
+  /** Of looks that decided something, and of looks at what had not changed since the one before. */
+  movingMs: z.number(),
+  idleMs: z.number(),
+  longestMs: z.number(),
+  rssBytes: z.number(),
+  fileBytes: z.number(),
+})
+type Carried = z.infer<typeof Carried>
+
+export async function rollout(): Promise<BenchResult[]> {
+  const runs: Carried[] = []
+  // in a process each: what one leaves in memory would be counted for the next
+  for (const size of sizes) runs.push(await inProcess(size))
+  const [small, large] = [runs[0], runs.at(-1)]
+  if (small === undefined || large === undefined) return []
+  const growth = (metric: string, of: (run: Carried) => number) => {
+    const value = Math.log(of(large) / of(small)) / Math.log(large.devices / small.devices)
+    const measured = { bench: 'rollout', metric: `growth of ${metric}`, value, unit: 'power of the devices' }
+    return benchResult(measured, { of: 'value', bound: '<=', number: growthMax })
+  }
+  const value = (large.rssBytes - small.rssBytes) / (large.devices - small.devices) / 1024
+  return [
+    ...runs.flatMap(ofRun),
+    benchResult({ bench: 'rollout', metric: 'memory of the process a device', value, unit: 'KiB' }),
+    growth('processor time', ({ cpuMs }) => cpuMs),
+    growth('a look while devices move', ({ movingMs }) => movingMs),
+    growth('the longest look', ({ longestMs }) => longestMs),
+  ]
+}
+
+function ofRun({ devices, looks, startMs, cpuMs, idleMs, movingMs, longestMs, fileBytes }: Carried): BenchResult[] {
+  const row = (metric: string, value: number, unit: string) =>
+    benchResult({ bench: 'rollout', metric: `${metric}, ${devices} devices`, value, unit })
+  return [
+    row('processor time a device, whole rollout', cpuMs / devices, 'ms'),
+    row('start', startMs, 'ms'),
+    row(`look while devices move, median of ${looks}`, movingMs, 'ms'),
+    row('look, longest', longestMs, 'ms'),
+    row('look at what has not changed, median', idleMs, 'ms'),
+    row('database a device', fileBytes / devices / 1024, 'KiB'),
+  ]
+}
+
+async function inProcess(devices: number): Promise<Carried> {
+  const child = fork(import.meta.filename, [String(devices)])
+  const ended = once(child, 'exit')
+  const [message] = await Promise.race([once(child, 'message'), ended])
+  const { success, data } = Carried.safeParse(message)
+  if (!success) throw new Error(`the rollout to ${devices} devices ended with ${message}`)
+  await ended
+  return data
+}
+
+async function carryOut(devices: number): Promise<Carried> {
+  const folder = mkdtempSync(join(tmpdir(), 'roost-bench-rollout-'))
+  try {
+    const fleet = await aRolloutFleet(folder, devices)
+    const measured = await measure(fleet, devices)
+    await fleet.close()
+    const rssBytes = process.resourceUsage().maxRSS * 1024
+    return { devices, ...measured, rssBytes, fileBytes: statSync(join(folder, 'hub.db')).size }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function measure(
+  { clock, rollouts, obey, report, state }: RolloutFleet,
+  devices: number,
+): Promise<Omit<Carried, 'devices' | 'rssBytes' | 'fileBytes'>> {
+  // no shadow: what devices report of one is not simulated
+  const plan = { ...defaultPlanFor(devices), concurrency: Math.ceil(devices * shareAtOnce) }
+  const wanted = { model: 'vibration', version: 2, group: 'all', deployment: 'vibration', plan, supersede: false }
+  const start = await timed(() => rollouts.start(wanted, { actor: 'bench' }))
+  const { id } = start.result
+  const [moving, idle]: { ms: number; cpuMs: number }[][] = [[], []]
+  let looks = 0
+  let reportedAt = clock.nowMs
+  let cpuMs = start.cpuMs
+  let longestMs = 0
+  while ((await state(id)).startsWith('running')) {
+    if (looks >= looksMax) throw new Error(`it is still running after ${looks} looks`)
+    const moved = await obey()
+    clock.nowMs += moved > 0 ? 10_000 : hourMs
+    if (clock.nowMs - reportedAt >= hourMs) {
+      reportedAt = clock.nowMs
+      await report()
+    }
+    const look = await timed(() => rollouts.look())
+    looks += 1
+    cpuMs += look.cpuMs
+    longestMs = Math.max(longestMs, look.ms)
+    if (moved > 0) moving?.push(look)
+    clock.nowMs += 1_000
+    if (moved === 0) idle?.push(await timed(() => rollouts.look()))
+  }
+  const ended = await state(id)
+  if (!ended.startsWith('completed')) throw new Error(`it is ${ended}`)
+  const median = (all: { ms: number }[] = []) => all.map(({ ms }) => ms).sort((a, b) => a - b)[all.length >> 1] ?? 0
+  return { startMs: start.ms, looks, cpuMs, movingMs: median(moving), idleMs: median(idle), longestMs }
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number; cpuMs: number }> {
+  const before = process.cpuUsage()
+  const started = performance.now()
+  const result = await work()
+  const ms = performance.now() - started
+  const { user, system } = process.cpuUsage(before)
+  return { result, ms, cpuMs: (user + system) / 1000 }
+}
+
+if (process.send !== undefined && process.argv[1] === import.meta.filename) {
+  process.send(await carryOut(Number(process.argv[2])))
+  process.disconnect()
+}
