@@ -22,7 +22,7 @@ const turnsMax = 10
 const noteEveryMs = 10_000
 const breakMs = 60_000
 
-/** What is watched. `opening`: how often the stage has begun to admit. */
+/** What is watched. `opening`: the how manieth of the rollout's stages that began to admit. */
 export type Watched = {
   rollout: string
   deployment: string
@@ -47,12 +47,16 @@ export const Reading = z.object({
 })
 export type Reading = z.infer<typeof Reading>
 
-/** How often the stage has begun to admit: what was counted before it began again is not counted. */
+/** The how manieth time a stage of the rollout has begun to admit, when this one last did: what was counted before, for it
+ *  or for another stage, is not counted. */
 export async function openingOf(reader: Reader, rollout: string, stage: number): Promise<number> {
   const row = await reader.first(
     z.object({ openings: z.number() }),
-    `SELECT count(*) AS openings FROM rollout_decisions
-     WHERE rollout = ? AND action = 'stage' AND detail ->> 'index' = ? AND detail ->> 'state' = 'admitting'`,
+    `WITH begun AS (
+       SELECT seq, detail ->> 'index' AS stage FROM rollout_decisions
+       WHERE rollout = ?1 AND action = 'stage' AND detail ->> 'state' = 'admitting'
+     )
+     SELECT count(*) AS openings FROM begun WHERE seq <= (SELECT max(seq) FROM begun WHERE stage = ?2)`,
     [rollout, stage],
   )
   return row?.openings ?? 0
