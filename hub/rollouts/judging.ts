@@ -10,17 +10,9 @@ import { gather, openingOf, type Reading, readingOf, type Watched } from './evid
 import { inputsOf, judgeStage, type StageInputs, type StageVerdict } from './evidence/judge.ts'
 import { loadDeviceCounts } from './evidence/load.ts'
 import { lastLookOf, lookStatement, nextLookOf } from './evidence/looks.ts'
+import { installationsOf, stageContext } from './evidence/stage-context.ts'
 import { lookDue } from './gates/looks.ts'
-import {
-  type Action,
-  type DeviceView,
-  gatesOf,
-  hasAccepted,
-  isBroken,
-  type Judge,
-  pendingStage,
-  roleAt,
-} from './states.ts'
+import { type Action, type DeviceView, gatesOf, type Judge, pendingStage } from './states.ts'
 import { membersCount, type RolloutRow, rolloutById, stagesOf } from './store.ts'
 import type { Loaded } from './view.ts'
 
@@ -149,13 +141,7 @@ async function stageLook(
       {
         gates,
         seed: row.id,
-        context: {
-          gates: gates.filter(({ metric }) => metric !== 'installation').length,
-          stages: plan.stages.length,
-          index,
-          isLast: index === plan.stages.length - 1,
-          mode: planned.mode,
-        },
+        context: stageContext(plan, index),
         look: { number: due ?? done, fraction: Math.min(1, Math.max(0, elapsedMs / timeLimitMs)), at: nowMs, record },
         before: last?.verdict,
         isDue: due !== undefined,
@@ -188,15 +174,3 @@ const unread = (nowMs: number): Reading => ({
   listened_at: nowMs,
   shift_ms: 0,
 })
-
-function installationsOf(devices: readonly DeviceView[], stage: number): EvidenceContext['installations'] {
-  const members = devices.filter((device) => roleAt(device, stage) !== undefined)
-  const count = (holds: (device: DeviceView) => boolean) => members.filter(holds).length
-  return {
-    assigned: count(({ offeredAt }) => offeredAt !== null),
-    accepted: count(hasAccepted),
-    failed: count(isBroken),
-    refused: count(({ state }) => state === 'rejected'),
-    acknowledged: count((device) => isBroken(device) && device.acknowledged),
-  }
-}

@@ -2,10 +2,10 @@
 
 import { timeLimitOf } from '../decide.ts'
 import { inputsOf, judgeStage, type StageVerdict } from '../evidence/judge.ts'
+import { installationsOf, stageContext } from '../evidence/stage-context.ts'
 import { lookDue } from '../gates/looks.ts'
 import type { DrawRefusal } from '../plan/draw.ts'
-import type { RolloutPlan } from '../plan/plan.ts'
-import { type DeviceView, gatesOf, hasAccepted, isBroken } from '../states.ts'
+import { gatesOf } from '../states.ts'
 import type { Batch, Both } from './many.ts'
 import { type JudgeStage, simulateRollout } from './run.ts'
 import { thresholdJudge } from './threshold.ts'
@@ -61,25 +61,5 @@ export function roostJudge(): JudgeStage {
     )
     looks.set(stage, { sinceMs, verdict })
     return verdict
-  }
-}
-
-const stageContext = (plan: RolloutPlan, index: number) => ({
-  gates: gatesOf(plan, index).filter(({ metric }) => metric !== 'installation').length,
-  stages: plan.stages.length,
-  index,
-  isLast: index === plan.stages.length - 1,
-  mode: plan.stages[index]?.mode ?? 'canary',
-})
-
-function installationsOf(devices: readonly DeviceView[], stage: number) {
-  const members = devices.filter((device) => device.stage <= stage)
-  const count = (holds: (device: DeviceView) => boolean) => members.filter(holds).length
-  return {
-    assigned: count(({ offeredAt }) => offeredAt !== null),
-    accepted: count(hasAccepted),
-    failed: count(isBroken),
-    refused: count(({ state }) => state === 'rejected'),
-    acknowledged: count((device) => isBroken(device) && device.acknowledged),
   }
 }

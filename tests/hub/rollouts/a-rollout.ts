@@ -6,6 +6,7 @@ import type { StageVerdict } from '../../../hub/rollouts/evidence/judge.ts'
 import type { GateVerdict, Outcome } from '../../../hub/rollouts/gates/verdict.ts'
 import { type Asked, operate } from '../../../hub/rollouts/operate.ts'
 import { RolloutPlan, type WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
+import { applyActions as apply } from '../../../hub/rollouts/simulate/apply.ts'
 import {
   countsAsFailure,
   type DeviceView,
@@ -14,7 +15,6 @@ import {
   plannedDevice,
   type RolloutView,
 } from '../../../hub/rollouts/states.ts'
-import { apply } from './carried-out.ts'
 
 export const aPlan = (over: Partial<WrittenPlan> = {}): RolloutPlan =>
   RolloutPlan.parse({

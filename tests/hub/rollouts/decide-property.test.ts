@@ -8,6 +8,7 @@ import { decide, mayBegin } from '../../../hub/rollouts/decide.ts'
 import type { Outcome } from '../../../hub/rollouts/gates/verdict.ts'
 import { operate, operations } from '../../../hub/rollouts/operate.ts'
 import type { WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
+import { applyActions as apply } from '../../../hub/rollouts/simulate/apply.ts'
 import {
   type Action,
   type DeviceView,
@@ -18,7 +19,6 @@ import {
   roleAt,
 } from '../../../hub/rollouts/states.ts'
 import { aDevice, aPlan, aRollout, aVerdict } from './a-rollout.ts'
-import { apply } from './carried-out.ts'
 
 const seed = 4107
 console.log(`decide-property: seed ${seed}`)

@@ -9,9 +9,9 @@ import {
   type RolloutView,
 } from '../../../hub/rollouts/decide.ts'
 import { RolloutPlan } from '../../../hub/rollouts/plan/plan.ts'
+import { applyActions as apply } from '../../../hub/rollouts/simulate/apply.ts'
 import { pendingStage, plannedDevice } from '../../../hub/rollouts/states.ts'
 import { aVerdict } from '../../builders/verdicts.ts'
-import { apply } from './carried-out.ts'
 
 const plan = RolloutPlan.parse({
   stages: [

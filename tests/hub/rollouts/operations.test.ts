@@ -8,11 +8,11 @@ import { Problem } from '../../../hub/problem.ts'
 import type { Rollouts } from '../../../hub/rollouts/engine.ts'
 import type { Operation } from '../../../hub/rollouts/operate.ts'
 import type { WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
+import { applyActions as apply } from '../../../hub/rollouts/simulate/apply.ts'
 import type { Action } from '../../../hub/rollouts/states.ts'
 import { approvalsOf, decisionsOf, membersOf, rolloutById, stagesOf } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
 import { aDevice, aRollout, aVerdict, type Behaviour, operated, play } from './a-rollout.ts'
-import { apply } from './carried-out.ts'
 
 const ops = { actor: 'token:ops' }
 const failing = (device: string) => device === 'd-000'
