@@ -89,8 +89,10 @@ function deviceStatement(rollout: string, kind: Action['do'], actions: readonly 
     withdraw: `state = a.value ->> 'as', withdrawn = a.value ->> 'as' <> 'planned'`,
   }
   return {
-    sql: `UPDATE rollout_devices SET ${changes[kind]} FROM json_each(?3) a
-          WHERE rollout = ?1 AND device = a.value ->> 'device' AND ?2 IS NOT NULL`,
+    // materialised, so that it is looked up and not read again for each device of the rollout
+    sql: `WITH a AS MATERIALIZED (SELECT value ->> 'device' AS of_device, value FROM json_each(?3))
+          UPDATE rollout_devices SET ${changes[kind]} FROM a
+          WHERE rollout = ?1 AND device = a.of_device AND ?2 IS NOT NULL`,
     args: [rollout, nowMs, JSON.stringify(actions)],
   }
 }
