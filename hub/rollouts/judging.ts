@@ -144,6 +144,7 @@ async function stageLook(
         context: stageContext(plan, index),
         look: { number: due ?? done, fraction: Math.min(1, Math.max(0, elapsedMs / timeLimitMs)), at: nowMs, record },
         before: last?.verdict,
+        stageBefore: stages[index - 1]?.verdict ?? undefined,
         isDue: due !== undefined,
         evidence,
       },

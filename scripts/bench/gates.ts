@@ -55,7 +55,7 @@ const judged = (evidence: GateEvidence, seed: string): GateVerdict =>
   judgeGate(
     { metric: 'error_rate', margin },
     evidence,
-    { number: 1, fraction: 1 / 16, before: undefined },
+    { number: 1, fraction: 1 / 16, before: undefined, moved: null },
     { gates: 3, stages: 3, index: 0, isLast: false, mode: 'canary' },
     seed,
   )

@@ -13,6 +13,7 @@ export const aGateVerdict = (over: Partial<GateVerdict> = {}): GateVerdict => ({
   difference: 0,
   low: null,
   high: null,
+  moved: null,
   method: 'counts',
   draws: 0,
   asBad: 0,

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { GateEvidence } from '../gates/evidence.ts'
 import { judgeGate } from '../gates/judge.ts'
+import { scaleOf } from '../gates/scale.ts'
 import { GateVerdict, Outcome, type StageContext } from '../gates/verdict.ts'
 import { Gate } from '../plan/gate.ts'
 import type { DeviceCounts } from './counts.ts'
@@ -45,6 +46,8 @@ export const StageInputs = z.object({
       /** Null where the gate is not looked at now: what it said before stands. */
       evidence: StoredEvidence.nullable(),
       before: GateVerdict.nullable(),
+      /** By how much the old version had moved from its past at the last look of the stage before. */
+      moved: z.number().nullable(),
     }),
   ),
 })
@@ -52,13 +55,13 @@ export type StageInputs = z.infer<typeof StageInputs>
 
 /** Fails if any gate fails, passes if all pass. */
 export function judgeStage({ seed, context, look, gates }: StageInputs): StageVerdict {
-  const verdicts = gates.map(({ gate, evidence, before }, i) =>
+  const verdicts = gates.map(({ gate, evidence, before, moved }, i) =>
     evidence === null
       ? (before ?? notYet(gate, context))
       : judgeGate(
           gate,
           evidence,
-          { number: look.number, fraction: look.fraction, before: before ?? undefined },
+          { number: look.number, fraction: look.fraction, before: before ?? undefined, moved },
           context,
           `${seed}/${context.index}/${i}/${look.number}`,
         ),
@@ -75,7 +78,7 @@ const notYet = (gate: Gate, context: StageContext): GateVerdict =>
   judgeGate(
     gate,
     { kind: 'none', why: 'not looked at yet' },
-    { number: 0, fraction: 0, before: undefined },
+    { number: 0, fraction: 0, before: undefined, moved: null },
     context,
     '',
   )
@@ -87,6 +90,8 @@ export type Looking = {
   look: LookAt
   /** The verdict of the last look; undefined before the first. */
   before: StageVerdict | undefined
+  /** The verdict that the stage before passed with; undefined in the first. */
+  stageBefore: StageVerdict | undefined
   /** A look of the stage is due: every gate is looked at. Between looks only what needs no share of the error budget, and
    *  silence where it grows. */
   isDue: boolean
@@ -95,7 +100,7 @@ export type Looking = {
 
 /** What the stage is judged by, of what its devices counted. */
 export function inputsOf(
-  { gates, seed, context, look, before, isDue, evidence }: Looking,
+  { gates, seed, context, look, before, stageBefore, isDue, evidence }: Looking,
   devices: readonly DeviceCounts[],
 ): StageInputs {
   return {
@@ -109,9 +114,20 @@ export function inputsOf(
           ? evidenceFor(gate, devices, evidence)
           : null
       const stands = !isDue && gate.metric === 'silence' && (found === null || !isAlarming(gate.margin, found))
-      return { gate, evidence: stands || found === null ? null : stored(found), before: before?.gates[i] ?? null }
+      return {
+        gate,
+        evidence: stands || found === null ? null : stored(found),
+        before: before?.gates[i] ?? null,
+        moved: movedBefore(gate, stageBefore),
+      }
     }),
   }
+}
+
+function movedBefore(gate: Gate, stageBefore: StageVerdict | undefined): number | null {
+  if (gate.metric === 'installation') return null
+  const { label } = scaleOf(gate)
+  return stageBefore?.gates.find((verdict) => verdict.metric === gate.metric && verdict.label === label)?.moved ?? null
 }
 
 /** More is missing than the margin bears, and no single device makes it so. */

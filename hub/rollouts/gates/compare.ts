@@ -8,11 +8,11 @@ import { countBeside, type Sides } from './statistic.ts'
 import { pValue, type Tested } from './tested.ts'
 
 /** Draws after which passing is decided, and failing unless it is close; more where the level to pass is small. */
-const drawsFirst = (pass: number) => Math.min(drawsMost, Math.max(999, Math.ceil(10 / pass)))
+export const drawsFirst = (pass: number) => Math.min(drawsMost, Math.max(999, Math.ceil(10 / pass)))
 /** Draws after which failing is decided: a p-value of one in ten thousand can be told. */
-const drawsMost = 9_999
+export const drawsMost = 9_999
 /** Between these: looked at after every so many whether failing is still possible. */
-const drawsChunk = 2_000
+export const drawsChunk = 2_000
 
 /** The smallest p-value that any draw of these devices could give. */
 export const smallestP = (strata: Scores['strata']): number => 1 / drawsPossible(strata)

@@ -29,6 +29,8 @@ export type Finding = {
   mayFail: boolean
   /** Whether "the version changed nothing" could be true of such differences, so that failing must also exclude that. */
   couldBeUnchanged: boolean
+  /** As in the verdict. */
+  moved: number | null
   notes: string[]
 }
 
@@ -51,7 +53,7 @@ export function findingOf(
     return pairedFinding(gate, pairs, base)
   const redrawn = redrawFinding(kept, base)
   if (typeof redrawn !== 'string' && redrawn.mayFail) return redrawn
-  if (stage.isLast) return ownPastFinding(gate, kept, base)
+  if (stage.isLast) return ownPastFinding(gate, kept, look.moved, base)
   const other = pairs.length > 0 ? pairedFinding(gate, pairs, base) : blocksFinding(evidence.blocks, base)
   if (typeof other !== 'string' && other.mayFail) return other
   return typeof redrawn === 'string' ? other : redrawn
@@ -90,6 +92,7 @@ function redrawFinding(units: readonly Level[], { scale, levels, excluded, seed 
     }))
   return {
     method: 'redraw',
+    moved: movedFromPast(units),
     scale,
     margin,
     levels,
@@ -133,10 +136,11 @@ function pairedFinding(gate: ComparingGate, pairs: readonly Pair[], base: Base):
   )
   if (paired === undefined) return 'no device has compared both versions on the same inputs yet'
   const margin = scale.margin(paired.primary)
-  const tested = flip(paired.differences, seededRandom(seed))
+  const tested = flip(paired.differences, margin, levels, seededRandom(seed))
   const tries = pairs.reduce((sum, { weight }) => sum + weight, 0)
   return {
     method: 'paired',
+    moved: null,
     scale,
     margin,
     levels,
@@ -165,6 +169,7 @@ function blocksFinding(blocks: readonly Blocks[], { scale, levels, excluded, see
   const count = (treated: boolean) => blocks.filter((device) => device.treated === treated).length
   return {
     method: 'blocks',
+    moved: null,
     scale,
     margin,
     levels,
@@ -184,28 +189,53 @@ function blocksFinding(blocks: readonly Blocks[], { scale, levels, excluded, see
   }
 }
 
-/** Where nobody is left to compare with, the hour of the day and drift count in full: twice the margin is allowed. */
+/** Where nobody is left to compare with, the hour of the day and drift since the stage before count in full: twice the
+ *  margin is allowed. */
 const ownPastMargins = 2
 
-function ownPastFinding(gate: ComparingGate, units: readonly Level[], base: Base): Finding | string {
+/** By how much the devices on the old version have moved from their own past; null where none has one. */
+function movedFromPast(units: readonly Level[]): number | null {
+  const controls = units.filter(({ treated }) => !treated).map((unit) => ({ ...unit, treated: true }))
+  const paired = againstOwnPast(controls)
+  if (paired === undefined) return null
+  // sums of floats depend on their order, and a verdict must not depend on that of the devices
+  const inOrder = paired.differences.toSorted((a, b) => a.difference - b.difference || a.weight - b.weight)
+  const weight = inOrder.reduce((sum, one) => sum + one.weight, 0)
+  return inOrder.reduce((sum, one) => sum + one.weight * one.difference, 0) / weight
+}
+
+/** @param moved by how much the old version had moved in the stage before: what has hit all devices since their past was
+ *  recorded is not held against the new version */
+function ownPastFinding(
+  gate: ComparingGate,
+  units: readonly Level[],
+  moved: number | null,
+  base: Base,
+): Finding | string {
   const { scale, levels, excluded, seed } = base
   const paired = gate.metric === 'silence' ? undefined : againstOwnPast(units)
   if (paired === undefined) return 'nobody is left to compare with, and no device has a past of its own'
-  const margin = ownPastMargins * scale.margin(paired.primary)
-  const tested = flip(paired.differences, seededRandom(seed))
+  const common = moved ?? 0
+  const control = paired.primary + common
+  const margin = ownPastMargins * scale.margin(control)
+  const differences = paired.differences.map((one) => ({ ...one, difference: one.difference - common }))
   return {
     method: 'own_past',
+    moved,
     scale,
     margin,
     levels,
-    tested,
+    tested: flip(differences, margin, levels, seededRandom(seed)),
     canary: paired.candidate,
-    control: paired.primary,
+    control,
     devices: { canary: paired.devices, control: 0 },
     excluded,
     mayPass: false,
-    mayFail: margin > 0 && paired.withoutWorst !== undefined && paired.withoutWorst > margin,
+    mayFail: margin > 0 && paired.withoutWorst !== undefined && paired.withoutWorst - common > margin,
     couldBeUnchanged: true,
-    notes: [],
+    notes:
+      moved === null
+        ? []
+        : [`the old version had moved by ${scale.inWords(moved)} in the stage before, which is taken off`],
   }
 }

@@ -2,39 +2,23 @@
 // difference could as well have had the other sign (Fisher 1935). Other signs look at least as bad exactly where the flipped
 // differences have a mean of at most the margin (Hartigan 1969), so the interval is made of such means.
 
+import { drawsChunk, drawsFirst, drawsMost } from './compare.ts'
 import type { Random } from './random.ts'
-import type { Tested } from './tested.ts'
+import type { Levels } from './spending.ts'
+import { pValue, type Tested } from './tested.ts'
 
 export type Difference = { difference: number; weight: number }
 
 /** All sign patterns are tried for at most so many differences. */
 const enumeratedMost = 13
-const drawsMost = 9_999
 
-export function flip(differences: readonly Difference[], random: Random): Tested {
+/** As `compare`, it stops early where the full number of flips could not fail the gate at `margin`. */
+export function flip(differences: readonly Difference[], margin: number, levels: Levels, random: Random): Tested {
   const sorted = differences.toSorted((a, b) => a.difference - b.difference || a.weight - b.weight)
   const d = Float64Array.from(sorted, ({ difference }) => difference)
   const w = Float64Array.from(sorted, ({ weight }) => weight)
-  const isExact = d.length <= enumeratedMost
-  const draws = isExact ? 2 ** d.length - 1 : drawsMost
-  const groups = groupsOf(d, w)
-  const weights = new Float64Array(draws)
-  const sums = new Float64Array(draws)
-  for (let j = 0; j < draws; j++) {
-    let bits = j + 1
-    let weight = 0
-    let sum = 0
-    for (let g = 0; g < groups.length; g++) {
-      if (!isExact && g % groupsPerWord === 0) bits = random.bits()
-      const group = groups[g] as Group // g counts them
-      const pattern = bits & (patterns - 1)
-      bits >>>= groupBits
-      weight += group.weights[pattern] as number // as many as there are patterns
-      sum += group.sums[pattern] as number
-    }
-    weights[j] = weight
-    sums[j] = sum
-  }
+  const { sums, weights } = d.length <= enumeratedMost ? allFlips(d, w) : someFlips(d, w, margin, levels, random)
+  const draws = sums.length
   const weight = w.reduce((sum, x) => sum + x, 0)
   const difference = d.reduce((sum, x, i) => sum + x * (w[i] ?? 0), 0) / weight
   const square = d.reduce((sum, x, i) => sum + ((w[i] ?? 0) * (x - difference)) ** 2, 0)
@@ -44,6 +28,55 @@ export function flip(differences: readonly Difference[], random: Random): Tested
     step: Math.sqrt(square) / weight,
     beside: (margin) => countFlips(sums, weights, margin),
     effects: (margin) => sums.map((sum, j) => difference - (2 * (sum - margin * (weights[j] ?? 0))) / weight),
+  }
+}
+
+type Flips = { sums: Float64Array; weights: Float64Array }
+
+function allFlips(d: Float64Array, w: Float64Array): Flips {
+  const draws = 2 ** d.length - 1
+  const flips = { sums: new Float64Array(draws), weights: new Float64Array(draws) }
+  const groups = groupsOf(d, w)
+  for (let j = 0; j < draws; j++) {
+    for (const [g, { sums, weights }] of groups.entries()) {
+      const pattern = ((j + 1) >>> (g * groupBits)) & (patterns - 1)
+      flips.sums[j] = (flips.sums[j] ?? 0) + (sums[pattern] ?? 0)
+      flips.weights[j] = (flips.weights[j] ?? 0) + (weights[pattern] ?? 0)
+    }
+  }
+  return flips
+}
+
+function someFlips(d: Float64Array, w: Float64Array, margin: number, levels: Levels, random: Random): Flips {
+  const flips = { sums: new Float64Array(drawsMost), weights: new Float64Array(drawsMost) }
+  const groups = groupsOf(d, w)
+  let asBad = 0
+  let draws = 0
+  while (draws < drawsMost) {
+    const to = Math.min(drawsMost, draws === 0 ? drawsFirst(levels.pass) : draws + drawsChunk)
+    drawFlips(groups, random, flips, draws, to)
+    asBad += countFlips(flips.sums.subarray(draws, to), flips.weights.subarray(draws, to), margin).asBad
+    draws = to
+    if (pValue(asBad, drawsMost) > levels.fail) break
+  }
+  return { sums: flips.sums.subarray(0, draws), weights: flips.weights.subarray(0, draws) }
+}
+
+function drawFlips(groups: readonly Group[], random: Random, flips: Flips, from: number, to: number): void {
+  for (let j = from; j < to; j++) {
+    let bits = 0
+    let weight = 0
+    let sum = 0
+    for (let g = 0; g < groups.length; g++) {
+      if (g % groupsPerWord === 0) bits = random.bits()
+      const group = groups[g] as Group // g counts them
+      const pattern = bits & (patterns - 1)
+      bits >>>= groupBits
+      weight += group.weights[pattern] as number // as many as there are patterns
+      sum += group.sums[pattern] as number
+    }
+    flips.weights[j] = weight
+    flips.sums[j] = sum
   }
 }
 

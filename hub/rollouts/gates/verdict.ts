@@ -30,6 +30,9 @@ export const GateVerdict = z.object({
   difference: Figure,
   low: Figure,
   high: Figure,
+  /** By how much the devices on the old version have moved from their own past, on the scale of the test (for latency a
+   *  logarithm): what has hit all since then. Null where they were not compared with it. */
+  moved: Figure,
   method: z.enum(['counts', 'redraw', 'paired', 'blocks', 'own_past', 'none']),
   /** Other draws made, and how many of them looked at least as bad and at least as good at the margin. */
   draws: z.number().int(),
@@ -56,6 +59,8 @@ export type Look = {
   fraction: number
   /** This gate's verdict at the look before. */
   before: GateVerdict | undefined
+  /** `moved` at the last look of the stage before; null where there was none. */
+  moved: number | null
 }
 
 /** What the error budget of the rollout is shared over. */

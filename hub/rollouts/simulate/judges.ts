@@ -47,6 +47,7 @@ export function roostJudge(): JudgeStage {
           context: stageContext(plan, stage),
           look,
           before: last,
+          stageBefore: looks.get(stage - 1)?.verdict,
           isDue: due !== undefined,
           evidence: {
             mode: plan.stages[stage]?.mode ?? 'canary',

@@ -96,6 +96,7 @@ const plainVerdict: Omit<GateVerdict, 'metric' | 'label' | 'outcome'> = {
   difference: null,
   low: null,
   high: null,
+  moved: null,
   method: 'none',
   draws: 0,
   asBad: 0,

@@ -39,6 +39,7 @@ export const aGateVerdict = (outcome: Outcome, metric: GateVerdict['metric'] = '
   difference: null,
   low: null,
   high: null,
+  moved: null,
   method: 'none',
   draws: 0,
   asBad: 0,

@@ -225,6 +225,7 @@ describe('the verdict over a stage', () => {
     context: { gates: 2, stages: 2, index: 0, isLast: false, mode: 'canary' as const },
     look: { number: 3, fraction: isDue ? 0.25 : 0.3, at: 1, record: 5 },
     before,
+    stageBefore: undefined,
     isDue,
     evidence: context,
   })

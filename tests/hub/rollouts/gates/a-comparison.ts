@@ -44,7 +44,13 @@ export function aFleet({
 export const comparison = (units: readonly Unit[], more: Partial<GateEvidence> = {}): GateEvidence =>
   ({ kind: 'comparison', units, pairs: [], blocks: [], excluded: [], ...more }) as GateEvidence
 
-export const aLook = (look: Partial<Look> = {}): Look => ({ number: 1, fraction: 1 / 16, before: undefined, ...look })
+export const aLook = (look: Partial<Look> = {}): Look => ({
+  number: 1,
+  fraction: 1 / 16,
+  before: undefined,
+  moved: null,
+  ...look,
+})
 export const aStage = (stage: Partial<StageContext> = {}): StageContext => ({
   gates: 3,
   stages: 3,

@@ -193,6 +193,13 @@ describe('the verdict over a comparison', () => {
     const last = (effect: number) =>
       judgedFleet(aFleet({ devices: 50, canary: 50, effect }), { stage: { isLast: true, index: 2, mode: 'full' } })
     expect([last(0).outcome, last(0).method]).toEqual(['pass', 'own_past'])
+    // a heat wave since then: the old version had it as well, in the stage before
+    const hot = (moved: number | null) =>
+      judgedFleet(aFleet({ devices: 50, canary: 50, effect: 0.04 }), {
+        stage: { isLast: true, index: 2, mode: 'full' },
+        look: { moved },
+      }).outcome
+    expect([hot(null), hot(0), hot(0.04)]).toEqual(['fail', 'fail', 'pass'])
     expect(last(1.5 * margin).outcome).toBe('pass')
     expect(last(4 * margin).outcome).toBe('fail')
     const newcomers = aFleet({ devices: 9, canary: 9 }).map((unit) => ({ ...unit, before: null }))

@@ -11,6 +11,8 @@ import { type Summary, summarise } from '../../../../hub/rollouts/simulate/summa
 const seed = 20_261_126
 const margin = 0.01
 const canaries = 10
+/** Not what it takes but when it has hung, also where everything else runs beside it. */
+const minutes = { timeout: 600_000 }
 
 const plan = RolloutPlan.parse({
   stages: [
@@ -50,19 +52,19 @@ async function simulated(
 }
 
 const healthy = {
-  'nothing wrong': { count: 400, traits: {}, effect: {} },
+  'nothing wrong': { count: 350, traits: {}, effect: {} },
   'nothing wrong, and a heat wave that hits all': {
-    count: 200,
+    count: 150,
     traits: { shift: { afterHours: 6, errorRate: 0.03 } },
     effect: {},
   },
-  'nothing wrong, devices most unlike': { count: 200, traits: { spread: 1.5, offline: 0.4 }, effect: {} },
+  'nothing wrong, devices most unlike': { count: 150, traits: { spread: 1.5, offline: 0.4 }, effect: {} },
   'nothing wrong, one device in a hundred lies': { count: 150, traits: { lying: 0.01 }, effect: {} },
-  'a better version': { count: 250, traits: {}, effect: { errorRate: -0.005, latencyRatio: 0.9 } },
+  'a better version': { count: 200, traits: {}, effect: { errorRate: -0.005, latencyRatio: 0.9 } },
 } satisfies Record<string, { count: number; traits: Partial<FleetTraits>; effect: Partial<Effect> }>
 
 for (const [what, { count, traits, effect }] of Object.entries(healthy)) {
-  test(`${what}: at most one rollout in twenty is stopped, and nine in ten complete`, async () => {
+  test(`${what}: at most one rollout in twenty is stopped, and nine in ten complete`, minutes, async () => {
     const { stopped, completed } = await simulated(what, count, traits, effect)
     expect(stopped.high).toBeLessThanOrEqual(0.05)
     // a liar among the canaries stops nothing alone, but may leave a person to decide
@@ -71,21 +73,21 @@ for (const [what, { count, traits, effect }] of Object.entries(healthy)) {
 }
 
 const bad = {
-  'errors up by twice the margin': { count: 500, effect: { errorRate: 2 * margin } },
-  'twice as slow as before': { count: 200, effect: { latencyRatio: 2 } },
-  'does not install on half of the devices': { count: 100, effect: { installFailures: 0.5 } },
+  'errors up by twice the margin': { count: 550, effect: { errorRate: 2 * margin } },
+  'twice as slow as before': { count: 250, effect: { latencyRatio: 2 } },
+  'does not install on half of the devices': { count: 150, effect: { installFailures: 0.5 } },
 } satisfies Record<string, { count: number; effect: Partial<Effect> }>
 
 for (const [what, { count, effect }] of Object.entries(bad)) {
-  test(`${what}: nine in ten are caught before the last stage, and only the canaries ran it`, async () => {
+  test(`${what}: nine in ten are caught before the last stage, and only the canaries ran it`, minutes, async () => {
     const { stoppedBeforeLast, exposed } = await simulated(what, count, {}, effect)
     expect(stoppedBeforeLast.low).toBeGreaterThanOrEqual(0.9)
     expect(exposed.p90).toBeLessThanOrEqual(canaries)
   })
 }
 
-test('at the margin itself it is seldom passed: it waits for a person', async () => {
-  const { completed, stopped } = await simulated('errors up by the margin', 100, {}, { errorRate: margin })
+test('at the margin itself it is seldom passed: it waits for a person', minutes, async () => {
+  const { completed, stopped } = await simulated('errors up by the margin', 60, {}, { errorRate: margin })
   expect(completed.share).toBeLessThanOrEqual(0.1)
   expect(stopped.share).toBeLessThanOrEqual(0.1)
 })
