@@ -46,12 +46,21 @@ export async function watch(client: Client, id: string, { json = false, patience
         process.exitCode = detail.state === 'completed' ? exitCodes.completed : exitCodes.notCompleted
         return
       }
+      if (isHeld(detail)) {
+        if (!json) process.stdout.write(`${detail.state}, and waits for ${detail.waits?.for}\n`)
+        process.exitCode = exitCodes.notCompleted
+        return
+      }
     }
     await delay(watchEveryMs)
   }
 }
 
 type Detail = z.infer<typeof RolloutDetail>
+
+/** Whether nothing goes on before a person lets the next stage begin. */
+const isHeld = ({ state, stages, waits }: Detail): boolean =>
+  state === 'running' && waits?.until === null && stages.some((stage) => stage.state === 'held')
 
 /** No answer, or a proxy's that the hub is away. */
 export const awayStatuses: ReadonlySet<number> = new Set([0, 502, 503, 504])

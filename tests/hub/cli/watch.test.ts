@@ -3,18 +3,19 @@
 import { expect, test } from 'vitest'
 import { createApp } from '../../../hub/app.ts'
 import { startHttpServer } from '../../../hub/http-server.ts'
+import type { WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
 import { rolloutRoutes } from '../../../hub/rollouts/routes.ts'
 import { asStarted } from '../a-hub.ts'
 import { aFleet, aPlan } from '../rollouts/a-fleet.ts'
 import { roost, startRoost } from './roost.ts'
 
 /** A running rollout, and an API that can be closed and opened again where it was. */
-async function aWatchedRollout() {
+async function aWatchedRollout(plan: Partial<WrittenPlan> = {}) {
   const fleet = await aFleet(4)
   await fleet.obey()
   const engine = fleet.engine()
   const { id } = await engine.start(
-    { model: 'vibration', version: 2, group: 'all', plan: aPlan(), supersede: false },
+    { model: 'vibration', version: 2, group: 'all', plan: aPlan(plan), supersede: false },
     { actor: 'token:ops' },
   )
   const open = (httpPort: number) => {
@@ -67,6 +68,22 @@ test('ends with an exit code of its own where the hub stays away', async () => {
   const { code, stderr } = await roost(watched.hub, 'rollout', 'watch', watched.id, '--patience', '1')
   expect(stderr).toContain(`how ${watched.id} goes on is not known`)
   expect(code).toBe(3)
+})
+
+test('ends where a person must act, saying what to do, and not before', async () => {
+  await using watched = await aWatchedRollout({
+    stages: [
+      { name: 'canary', percent: 50, bakeMs: 1_000 },
+      { name: 'all', percent: 100, bakeMs: 1_000, hold: true },
+    ],
+  })
+  const watching = startRoost(watched.hub, 'rollout', 'watch', watched.id)
+  await watching.saysOn('stdout', 'running')
+  await watched.go(12)
+  const { code, stdout } = await watching.ended
+  expect(stdout).toMatch(/all \[held/)
+  expect(stdout).toContain('running, and waits for a person to release stage all\n')
+  expect(code).toBe(1)
 })
 
 test('ends at once where the hub is there and refuses', async () => {
