@@ -136,7 +136,7 @@ function takeBackStage(rollout: RolloutView, stage: StageView, reason: string): 
 }
 
 function release({ plan, stages }: RolloutView, stage: StageView, actor: string): Action[] | Refusal {
-  if (stage.released || begun(stage)) return []
+  if (stage.released) return []
   const planned = plan.stages[stage.index]
   if (planned !== undefined && planned.approvals > 0) {
     return {
@@ -145,6 +145,7 @@ function release({ plan, stages }: RolloutView, stage: StageView, actor: string)
     }
   }
   if (planned?.hold !== true) return { refused: `stage ${stage.name} is not held`, field: 'stage' }
+  if (begun(stage)) return []
   const present = stages.find(({ state }) => state !== 'passed')
   if (present?.index !== stage.index) {
     return {

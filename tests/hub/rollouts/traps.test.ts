@@ -163,6 +163,12 @@ describe('a hold', () => {
     expect(played.rollout.state).toBe('completed')
   })
 
+  test('is not released before its turn, nor by the name of the stage before it, which has none', () => {
+    const played = play(begun({ plan }), { until: stageIs(0, 'baking') })
+    expect(() => operated(played, { operation: 'release', stage: 'canary' })).toThrow('stage canary is not held')
+    expect(() => operated(played, { operation: 'release', stage: 'all' })).toThrow('not the turn of stage all yet')
+  })
+
   test('does not shield what fails while it lasts', () => {
     let played = play(begun({ plan }), { until: stageIs(1, 'held') })
     played = play(says(played, ['d-0'], 'rolled_back', 'errors'), { forMs: 2_000 })
