@@ -140,7 +140,14 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
   const onPatchFailed = (detail: string) =>
     reconciler.tell({ kind: 'event', event: 'patch_failed', at: wallClock(), detail: detail.slice(0, 500) })
   const chunkLink = chunkLinkOver(link, device, chunkListeners)
-  const ways = { way: config.download ?? profile.download ?? ('auto' as const), link: chunkLink, http, device, now, log }
+  const ways = {
+    way: config.download ?? profile.download ?? ('auto' as const),
+    link: chunkLink,
+    http,
+    device,
+    now,
+    log,
+  }
   const files = new BundleFiles({ blobs, manifests, sealedKeys, ways, log, changed, onPatchFailed })
   const runtimes = new Runtimes({
     socket,

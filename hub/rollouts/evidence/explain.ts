@@ -35,6 +35,7 @@ export function explain(story: Story): Explanation {
   })
   const now = [
     ...openLooks(story),
+    ...failures(story),
     ...suspects.slice(0, namesShown).map(({ device, why }) => `${device} is left out of the gates: ${why}.`),
     ...(suspects.length > namesShown
       ? [`${suspects.length - namesShown} more devices are left out of the gates.`]
@@ -129,13 +130,16 @@ const who = (actor: string) => (actor === 'hub' ? 'The hub' : actor)
 const counted = (devices: readonly string[]) =>
   devices.length === 1 ? String(devices[0]) : `${devices.length} devices (${some(devices)})`
 
+/** Devices of a shadow stage take part once more where the version answers. */
+const takesPart = ({ stage, serves_from }: MemberRow, index: number) => stage === index || serves_from === index
+
 function stageSentence(
   action: Extract<Action, { do: 'stage' }>,
   at: number,
   { stages, looks, members }: Story,
 ): string {
   const name = stages[action.index]?.name ?? action.index
-  const own = members.filter(({ stage }) => stage === action.index).length
+  const own = members.filter((member) => takesPart(member, action.index)).length
   switch (action.state) {
     case 'admitting':
       return `Stage ${name} began to admit its ${own} devices.`
@@ -174,7 +178,11 @@ function otherSentence({ action, actor, detail }: DecisionRow, { row, stages, me
   const started = StartStory.safeParse(detail)
   if (started.success) {
     const { query, devices, supersedes, warnings } = started.data
-    const drawn = stages.map(({ idx, name }) => `${name} ${members.filter(({ stage }) => stage === idx).length}`)
+    const drawn = stages.map(({ idx, name }) => {
+      const own = members.filter((member) => takesPart(member, idx))
+      const before = own.filter(({ stage }) => stage < idx).length
+      return `${name} ${own.length}${before === 0 ? '' : ` (${before} of them in shadow before)`}`
+    })
     const rest = [
       ...leftOutWords(started.data),
       ...(supersedes.length > 0 ? [`it takes over from ${supersedes.join(', ')}`] : []),
@@ -194,6 +202,15 @@ function otherSentence({ action, actor, detail }: DecisionRow, { row, stages, me
     return `${who(actor)} ${decision === 'approve' ? 'approved' : 'rejected'} stage ${stage}${comment === '' ? '' : `: ${comment}`}.`
   }
   return `${who(actor)}: ${words(action)}.`
+}
+
+/** Which devices failed, by what they say of it. */
+function failures({ members }: Story): string[] {
+  const failed = members.flatMap(({ device, state, reason }) =>
+    reason === null ? [] : [{ device, how: `${words(state)}: ${words(reason)}` }],
+  )
+  const groups = Map.groupBy(failed, ({ how }) => how)
+  return [...groups].map(([how, devices]) => `${counted(devices.map(({ device }) => device))} ${how}.`)
 }
 
 /** What the last look at a stage that has not ended said. */

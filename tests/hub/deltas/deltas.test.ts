@@ -175,10 +175,7 @@ describe('a device that is to run a version trained further', () => {
 describe('no patch is offered', () => {
   test('where it would save next to nothing: that is found out once', async () => {
     const hub = await aFleetHub()
-    const [first, second] = [
-      await aRelease(hub, 'pump', noise('one')),
-      await aRelease(hub, 'pump', noise('another')),
-    ]
+    const [first, second] = [await aRelease(hub, 'pump', noise('one')), await aRelease(hub, 'pump', noise('another'))]
     const deltas = createDeltas(hub, () => expect.fail('nobody is to be told'))
     const step = { from: first.manifest, to: second.manifest }
     await deltas.offer('d-1', [step])

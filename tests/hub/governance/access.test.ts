@@ -43,7 +43,9 @@ const undocumented: Record<string, Scope> = {
 }
 /** Changes by those who may only look would be; these methods with a viewer's scope are questions with a long body. */
 const isQuestion = (path: string) =>
-  /(search|query|get-history|get-history-bulk-interval|get-latest-versions|compare|preview|check|rollouts\/plan)$/.test(path)
+  /(search|query|get-history|get-history-bulk-interval|get-latest-versions|compare|preview|check|rollouts\/plan)$/.test(
+    path,
+  )
 
 /** Stands for every parameter; also the name of the device that calls, so that its own routes let it in. */
 const parameter = 'zzzzzzzz'

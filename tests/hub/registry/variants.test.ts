@@ -134,7 +134,14 @@ test('a wish by hand and a rollout give each device the variant of its profile',
     const device = await findDevice(hub.database, id)
     if (device === undefined) throw new Error(`no ${id}`)
     const change = { actor: 'test', action: 'device.desire', subject: `device:${id}` }
-    await wishByHand(hub, fleet, device, { deployment: 'scale', role: 'primary' }, { model: 'scale', version: 1 }, change)
+    await wishByHand(
+      hub,
+      fleet,
+      device,
+      { deployment: 'scale', role: 'primary' },
+      { model: 'scale', version: 1 },
+      change,
+    )
   }
   const Desired = z.object({ device: z.string(), manifest: z.string() })
   const desired = await hub.database.all(Desired, 'SELECT device, manifest FROM desired')

@@ -54,7 +54,7 @@ function isOpenByCalendar({ days, from, to }: Window, zone: string, nowMs: numbe
       hourCycle: 'h23',
     })
   const [name = '', clock = ''] = format(nowMs).split(/,? /)
-  const today = weekdays.findIndex((day) => day === name.toLowerCase())
+  const today = weekdays.map(String).indexOf(name.toLowerCase())
   const on = (day: number) => days === undefined || days.some((one) => one === weekdays[(day + 7) % 7])
   return from < to
     ? on(today) && clock >= from && clock < to
