@@ -1,0 +1,96 @@
+// The story of a rollout in sentences: what is easily told wrong.
+
+import { expect, test } from 'vitest'
+import { explain, type Story } from '../../../../hub/rollouts/evidence/explain.ts'
+import type { DecisionRow, MemberRow } from '../../../../hub/rollouts/store.ts'
+import { aPlan } from '../a-fleet.ts'
+
+const aStage = (idx: number, name: string): Story['stages'][number] => ({
+  idx,
+  name,
+  state: 'pending',
+  held_since: null,
+  released_by: null,
+  admitting_since: null,
+  baking_since: null,
+  ended_at: null,
+  verdict: null,
+})
+
+const aMember = (device: string, over: Partial<MemberRow>): MemberRow => ({
+  device,
+  stage: 0,
+  serves_from: 0,
+  stratum: 'x64/north',
+  standing: 'connected',
+  rank: 0,
+  target: 'sha',
+  previous: null,
+  state: 'planned',
+  reason: null,
+  attempt: 1,
+  role: 'primary',
+  offered_at: null,
+  progress_at: null,
+  withdrawn: false,
+  acknowledged_attempt: null,
+  ...over,
+})
+
+const told = (members: MemberRow[], decisions: Omit<DecisionRow, 'seq' | 'at' | 'actor'>[]): string[] =>
+  explain({
+    row: {
+      id: 'r-1',
+      model: 'm',
+      version: 2,
+      deployment: 'm',
+      group_name: 'g',
+      query: 'all',
+      plan: aPlan(),
+      state: 'rolled_back',
+      reason: 'back',
+      paused_by: null,
+      supersede: false,
+      created_by: 'ops',
+      created_at: 0,
+      started_by: 'ops',
+      started_at: 0,
+      changed_at: 0,
+      revision: 1,
+    },
+    stages: [aStage(0, 'shadow'), aStage(1, 'canary'), aStage(2, 'all')],
+    members,
+    decisions: decisions.map((decision, i) => ({ seq: i, at: i, actor: 'hub', ...decision })),
+    looks: [],
+    suspects: [],
+    waits: undefined,
+  }).sentences.map(({ text }) => text)
+
+test('devices that ran it in shadow before are counted in the stage in which it answers', () => {
+  const members = [
+    ...['a', 'b'].map((device) => aMember(device, { serves_from: 1 })),
+    ...['c', 'd', 'e'].map((device) => aMember(device, { stage: 2, serves_from: 2 })),
+  ]
+  const sentences = told(members, [
+    { action: 'started', detail: { query: 'all', devices: 5 } },
+    { action: 'stage', detail: { do: 'stage', index: 1, state: 'admitting' } },
+  ])
+  expect(sentences[0]).toContain('drawn into shadow 2, canary 2 (2 of them in shadow before), all 3.')
+  expect(sentences[1]).toBe('Stage canary began to admit its 2 devices.')
+})
+
+test('says why devices failed, and which', () => {
+  const sentences = told(
+    [
+      aMember('a', { state: 'rolled_back', reason: 'crash' }),
+      aMember('b', { state: 'rolled_back', reason: 'crash' }),
+      aMember('c', { state: 'failed', reason: 'golden_mismatch' }),
+      aMember('d', { state: 'rolled_back' }),
+      aMember('e', { state: 'succeeded' }),
+    ],
+    [],
+  )
+  expect(sentences).toContain('2 devices (a, b) rolled back: crash.')
+  expect(sentences).toContain('c failed: golden mismatch.')
+  expect(sentences).toHaveLength(3)
+})
