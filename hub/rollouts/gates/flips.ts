@@ -63,15 +63,15 @@ function someFlips(d: Float64Array, w: Float64Array, margin: number, levels: Lev
 }
 
 function drawFlips(groups: readonly Group[], random: Random, flips: Flips, from: number, to: number): void {
+  const words = new Uint32Array(Math.ceil(groups.length / groupsPerWord))
   for (let j = from; j < to; j++) {
-    let bits = 0
+    random.fill(words)
     let weight = 0
     let sum = 0
     for (let g = 0; g < groups.length; g++) {
-      if (g % groupsPerWord === 0) bits = random.bits()
       const group = groups[g] as Group // g counts them
-      const pattern = bits & (patterns - 1)
-      bits >>>= groupBits
+      const word = words[Math.floor(g / groupsPerWord)] as number // as many as the groups need
+      const pattern = (word >>> (groupBits * (g % groupsPerWord))) & (patterns - 1)
       weight += group.weights[pattern] as number // as many as there are patterns
       sum += group.sums[pattern] as number
     }

@@ -42,7 +42,9 @@ export function sightOf(gate: Gate, arms: Arms, past: Past, stage: StageContext)
   const none = (sentence: string, blind = false): Sight => ({ metric, method: 'none', sees: null, blind, sentence })
   if (arms.canary + arms.control === 0)
     return none('no device runs another version, so there is nothing to compare with: it passes')
-  if (stage.mode === 'shadow') {
+  if (metric === 'agreement' && stage.mode !== 'shadow')
+    return none('both versions answer the same inputs in shadow only: it passes')
+  if (stage.mode === 'shadow' && metric !== 'silence') {
     return {
       metric,
       method: 'paired',
@@ -57,7 +59,7 @@ export function sightOf(gate: Gate, arms: Arms, past: Past, stage: StageContext)
   const values = valuesOf(gate, past).map(scale.toScale).filter(Number.isFinite)
   const margin = values.length === 0 ? 0 : scale.margin(mean(values))
   const power = powerOf(margin, { strata: arms.strata, spread: deviation(values) }, stage)
-  if (power.sees === null && arms.canary + arms.control <= blocksMax) {
+  if (power.sees === null && metric !== 'silence' && arms.canary + arms.control <= blocksMax) {
     const sentence = `${arms.canary} devices are too few to draw again: each is compared with its own past, beside what the other ${arms.control} did meanwhile`
     return { metric, method: 'blocks', sees: null, blind: false, sentence }
   }
