@@ -1,0 +1,32 @@
+// What a dry run says that a gate could see, where the metric is not one of those that few devices can tell by their past.
+
+import { expect, test } from 'vitest'
+import { type Arms, sightOf } from '../../../hub/rollouts/plan/sight.ts'
+
+const past = { devices: [], metrics: new Map(), outputs: [] }
+const stage = { gates: 2, stages: 3, index: 1, isLast: false, mode: 'canary' as const }
+const arms = (canary: number, control: number): Arms => ({
+  taking: canary,
+  canary,
+  control,
+  strata: [{ canary, control }],
+})
+const silence = { metric: 'silence' as const, silentMs: 60_000, margin: 0.1 }
+
+test('silence of few devices cannot be told by draws, and has no past to go by: it is said to be blind', () => {
+  expect(sightOf(silence, arms(2, 8), past, stage)).toMatchObject({
+    method: 'none',
+    blind: true,
+    sentence: expect.stringMatching(/too few ways to draw them/),
+  })
+  // no two versions on the same inputs make a device speak
+  expect(sightOf(silence, arms(2, 8), past, { ...stage, mode: 'shadow' }).blind).toBe(true)
+  expect(sightOf(silence, arms(20, 180), past, stage)).toMatchObject({ method: 'redraw', blind: false })
+})
+
+test('agreement is told by pairs in shadow, and passes elsewhere', () => {
+  const gate = { metric: 'agreement' as const, min: 0.9 }
+  expect(sightOf(gate, arms(2, 8), past, { ...stage, mode: 'shadow' }).method).toBe('paired')
+  expect(sightOf(gate, arms(2, 8), past, stage)).toMatchObject({ method: 'none', blind: false })
+  expect(sightOf(gate, arms(2, 8), past, stage).sentence).toContain('in shadow only')
+})
