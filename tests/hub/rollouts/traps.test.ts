@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { decide } from '../../../hub/rollouts/decide.ts'
+import { operate } from '../../../hub/rollouts/operate.ts'
 import { isInstalled, type Judge, type RolloutView } from '../../../hub/rollouts/states.ts'
 import {
   aDevice,
@@ -146,6 +147,16 @@ describe('canaries', () => {
       expect(touched(played)).toEqual(canaries)
     }
   })
+})
+
+test('a pause that nobody gave a reason for says who asked for it', () => {
+  const { rollout } = play(begun({}), { until: stageIs(0, 'admitting') })
+  const reasonOf = (reason: string) => {
+    const actions = operate(rollout, { operation: 'pause', reason }, 'token:ops')
+    return 'refused' in actions ? [] : actions.flatMap((action) => (action.do === 'rollout' ? action.reason : []))
+  }
+  expect(reasonOf('')).toEqual(['pause by token:ops'])
+  expect(reasonOf('lunch')).toEqual(['pause: lunch'])
 })
 
 describe('a hold', () => {
