@@ -40,7 +40,7 @@ export function decisionWords(
   if (action === 'operation' && asked.success) {
     const { operation, reason, stage, devices } = asked.data
     const what = [operation, ...(stage === undefined ? [] : [stage]), ...(devices === undefined ? [] : [some(devices)])]
-    return `${what.join(' ')}: ${reason}`
+    return `${what.join(' ')}${reason === '' ? '' : `: ${reason}`}`
   }
   const approval = Approval.safeParse(detail)
   if (action === 'approval' && approval.success) {

@@ -35,6 +35,7 @@ async function aWatchedRollout(plan: Partial<WrittenPlan> = {}) {
         fleet.clock.nowMs += 1_000
       }
     },
+    pause: () => engine.operate(id, { operation: 'pause', reason: '' }, { actor: 'token:ops' }),
     abort: () => engine.operate(id, { operation: 'abort', reason: 'enough' }, { actor: 'token:ops' }),
     close: () => server.close(),
     reopen: async () => {
@@ -96,6 +97,7 @@ test('ends at once where the hub is there and refuses', async () => {
 test('the history is told in words', async () => {
   await using watched = await aWatchedRollout()
   await watched.go(12)
+  await watched.pause()
   await watched.abort()
   const { stdout, stderr } = await roost(watched.hub, 'rollout', 'history', watched.id)
   expect(stderr).toBe('')
@@ -103,5 +105,6 @@ test('the history is told in words', async () => {
   expect(stdout).toMatch(/token:ops +started +4 devices of all/)
   expect(stdout).toMatch(/hub +offer +d-\d{3}$/m)
   expect(stdout).toMatch(/hub +stage +canary is passed; pass installation: .*; pass error_rate: /)
+  expect(stdout).toMatch(/token:ops +operation +pause *$/m)
   expect(stdout).toMatch(/token:ops +rollout +aborted: abort: enough/)
 })
