@@ -35,9 +35,9 @@ export function addOperations(rollout: Command): void {
       .option('--reason <text>', 'for the history', '')
       .addOption(ifMatch())
     if (operation === 'rollback') command.option('--stage <name>', 'this stage and those after it (all)')
-    if (operation === 'release' || operation === 'advance') {
-      command.option('--stage <name>', 'the stage that is meant (the present one)')
-    }
+    if (operation === 'release') command.option('--stage <name>', 'the stage that is meant (the present one)')
+    // not the present one by itself: two people at once would pass two
+    if (operation === 'advance') command.requiredOption('--stage <name>', 'the stage that is passed')
     if (operation === 'retry') command.option('--device <id>', 'this one (all that failed); may be repeated', repeated)
     command.action(async (id: string, { reason, device, ...options }: OperationOptions) => {
       const stage = options.stage ?? (await presentStage(operation, id, options))
@@ -91,9 +91,9 @@ async function change(
   }
 }
 
-/** What release and advance are about, where nobody says it; the hub is told its name, so that it is done once. */
+/** What release is about, where nobody says it; the hub is told its name, so that it is done once. */
 async function presentStage(operation: Operation, id: string, options: ConnectionOptions): Promise<string | undefined> {
-  if (operation !== 'release' && operation !== 'advance') return undefined
+  if (operation !== 'release') return undefined
   const { stages } = await connect(options).client.get(`/v1/rollouts/${id}`, RolloutDetail)
   return stages.find(({ state }) => state !== 'passed')?.name
 }

@@ -261,7 +261,7 @@ function complete(devices: readonly DeviceView[], nowMs: number): Action[] {
   const running = devices.filter(isInstalled).length
   const aside = left.length - late.length
   const sentences = [
-    `${running} of ${devices.length} devices run it`,
+    `${running} of ${devices.length} devices ran it by then`,
     ...(late.length > 0 ? [`${late.length} were away and get it when they return`] : []),
     ...(aside > 0 ? [`${aside} had failed too often and do not get it`] : []),
   ]

@@ -122,7 +122,7 @@ function actionSentences(action: Action, all: readonly Action[], { actor, at }: 
     case 'rollout':
       return [`The rollout is ${words(action.state)}: ${action.reason}.`]
     case 'stage':
-      return [stageSentence(action, at, story), ...verdictSentences(action.verdict)]
+      return [stageSentence(action, { actor, at }, story), ...verdictSentences(action.verdict)]
   }
 }
 
@@ -135,7 +135,7 @@ const takesPart = ({ stage, serves_from }: MemberRow, index: number) => stage ==
 
 function stageSentence(
   action: Extract<Action, { do: 'stage' }>,
-  at: number,
+  { actor, at }: Pick<DecisionRow, 'actor' | 'at'>,
   { stages, looks, members }: Story,
 ): string {
   const name = stages[action.index]?.name ?? action.index
@@ -149,7 +149,10 @@ function stageSentence(
       return `Stage ${name} waits for a person.`
     default: {
       const seen = looks.filter(({ stage, at: lookedAt }) => stage === action.index && lookedAt <= at).length
-      return `Stage ${name} ${stageWords[action.state] ?? `is ${words(action.state)}`} after ${seen} ${seen === 1 ? 'look' : 'looks'}.`
+      const after = `after ${seen} ${seen === 1 ? 'look' : 'looks'}`
+      if (action.state === 'passed' && actor !== 'hub')
+        return `Stage ${name} was passed by the word of ${actor} ${after}.`
+      return `Stage ${name} ${stageWords[action.state] ?? `is ${words(action.state)}`} ${after}.`
     }
   }
 }

@@ -22,7 +22,9 @@ export function judgeCounts(failuresMax: number, counts: Extract<GateEvidence, {
     `${failed} of ${accepted} devices that accepted it failed to install it, ${failuresMax} allowed`,
     ...(acknowledged > 0 ? [`${Math.min(acknowledged, counts.failed)} more were acknowledged`] : []),
     ...(refused > 0 ? [`${refused} refused it because it does not fit`] : []),
-    ...(accepted > 0 ? [`so many devices can tell that it fails on at most ${Math.round(high * 100)} % of such`] : []),
+    ...(accepted > 0 && failed <= failuresMax
+      ? [`so many devices can tell that it fails on at most ${Math.round(high * 100)} % of such`]
+      : []),
   ]
   return { outcome: failed > failuresMax ? 'fail' : 'pass', failed, low, high, sentence: said.join('; ') }
 }

@@ -28,6 +28,13 @@ export function judgeGate(
     const why = evidence.kind === 'none' ? evidence.why : 'nothing was counted that could be compared'
     return nothing(gate, before === 'pass' ? 'pass' : 'undecided', why, look)
   }
+  if (gate.metric === 'silence') {
+    const treated = evidence.units.filter((unit) => unit.treated)
+    // Silence is seen, not estimated: where there is none, no number of devices would show more.
+    if (treated.length > 0 && treated.every(({ value }) => value === 0)) {
+      return nothing(gate, 'pass', `none of the ${treated.length} devices with the new version is silent`, look)
+    }
+  }
   const finding = findingOf(gate, evidence, look, stage, seed)
   const verdict = typeof finding === 'string' ? noFinding(gate, finding, look, stage) : judged(gate, finding, stage)
   // What passed once stays passed unless it is found to fail: later looks have less budget, not less evidence.

@@ -63,6 +63,11 @@ export function sightOf(gate: Gate, arms: Arms, past: Past, stage: StageContext)
     const sentence = `${arms.canary} devices are too few to draw again: each is compared with its own past, beside what the other ${arms.control} did meanwhile`
     return { metric, method: 'blocks', sees: null, blind: false, sentence }
   }
+  if (power.sees === null && metric === 'silence') {
+    return none(
+      `passes where none of the ${arms.canary} canaries is silent; if one is, they are too few to tell why, and a person decides`,
+    )
+  }
   if (power.sees === null) {
     const sentence = `${arms.canary} canaries beside ${arms.control} others: too few ways to draw them to tell a difference from chance`
     return none(sentence, true)

@@ -187,6 +187,19 @@ describe('the verdict over a comparison', () => {
     expect(judgedAs(gate, silent(1, 0)).outcome).toBe('pass')
     expect(judgedAs(gate, silent(6, 4)).outcome).toBe('fail')
     expect(judgedAs(gate, silent(6, 4)).canary).toBeCloseTo(0.6)
+    // two canaries of ten: that none is silent is seen; why one is, is not
+    const few = (silentCanaries: number) =>
+      comparison(
+        Array.from({ length: 10 }, (_, i) => ({
+          device: `d-${i}`,
+          stratum: 'a',
+          treated: i < 2,
+          value: i < silentCanaries ? 1 : 0,
+          before: null,
+          weight: 1,
+        })),
+      )
+    expect([judgedAs(gate, few(0)).outcome, judgedAs(gate, few(1)).outcome]).toEqual(['pass', 'undecided'])
   })
 
   test('in the last stage it can only fail, by the devices own past and twice the margin', () => {
