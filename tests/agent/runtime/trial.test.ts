@@ -126,7 +126,14 @@ describe('a runtime process', () => {
       .split('\0')
       .map((one) => one.split('=')[0])
     expect(environment).toEqual(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', ''])
-    child.send({ kind: 'load', generation: 1, bundles: [bundle], serving: { bodyBytesMax: 1, threads: 1 }, replay: [] })
+    child.send({
+      kind: 'load',
+      role: 'primary',
+      generation: 1,
+      bundles: [bundle],
+      serving: { bodyBytesMax: 1, threads: 1 },
+      replay: [],
+    })
     for await (const [message] of said) {
       if (message.kind !== 'failed') continue
       expect(message).toMatchObject({
