@@ -8,7 +8,7 @@ import { type Finding, findingOf } from './findings.ts'
 import { type ComparingGate, scaleOf } from './scale.ts'
 import { comparisonSentence } from './sentence.ts'
 import { histogramOf, intervalOf, pValue, pValues } from './tested.ts'
-import { excludedMax, type GateVerdict, type Look, type Outcome, type StageContext } from './verdict.ts'
+import { excludedMax, type GateVerdict, type Look, noFigures, type Outcome, type StageContext } from './verdict.ts'
 
 /** @param seed of the redraws: the same for every judgement of one gate at one look, such as rollout, stage, gate, look */
 export function judgeGate(
@@ -97,22 +97,8 @@ const nothing = (gate: Gate, outcome: Outcome, sentence: string, look: Look): Ga
   metric: gate.metric,
   label: gate.metric === 'installation' ? 'installation' : scaleOf(gate).label,
   outcome,
-  canary: null,
-  control: null,
-  margin: null,
-  difference: null,
-  low: null,
-  high: null,
-  moved: null,
-  method: 'none',
-  draws: 0,
-  asBad: 0,
-  asGood: 0,
-  asBadUnchanged: 0,
-  alpha: { fail: 0, unchanged: 0, pass: 0 },
+  ...noFigures,
   spent: look.before?.spent ?? 0,
-  devices: { canary: 0, control: 0 },
-  excluded: [],
   sentence,
 })
 

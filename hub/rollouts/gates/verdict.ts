@@ -51,6 +51,26 @@ export const GateVerdict = z.object({
 })
 export type GateVerdict = z.infer<typeof GateVerdict>
 
+/** Of a verdict that rests on no comparison. */
+export const noFigures = {
+  canary: null,
+  control: null,
+  margin: null,
+  difference: null,
+  low: null,
+  high: null,
+  moved: null,
+  method: 'none',
+  draws: 0,
+  asBad: 0,
+  asGood: 0,
+  asBadUnchanged: 0,
+  alpha: { fail: 0, unchanged: 0, pass: 0 },
+  spent: 0,
+  devices: { canary: 0, control: 0 },
+  excluded: [],
+} satisfies Partial<GateVerdict>
+
 /** When in a stage a gate is judged. */
 export type Look = {
   /** 1, 2, … in this stage. */

@@ -2,7 +2,7 @@
 // hours in a row, stops the rollout (as Flagger's and Argo's checks do, with a concurrent control in their favour).
 
 import type { DeviceCounts } from '../evidence/counts.ts'
-import type { GateVerdict } from '../gates/verdict.ts'
+import { type GateVerdict, noFigures } from '../gates/verdict.ts'
 import { gatesOf } from '../states.ts'
 import type { JudgeStage } from './run.ts'
 import { hourMs } from './scenario.ts'
@@ -48,7 +48,13 @@ export function thresholdJudge(): JudgeStage {
         gate.metric === 'installation'
           ? failures > gate.failuresMax
           : (gate.metric === 'error_rate' || gate.metric === 'latency') && strikes[gate.metric] >= strikesMax
-      return { ...plainVerdict, metric: gate.metric, label: gate.metric, outcome: fails ? 'fail' : 'pass' }
+      return {
+        ...noFigures,
+        metric: gate.metric,
+        label: gate.metric,
+        outcome: fails ? 'fail' : 'pass',
+        sentence: 'a plain threshold',
+      }
     })
     return { outcome: verdicts.some(({ outcome }) => outcome === 'fail') ? 'fail' : 'pass', gates: verdicts }
   }
@@ -88,23 +94,3 @@ const minus = (a: Sums, b: Sums): Sums => ({
   errors: a.errors - b.errors,
   latencyUs: a.latencyUs - b.latencyUs,
 })
-
-const plainVerdict: Omit<GateVerdict, 'metric' | 'label' | 'outcome'> = {
-  canary: null,
-  control: null,
-  margin: null,
-  difference: null,
-  low: null,
-  high: null,
-  moved: null,
-  method: 'none',
-  draws: 0,
-  asBad: 0,
-  asGood: 0,
-  asBadUnchanged: 0,
-  alpha: { fail: 0, unchanged: 0, pass: 0 },
-  spent: 0,
-  devices: { canary: 0, control: 0 },
-  excluded: [],
-  sentence: 'a plain threshold',
-}

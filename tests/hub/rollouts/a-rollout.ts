@@ -3,7 +3,7 @@
 import type { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
 import { decide } from '../../../hub/rollouts/decide.ts'
 import type { StageVerdict } from '../../../hub/rollouts/evidence/judge.ts'
-import type { GateVerdict, Outcome } from '../../../hub/rollouts/gates/verdict.ts'
+import { type GateVerdict, noFigures, type Outcome } from '../../../hub/rollouts/gates/verdict.ts'
 import { type Asked, operate } from '../../../hub/rollouts/operate.ts'
 import { RolloutPlan, type WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
 import { applyActions as apply } from '../../../hub/rollouts/simulate/apply.ts'
@@ -30,25 +30,10 @@ export const aPlan = (over: Partial<WrittenPlan> = {}): RolloutPlan =>
   })
 
 export const aGateVerdict = (outcome: Outcome, metric: GateVerdict['metric'] = 'installation'): GateVerdict => ({
+  ...noFigures,
   metric,
   label: metric,
   outcome,
-  canary: null,
-  control: null,
-  margin: null,
-  difference: null,
-  low: null,
-  high: null,
-  moved: null,
-  method: 'none',
-  draws: 0,
-  asBad: 0,
-  asGood: 0,
-  asBadUnchanged: 0,
-  alpha: { fail: 0, unchanged: 0, pass: 0 },
-  spent: 0,
-  devices: { canary: 0, control: 0 },
-  excluded: [],
   sentence: `it is ${outcome}`,
 })
 
