@@ -32,7 +32,7 @@ export const ColumnScale = z.discriminatedUnion('type', [
 export type ColumnScale = z.infer<typeof ColumnScale>
 
 /** Counts on a scale. Numeric: edges.length + 1 bins (below, between, above). Categorical: one a value, then any other.
- *  min, max, sum and sumSquares are over present, finite values; null and 0 when there are none, or categorical. */
+ *  min, max, sum and sumSquares are over present, finite values (beyond 1e140 counted as that); null and 0 when there are none, or categorical. */
 export const ColumnCounts = z.object({
   bins: z
     .custom<number[]>(isBins, `bins are 2 to ${binsMax + 2} whole numbers of at least 0`)

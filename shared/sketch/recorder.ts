@@ -37,6 +37,10 @@ export function createColumnRecorders(scales: readonly ColumnScale[]): ColumnRec
   })
 }
 
+/** What lies beyond counts as this much, in all but its bin: squares of 1e200 add up to infinity, which no report may hold,
+ *  and one such number would cost its whole window. */
+export const recordedMax = 1e140
+
 /** min, max, sum, sum of squares. */
 const momentCount = 4
 
@@ -95,10 +99,11 @@ class NumericRecorder implements ColumnRecorder {
     const bin = low - numbersAt - momentCount + (at(numbers, low) <= value ? 1 : 0)
     const slot = countsAt + 1 + bin
     counts[slot] = at(counts, slot) + 1
-    if (value < at(numbers, numbersAt)) numbers[numbersAt] = value
-    if (value > at(numbers, numbersAt + 1)) numbers[numbersAt + 1] = value
-    numbers[numbersAt + 2] = at(numbers, numbersAt + 2) + value
-    numbers[numbersAt + 3] = at(numbers, numbersAt + 3) + value * value
+    const kept = value > recordedMax ? recordedMax : value < -recordedMax ? -recordedMax : value
+    if (kept < at(numbers, numbersAt)) numbers[numbersAt] = kept
+    if (kept > at(numbers, numbersAt + 1)) numbers[numbersAt + 1] = kept
+    numbers[numbersAt + 2] = at(numbers, numbersAt + 2) + kept
+    numbers[numbersAt + 3] = at(numbers, numbersAt + 3) + kept * kept
   }
 
   recordCategory(value: string | number | null): void {

@@ -40,6 +40,12 @@ describe('a numeric column', () => {
     expect(counts).toEqual({ bins: [0, 0, 1, 1, 0], missing: 3, min: 1, max: 3, sum: 4, sumSquares: 10 })
   })
 
+  test('no number makes a report that cannot be read', () => {
+    const counts = counted([1e308, -1e308, 1e200, 1e155, 3])
+    expect(ColumnCounts.safeParse(counts).success).toBe(true)
+    expect(counts).toMatchObject({ bins: [1, 0, 0, 1, 3], min: -1e140, max: 1e140 })
+  })
+
   test('has no least and no greatest value while nothing is present', () => {
     expect(counted([Number.NaN])).toEqual({
       bins: [0, 0, 0, 0, 0],
