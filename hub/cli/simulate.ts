@@ -43,6 +43,9 @@ type Options = {
 
 const usual = FleetTraits.parse({})
 
+/** More threads than any machine has cores for would only take memory. */
+const threadsMax = 256
+
 export function addSimulateCommand(program: Command): void {
   const share = (flag: string, text: string, value: number) =>
     new Option(`${flag} <share>`, text).argParser(number).default(value)
@@ -119,7 +122,7 @@ async function simulate(options: Options): Promise<void> {
   const shown = process.stderr.isTTY && options.json !== true
   const results = await simulateMany(
     { plan, traits, effect, withThreshold: options.threshold, seeds },
-    Math.min(options.threads, options.runs),
+    Math.min(options.threads, options.runs, threadsMax),
     (ended) => {
       if (shown) process.stderr.write(`\r${ended} of ${options.runs} rollouts${ended === options.runs ? '\n' : ''}`)
     },

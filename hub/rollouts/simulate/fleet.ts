@@ -13,7 +13,6 @@ const pastMs = 7 * dayMs
 const pastStepMs = 6 * hourMs
 /** Where blocks are kept, the last day before the rollout is told in blocks of this length, and so is what comes. */
 export const blockMs = hourMs / 4
-const shadowSample = 0.1
 
 export type SimulatedFleet = {
   readonly devices: readonly SimulatedDevice[]
@@ -34,9 +33,9 @@ export type SimulatedDevice = {
   /** Whether the new version will not install there. */
   readonly refusesToInstall: boolean
   online: boolean
-  /** What it runs, and whether the new version runs beside it. */
   runs: Version
-  shadowed: boolean
+  /** Share of its inferences that the new version sees beside what answers; 0: no shadow. */
+  shadowSample: number
   /** Hub time of its last sign of life. */
   heardAt: number
   // how it is
@@ -132,7 +131,7 @@ function createDevice(
     lies: !liar ? 'no' : uniform() < 0.5 ? 'all-fail' : 'impossible',
     refusesToInstall: uniform() < effect.installFailures,
     runs: 'old',
-    shadowed: false,
+    shadowSample: 0,
     online,
     heardAt: startMs - pastMs,
     wander: 0,
@@ -193,7 +192,7 @@ function infer(device: SimulatedDevice, traits: FleetTraits, effect: Effect, ste
   tally.slower = runs === 'new' ? Math.round(Math.log(effect.latencyRatio) / binWidth) : 0
   const level = Math.max(0, Math.min(2, 1 + Math.round(normal(uniform))))
   tally.levels[level] = (tally.levels[level] ?? 0) + count
-  if (device.shadowed) shadow(device, effect, { count, rate, fromMs: step.fromMs })
+  if (device.shadowSample > 0) shadow(device, effect, { count, rate, fromMs: step.fromMs })
   if (step.keepsBlocks) {
     const block = emptyTally()
     add(block, count, errors)
@@ -212,7 +211,7 @@ function shadow(
   { count, rate, fromMs }: { count: number; rate: number; fromMs: number },
 ): void {
   const { uniform } = device
-  const pairs = Math.round(count * shadowSample)
+  const pairs = Math.round(count * device.shadowSample)
   const both = hits(uniform, pairs, Math.max(0, rate))
   const onlyCandidate = hits(uniform, pairs - both, Math.max(0, effect.errorRate))
   const onlyPrimary = hits(uniform, both, Math.max(0, -effect.errorRate) / Math.max(rate, 1e-9))

@@ -21,7 +21,7 @@ const endings = [
 export function pictureOf(title: string, series: readonly Series[], devices: number): string {
   const bars = series.map(({ name, endings }, i) => bar(name, endings, 64 + i * rowHeight))
   const top = 64 + series.length * rowHeight + 56
-  const hoursMax = Math.max(1, ...series.flatMap(({ endings }) => endings.map(({ hours }) => hours)))
+  const hoursMax = series.flatMap(({ endings }) => endings).reduce((most, { hours }) => Math.max(most, hours), 1)
   const clouds = series.map(({ name, endings }, i) => cloud(name, endings, { y: top + i * 96, hoursMax, devices }))
   const height = top + series.length * 96 + 36
   return [

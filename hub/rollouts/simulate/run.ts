@@ -112,7 +112,7 @@ export function simulateRollout(
     const actions = decide(view, judge, nowMs)
     view = applyActions(view, actions, nowMs)
     for (const action of actions) {
-      if (action.do === 'offer') gateway.get(action.device)?.want(action.role, nowMs)
+      if (action.do === 'offer') gateway.get(action.device)?.want({ role: action.role, sample: sampleOf(view) }, nowMs)
       if (action.do === 'withdraw') gateway.get(action.device)?.want(null, nowMs)
       if (action.do === 'stage' && action.state === 'admitting') fleet.beginStage()
     }
@@ -131,6 +131,10 @@ export function simulateRollout(
   }
 }
 
+/** The share that a shadow of the present stage sees. */
+const sampleOf = ({ plan, stages }: RolloutView): number =>
+  plan.stages[stages.findIndex(({ state }) => state !== 'passed')]?.shadowSample ?? 0
+
 /** Often when a stage is young, less often as it grows old, and exactly at the end of its bake. */
 function nextLookMs({ stages, plan }: RolloutView, nowMs: number): number {
   const stage = stages.find(({ state }) => state === 'admitting' || state === 'baking')
@@ -140,33 +144,35 @@ function nextLookMs({ stages, plan }: RolloutView, nowMs: number): number {
   return bakedMs > nowMs ? Math.min(next, bakedMs) : next
 }
 
+type Wish = { role: DeviceRole; sample: number }
+
 type Gateway = {
   readonly device: SimulatedDevice
-  want(role: DeviceRole | null, nowMs: number): void
+  want(wish: Wish | null, nowMs: number): void
   /** The device's row with what it says now. */
   tell(row: RolloutView['devices'][number], nowMs: number): RolloutView['devices'][number]
 }
 
 /** What an agent does, as far as the hub sees it. */
 function createGateway(device: SimulatedDevice, uniform: Uniform): Gateway {
-  let wanted: DeviceRole | null = null
+  let wanted: Wish | null = null
   let readyMs: number | undefined
   let said: { state: ProgressState; reason: FailureReason | null } | undefined
   return {
     device,
-    want(role, nowMs) {
-      wanted = role
+    want(wish, nowMs) {
+      wanted = wish
       said = undefined
-      readyMs = role === null ? nowMs : nowMs + installMs * Math.exp(0.7 * normal(uniform))
+      readyMs = wish === null ? nowMs : nowMs + installMs * Math.exp(0.7 * normal(uniform))
     },
     tell(row, nowMs) {
       if (device.online && readyMs !== undefined && nowMs >= readyMs) {
         readyMs = undefined
-        device.shadowed = wanted === 'shadow'
+        device.shadowSample = wanted?.role === 'shadow' ? wanted.sample : 0
         const fails = wanted !== null && device.refusesToInstall
-        device.runs = wanted === 'primary' && !fails ? 'new' : 'old'
+        device.runs = wanted?.role === 'primary' && !fails ? 'new' : 'old'
         if (fails) said = { state: 'failed', reason: 'load' }
-        else if (wanted !== null) said = { state: wanted === 'shadow' ? 'shadowing' : 'succeeded', reason: null }
+        else if (wanted !== null) said = { state: wanted.role === 'shadow' ? 'shadowing' : 'succeeded', reason: null }
       }
       return { ...row, online: device.online, reported: said, backOnPrevious: device.runs === 'old' }
     },
