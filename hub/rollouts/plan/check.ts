@@ -2,6 +2,7 @@
 // be what somebody wants is warned of.
 
 import { z } from 'zod'
+import { stageContext } from '../evidence/stage-context.ts'
 import type { Drawn } from './draw.ts'
 import { spellDuration } from './duration.ts'
 import type { Gate } from './gate.ts'
@@ -25,17 +26,10 @@ export function checkPlan(
   past: Past,
   nowMs: number,
 ): Checked {
-  const sights = plan.stages.map(({ mode }, index) => {
-    const gates = gatesOf(plan, index).map(({ gate }) => gate)
-    const context = {
-      gates: gates.filter(({ metric }) => metric !== 'installation').length,
-      stages: plan.stages.length,
-      index,
-      isLast: index === plan.stages.length - 1,
-      mode,
-    }
+  const sights = plan.stages.map((_, index) => {
+    const context = stageContext(plan, index)
     const arms = armsOf(drawn, membership, index)
-    return gates.map((gate) => sightOf(gate, arms, past, context))
+    return gatesOf(plan, index).map(({ gate }) => sightOf(gate, arms, past, context))
   })
   return {
     refusals: [...contradictions(plan, drawn), ...gatesNobodyCouldMeet(plan, membership, past)],
@@ -44,6 +38,7 @@ export function checkPlan(
       ...stagesShort(plan, drawn),
       ...gatesInDoubt(plan, membership, past),
       ...blindGates(plan, sights),
+      ...silenceUnseen(plan),
       ...windowsInDoubt(plan, membership, nowMs),
       ...paceInDoubt(plan),
     ],
@@ -240,6 +235,17 @@ function blindGates(plan: RolloutPlan, sights: readonly (readonly Sight[])[]): F
     return [{ code: 'too-few-to-tell', field: `plan.stages.${i}`, detail }]
   })
 }
+
+/** Who falls silent as it begins is silent for `silentMs` only when the stage is over. */
+const silenceUnseen = (plan: RolloutPlan): Finding[] =>
+  plan.stages.flatMap((stage, i) =>
+    gatesOf(plan, i).flatMap(({ gate, field }): Finding[] => {
+      if (gate.metric !== 'silence' || stage.bakeMs >= gate.silentMs) return []
+      const [bake, silent] = [spellDuration(stage.bakeMs), spellDuration(gate.silentMs)]
+      const detail = `stage ${stage.name} is watched for ${bake}, and a device counts as silent after ${silent}: one that the version silences is not noticed there; watch it longer, or lower the gate's silent`
+      return [{ code: 'silence-unseen', field, detail }]
+    }),
+  )
 
 function windowsInDoubt(plan: RolloutPlan, { candidates }: Membership, nowMs: number): Finding[] {
   const { window } = plan

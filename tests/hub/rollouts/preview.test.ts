@@ -220,6 +220,13 @@ describe('what is doubtful is said', () => {
       /closed for up to .*, and a stage pauses as undecided after 1 d: .* raise stageTimeLimit/,
     ],
     [
+      'silence that a stage is too short to see',
+      async () => undefined,
+      planned({ gates: [{ metric: 'silence', silent: '30d' }] }),
+      'silence-unseen',
+      /counts as silent after 30 d/,
+    ],
+    [
       'a pace without effect',
       async () => undefined,
       planned({ pace: { devicesPerMinute: 1000 }, concurrency: 2 }),
