@@ -240,15 +240,19 @@ describe('through aedes and a bad link', () => {
     await session.unsubscribe(chunkFilter(givenUp))
     for (let round = 0; round < 3; round++) {
       await broker.publish(chunkTopic(givenUp, round), bytes('not any more'), 0)
-      await broker.publish(chunkTopic(kept, round), bytes(`chunk ${round}`), 0)
       await broker.publish(downTopic('d-1', 'ack'), bytes(`ack ${round}`), 1)
-      await until(() => messages.length === round + 1 && others.length === round + 1)
+      await until(() => messages.length === round + 1)
+      // a chunk at QoS 0 may come before the broker has looked up that the blob may be heard: it is asked for again
+      while (!others.some(({ topic }) => topic === chunkTopic(kept, round))) {
+        await broker.publish(chunkTopic(kept, round), bytes(`chunk ${round}`), 0)
+        await delay(20)
+      }
       proxy.breakAll()
       await until(() => !session.isUp)
       await until(() => session.isUp)
     }
     expect(messages.map(({ text }) => text)).toEqual(['ack 0', 'ack 1', 'ack 2'])
-    expect(others.map(({ topic }) => topic)).toEqual([0, 1, 2].map((index) => chunkTopic(kept, index)))
+    expect([...new Set(others.map(({ topic }) => topic))]).toEqual([0, 1, 2].map((index) => chunkTopic(kept, index)))
   })
 
   test('subscriptions are bounded', async () => {

@@ -3,6 +3,7 @@
 
 import { readdir, readFile } from 'node:fs/promises'
 import { getPriority } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { compileFeatures, createPipeline } from '@roost/shared/features/compile.ts'
 import type { FeatureDefinitions } from '@roost/shared/features/definition.ts'
 import type { Agreement, WindowReport } from '@roost/shared/protocol/records.ts'
@@ -10,6 +11,7 @@ import { mergeAgreement } from '@roost/shared/sketch/agreement.ts'
 import { describe, expect, test, vi } from 'vitest'
 import type { Bundle } from '../../../agent/reconcile/bundle-set.ts'
 import type { WishedShadow } from '../../../agent/reconcile/shadow-set.ts'
+import { checkpointMs } from '../../../agent/runtime/runtime.ts'
 import {
   aMemoryBomb,
   aMemoryBombWhenRun,
@@ -220,6 +222,8 @@ describe('whatever the candidate does, no request fails and what serves goes on'
     await vi.waitFor(() => expect(device.story(bomb).at(-1)).toBe('failed: memory'), patience)
     const good = await beside(device, { version: 3, model: aScaleModel() })
     await vi.waitFor(() => expect(device.compared()).toBeGreaterThan(20), patience)
+    // what it has not told yet is lost with it: one checkpoint must have been told
+    await delay(2 * checkpointMs)
     const shadow = await shadowPid()
     process.kill(shadow, 'SIGKILL')
     await vi.waitFor(() => expect(device.story(good).at(-1)).toBe('failed: crash'), patience)
