@@ -254,17 +254,19 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
     },
 
     operate: async (id, asked, by) => {
-      await database.exclusively(async (tx) => {
+      const touched = await database.exclusively(async (tx) => {
         const rollout = await load(tx, id, by.expected)
         const actions = operate(rollout.view, asked, by.actor)
         if ('refused' in actions) {
           const field = actions.field === undefined ? {} : { field: actions.field }
           throw new Problem(409, 'rollout-state', 'Not possible in this state', actions.refused, field)
         }
-        if (actions.length === 0) return
+        if (actions.length === 0) return []
         if (asked.operation === 'resume') await assertRollable(tx, rollout.row.model, rollout.row.version)
-        await carryOut(tx, rollout, actions, { ...by, ...asked }, clock())
+        return carryOut(tx, rollout, actions, { ...by, ...asked }, clock())
       })
+      // the look that follows finds what was asked here done, and tells of it nobody
+      fleet.push(touched)
       rests.delete(id)
       await tryLook(id)
       return known(database, id)

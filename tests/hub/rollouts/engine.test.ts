@@ -84,6 +84,24 @@ describe('rollout engine', () => {
     expect(await fleet.running()).toEqual({ 1: 10 })
   })
 
+  test.each([
+    { what: 'a stage', stage: 'all', told: 8 },
+    { what: 'everything', stage: undefined, told: 10 },
+  ])('who rolls back $what by hand has every device of it told at once', async ({ stage, told }) => {
+    await using fleet = await aFleet(10)
+    await fleet.obey()
+    const stages = [
+      { name: 'canary', percent: 20, bakeMs: 1_000 },
+      { name: 'all', percent: 100, bakeMs: 300_000 },
+    ]
+    const { id } = await fleet.engine().start(wanted(2, { plan: aPlan({ stages }) }), { actor: 'token:ops' })
+    await run(fleet, 20)
+    expect(await fleet.running()).toEqual({ 2: 10 })
+    fleet.pushed.length = 0
+    await fleet.engine().operate(id, { operation: 'rollback', reason: '', stage }, { actor: 'token:ops' })
+    expect(new Set(fleet.pushed).size).toBe(told)
+  })
+
   test('a rollout that ended is looked at no more, until one of its devices says something else', async () => {
     await using fleet = await aFleet(10)
     await fleet.obey()
