@@ -1,12 +1,12 @@
 // DSSE envelopes (github.com/secure-systems-lab/dsse v1.0.2): the exact bytes of a document, signed with their type.
-// Signed with tweetnacl, verified with node:crypto: a hundred times faster, and it refuses signatures with S >= L,
-// which tweetnacl takes. Nothing is ever identified by its signature bytes.
+// Signed and verified with node:crypto. tweetnacl makes the same bytes (RFC 8032 leaves nothing to chance) in 5 ms of the
+// hub's one thread instead of 0.07, and takes signatures with S >= L, which node:crypto refuses. Nothing is ever
+// identified by its signature bytes.
 
-import { verify } from 'node:crypto'
-import nacl from 'tweetnacl'
+import { sign, verify } from 'node:crypto'
 import { z } from 'zod'
 import { TrustError } from './error.ts'
-import { type KeyPair, keyIdOf, publicKeyObject } from './keys.ts'
+import { type KeyPair, keyIdOf, privateKeyObject, publicKeyObject } from './keys.ts'
 import type { RoleName, Root } from './root.ts'
 import { parseStrictJson } from './strict-json.ts'
 
@@ -35,7 +35,7 @@ export type Envelope = {
 /** Signs the payload together with its type, once with each key. */
 export function signEnvelope(payloadType: PayloadType, payload: Uint8Array, keyPairs: readonly KeyPair[]): Envelope {
   const message = preAuthenticationEncoding(payloadType, payload)
-  const signatures = keyPairs.map(({ keyid, secretKey }) => ({ keyid, sig: nacl.sign.detached(message, secretKey) }))
+  const signatures = keyPairs.map((pair) => ({ keyid: pair.keyid, sig: sign(null, message, privateKeyObject(pair)) }))
   return { payloadType, payload, signatures }
 }
 

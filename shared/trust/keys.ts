@@ -32,9 +32,7 @@ export const keyIdOf = (publicKey: Uint8Array): KeyId => createHash('sha256').up
 
 /** Both halves as a PEM file (PKCS #8), what `openssl genpkey -algorithm ed25519` writes. */
 export function encodePrivateKey(pair: KeyPair): string {
-  const seed = pair.secretKey.subarray(0, nacl.sign.seedLength)
-  const key = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' })
-  return key.export({ format: 'pem', type: 'pkcs8' }).toString()
+  return privateKeyObject(pair).export({ format: 'pem', type: 'pkcs8' }).toString()
 }
 
 /** @throws TrustError `key` unless `pem` is an Ed25519 private key */
@@ -53,6 +51,19 @@ export function decodePublicKey(pem: string): Uint8Array {
   const der = readPem(() => createPublicKey(pem)).export({ format: 'der', type: 'spki' })
   return checkedPublicKey(der.subarray(der.length - nacl.sign.publicKeyLength))
 }
+
+/** The private key as node:crypto wants it. Made once for a pair: OpenSSL takes twenty times as long to read a key as
+ *  to sign with it. */
+export function privateKeyObject(pair: KeyPair): KeyObject {
+  const known = privateKeys.get(pair)
+  if (known !== undefined) return known
+  const seed = pair.secretKey.subarray(0, nacl.sign.seedLength)
+  const key = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' })
+  privateKeys.set(pair, key)
+  return key
+}
+
+const privateKeys = new WeakMap<KeyPair, KeyObject>()
 
 /** The raw public key as node:crypto wants it.
  *  @throws TrustError `key` if it is not 32 bytes, or one that verifies signatures nobody made */
