@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Decision, RolloutDetail } from '../rollouts/documents.ts'
 import { StageVerdict } from '../rollouts/evidence/judge.ts'
 import { leftOutWords, StartStory } from '../rollouts/plan/start-story.ts'
+import { counted, named } from '../wording.ts'
 
 const Superseded = z.object({ by: z.string() })
 const Joined = z.object({ devices: z.array(z.string()) })
@@ -35,11 +36,15 @@ export function decisionWords(
   const superseded = Superseded.safeParse(detail)
   if (action === 'superseded' && superseded.success) return `by ${superseded.data.by}`
   const joined = Joined.safeParse(detail)
-  if (action === 'joined' && joined.success) return some(joined.data.devices)
+  if (action === 'joined' && joined.success) return named(joined.data.devices)
   const asked = Asked.safeParse(detail)
   if (action === 'operation' && asked.success) {
     const { operation, reason, stage, devices } = asked.data
-    const what = [operation, ...(stage === undefined ? [] : [stage]), ...(devices === undefined ? [] : [some(devices)])]
+    const what = [
+      operation,
+      ...(stage === undefined ? [] : [stage]),
+      ...(devices === undefined ? [] : [named(devices)]),
+    ]
     return `${what.join(' ')}${reason === '' ? '' : `: ${reason}`}`
   }
   const approval = Approval.safeParse(detail)
@@ -51,17 +56,11 @@ export function decisionWords(
   return known.success ? actionWords(known.data, stages) : JSON.stringify(detail)
 }
 
-const namesShown = 10
-const some = (names: readonly string[]): string =>
-  names.length <= namesShown
-    ? names.join(', ')
-    : `${names.slice(0, namesShown).join(', ')} and ${names.length - namesShown} more`
-
 function startedWords(story: StartStory): string {
   const { query, devices, supersedes, warnings } = story
   const older = supersedes.length === 0 ? [] : [`supersedes ${supersedes.join(', ')}`]
   const doubts = warnings.map(({ code }) => `warned of ${code}`)
-  return [`${devices} devices of ${query}`, ...leftOutWords(story), ...older, ...doubts].join('; ')
+  return [`${counted(devices, 'device')} of ${query}`, ...leftOutWords(story), ...older, ...doubts].join('; ')
 }
 
 function actionWords(action: z.infer<typeof Action>, stages: z.infer<typeof RolloutDetail>['stages']): string {
@@ -71,9 +70,9 @@ function actionWords(action: z.infer<typeof Action>, stages: z.infer<typeof Roll
       return `${action.device}${as}${action.as === 'unreachable' ? ', for when it returns' : ''}`
     }
     case 'retry':
-      return some(action.devices)
+      return named(action.devices)
     case 'acknowledge':
-      return `the failures of ${some(action.devices)} are seen`
+      return `has seen the failures of ${named(action.devices)}`
     case 'release':
       return `${stages[action.index]?.name ?? action.index} may begin`
     case 'withdraw':

@@ -1,5 +1,7 @@
 // How the command line prints: tables for people, with --json exactly what the hub said for programs.
 
+import { utcTime } from '../wording.ts'
+
 export type Output = {
   /** With --json the data, else the lines. */
   print(data: unknown, lines: readonly string[]): void
@@ -35,8 +37,7 @@ export const figure = (value: number | string): string =>
   typeof value === 'string' ? value : String(Number(value.toPrecision(6)))
 
 /** `2026-11-24 08:15:02`, UTC; empty for null. */
-export const time = (ms: number | null | undefined): string =>
-  ms === null || ms === undefined ? '' : new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
+export const time = (ms: number | null | undefined): string => (ms === null || ms === undefined ? '' : utcTime(ms))
 
 /** `line=3 site=north` */
 export const labelWords = (labels: Readonly<Record<string, string>>): string =>

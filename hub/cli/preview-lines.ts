@@ -3,6 +3,7 @@
 import type { Finding } from '../rollouts/plan/check.ts'
 import { spellDuration } from '../rollouts/plan/duration.ts'
 import type { Preview } from '../rollouts/plan/preview.ts'
+import { counted } from '../wording.ts'
 import { table } from './output.ts'
 
 /** @param devicesMax so many devices are listed */
@@ -13,7 +14,7 @@ export function previewLines(preview: Preview, devicesMax: number): string[] {
     .map((device) => [device.device, device.stage, device.servesFrom, device.variant, device.why])
   const more = devices - rows.length
   return [
-    `${model} ${version} to ${group} (${query}), deployment ${deployment}: ${devices} devices, ${skippedCount} left out`,
+    `${model} ${version} to ${group} (${query}), deployment ${deployment}: ${counted(devices, 'device')}, ${skippedCount} left out`,
     `takes ${minutes(preview.durationMs)} at least, if an installation takes ${minutes(preview.assumedInstallMs)}; moves ${bytes(preview.bytes)}`,
     ...preview.stages.flatMap(stageLines),
     ...warningLines(preview.warnings),
@@ -34,10 +35,10 @@ function stageLines(stage: Preview['stages'][number]): string[] {
     strata.length > strataMax ? [...strata.slice(0, strataMax), `${strata.length - strataMax} more`] : strata
   const waits = [
     ...(stage.hold ? ['a person to release it'] : []),
-    ...(stage.approvals > 0 ? [`${stage.approvals} approvals`] : []),
+    ...(stage.approvals > 0 ? [counted(stage.approvals, 'approval')] : []),
   ]
   return [
-    `  ${stage.name} (${stage.reach}, ${stage.mode}): ${stage.devices} devices (${shown.join(', ')})`,
+    `  ${stage.name} (${stage.reach}, ${stage.mode}): ${counted(stage.devices, 'device')} (${shown.join(', ')})`,
     ...(waits.length === 0 ? [] : [`    waits for ${waits.join(' and ')}`]),
     `    begins after ${minutes(stage.beginsMs)}, installed after ${minutes(stage.installedMs)}, passes after ${minutes(stage.passesMs)} at the earliest; pauses when undecided for ${spellDuration(stage.timeLimitMs)}`,
     `    moves ${bytes(stage.bytes)}`,

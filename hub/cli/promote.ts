@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { PipelineDocument, PolicyDocument, RequestDocument, VerdictDocument } from '../promotion/documents.ts'
 import { stages } from '../registry/stages.ts'
+import { counted } from '../wording.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { readJsonFile } from './json-file.ts'
 import { versionReference } from './option-values.ts'
@@ -131,7 +132,9 @@ function policyLines({ model, revision, policy }: z.infer<typeof PolicyDocument>
   const before = (['staging', 'production'] as const).flatMap((stage) => {
     const { gates, automatic, approvals } = stages[stage]
     const people =
-      approvals.needed === 0 ? 'no approval' : `${approvals.needed} approvals in ${approvals.expireDays} days`
+      approvals.needed === 0
+        ? 'no approval'
+        : `${counted(approvals.needed, 'approval')} in ${counted(approvals.expireDays, 'day')}`
     return [`before ${stage}: ${people}, ${automatic ? 'by itself' : 'by hand'}`, ...gates.map((gate) => `  ${gate}`)]
   })
   return [
@@ -168,7 +171,7 @@ function wayLines({ model, version, stage, hold, requests, moves }: z.infer<type
 
 const requestLine = ({ id, model, version, to, state, approved, needed, expiresAt }: Request): string => {
   const until = state === 'open' ? `, until ${time(Date.parse(expiresAt))}` : ''
-  return `${id}: ${model} ${version} to ${to}: ${state}, ${approved} of ${needed} approvals${until}`
+  return `${id}: ${model} ${version} to ${to}: ${state}, ${approved} of ${counted(needed, 'approval')}${until}`
 }
 
 const requestTable = (requests: readonly Request[]): string[] =>

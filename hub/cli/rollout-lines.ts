@@ -2,6 +2,7 @@
 
 import type { z } from 'zod'
 import type { RolloutDetail } from '../rollouts/documents.ts'
+import { counted } from '../wording.ts'
 import { time } from './output.ts'
 
 type Detail = z.infer<typeof RolloutDetail>
@@ -22,7 +23,7 @@ function waitingLines({ waits }: Detail): string[] {
 function stageLines(stage: Detail['stages'][number]): string[] {
   const { needed, given } = stage.approvals
   const counts = Object.entries(stage.devices).map(([word, count]) => `${count} ${word}`)
-  const approvals = needed === 0 ? [] : [`${given.length} of ${needed} approvals`]
+  const approvals = needed === 0 ? [] : [`${given.length} of ${counted(needed, 'approval')}`]
   const words = [stage.state, ...(stage.mode === 'shadow' ? ['in shadow'] : []), ...counts, ...approvals]
   return [
     `  ${stage.name} (${stage.reach}): ${words.join(', ')}`,

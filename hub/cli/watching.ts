@@ -6,6 +6,7 @@ import { DriftReport } from '../telemetry/drift.ts'
 import { StoredEvent } from '../telemetry/events.ts'
 import { VersionMetric } from '../telemetry/metrics.ts'
 import { VersionTotals } from '../telemetry/windows.ts'
+import { counted } from '../wording.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { Devices } from './fleet.ts'
 import { Models } from './models.ts'
@@ -31,8 +32,8 @@ export function addWatchingCommands(program: Command): void {
       const there = devices.items.filter(({ connected }) => connected).length
       const stale = devices.items.filter(({ stale }) => stale === true).length
       output.print({ devices: devices.items, models: models.items, rollouts: rollouts.items }, [
-        `${devices.items.length}${devices.more ? ' or more' : ''} devices, ${there} connected, ${stale} stale`,
-        `${models.items.length} models: ${models.items.map(({ name, latestVersion }) => `${name} ${latestVersion}`).join(', ')}`,
+        `${devices.more ? `${devices.items.length} or more devices` : counted(devices.items.length, 'device')}, ${there} connected, ${stale} stale`,
+        `${counted(models.items.length, 'model')}: ${models.items.map(({ name, latestVersion }) => `${name} ${latestVersion}`).join(', ')}`,
         ...rollouts.items.map(
           (row) => `${row.id}  ${row.model} ${row.version} to ${row.group}: ${row.state}, ${row.reason}`,
         ),
@@ -86,7 +87,7 @@ function pathOf(kind: string, name: string): string {
 function driftLines({ verdict, columns, ...report }: z.infer<typeof DriftReport>): string[] {
   const figure = (value: number | null) => (value === null ? '' : value.toFixed(3))
   return [
-    `${report.model} ${report.version} on ${report.devices} devices, ${report.windows} windows: ${verdict.state}` +
+    `${report.model} ${report.version} on ${counted(report.devices, 'device')}, ${counted(report.windows, 'window')}: ${verdict.state}` +
       (verdict.since === null ? '' : ` since ${time(verdict.since)}`),
     ...verdict.movements.map(
       (moved) =>

@@ -3,6 +3,7 @@
 // Automation pauses, takes back and passes stages with evidence; it passes no hold, and advances on nothing undecided.
 
 import { isTerminal } from '@roost/shared/protocol/progress.ts'
+import { counted, named } from '../wording.ts'
 import type { StageVerdict } from './evidence/judge.ts'
 import { observe } from './observe.ts'
 import { isInWindow, offers, waiting } from './offers.ts'
@@ -129,8 +130,8 @@ function overBudget({ plan, devices }: RolloutView): string | undefined {
   if (max === undefined) return undefined
   const failed = devices.filter(countsAsFailure).length
   if (failed <= max) return undefined
-  const allowed = share === undefined ? `${max}` : `${max} (${share} % of ${devices.length} devices)`
-  return `${failed} failed installations in the whole rollout, its plan bears ${allowed}`
+  const allowed = share === undefined ? `${max}` : `${max} (${share} % of ${counted(devices.length, 'device')})`
+  return `${counted(failed, 'failed installation')} in the whole rollout, its plan bears ${allowed}`
 }
 
 const severity: readonly OnFail[] = ['pause', 'rollback_stage', 'rollback']
@@ -258,18 +259,45 @@ function complete(devices: readonly DeviceView[], nowMs: number): Action[] {
     ({ state, role, gone }) => !gone && (state === 'planned' || (role === 'shadow' && state === 'shadowing')),
   )
   const late = left.filter(({ asideUntil }) => asideUntil === null || asideUntil <= nowMs)
-  const running = devices.filter(isInstalled).length
-  const aside = left.length - late.length
-  const sentences = [
-    `${running} of ${devices.length} devices ran it by then`,
-    ...(late.length > 0 ? [`${late.length} were away and get it when they return`] : []),
-    ...(aside > 0 ? [`${aside} had failed too often and do not get it`] : []),
-  ]
   return [
     ...late.map(({ device }): Action => ({ do: 'offer', device, as: 'unreachable', role: 'primary' })),
-    { do: 'rollout', state: 'completed', reason: sentences.join(', ') },
+    { do: 'rollout', state: 'completed', reason: completedSentence(devices, left, late) },
   ]
 }
+
+/** Stays true when devices have moved on: it speaks of the end, and names who needs a look. */
+function completedSentence(
+  devices: readonly DeviceView[],
+  left: readonly DeviceView[],
+  late: readonly DeviceView[],
+): string {
+  const there = devices.filter(isInstalled).length
+  const rest = devices.filter((device) => !isInstalled(device) && !left.includes(device) && !device.gone)
+  return [
+    `every stage passed; ${there} of ${counted(devices.length, 'device')} had it at the end`,
+    ...who('away, and to get it on return', late),
+    ...who(
+      'left out after failing too often',
+      left.filter((device) => !late.includes(device)),
+    ),
+    ...who('failed', rest.filter(isBroken)),
+    ...who(
+      'refused it',
+      rest.filter(({ state }) => state === 'rejected'),
+    ),
+    ...who(
+      'gone before it was done',
+      rest.filter(({ state }) => state === 'unreachable'),
+    ),
+    ...who(
+      'revoked',
+      devices.filter(({ gone }) => gone),
+    ),
+  ].join('; ')
+}
+
+const who = (what: string, devices: readonly DeviceView[]): string[] =>
+  devices.length === 0 ? [] : [`${what}: ${named(devices.map(({ device }) => device))}`]
 
 const isGivenUp = ({ state }: DeviceView): boolean => state === 'timed_out' || state === 'unreachable'
 
@@ -312,9 +340,9 @@ function takeBack(devices: readonly DeviceView[]): Action[] {
   const returning = missing.filter((device) => !cannotGoBack(device))
   if (returning.some((device) => device.online)) return []
   const sentences = [
-    'every connected device is back on what it ran before',
-    ...(returning.length > 0 ? [`${returning.length} are away and go back when they return`] : []),
-    ...(missing.length > returning.length ? [`${missing.length - returning.length} say that they cannot go back`] : []),
+    'every connected device was back on what it ran before at the end',
+    ...who('away, and to go back on return', returning),
+    ...who('unable to go back', missing.filter(cannotGoBack)),
   ]
   return [{ do: 'rollout', state: 'rolled_back', reason: sentences.join('; ') }]
 }
@@ -345,18 +373,17 @@ export function quorumSentence(
   const closed = planned.filter(
     (device) => device.online && !aside.includes(device) && !isInWindow(plan, device, nowMs),
   )
-  const others: [number, string][] = [
-    [planned.filter((device) => !device.online && !aside.includes(device)).length, 'were never there to be asked'],
-    [aside.length, 'are put aside after failing too often'],
-    [closed.length, 'wait for their maintenance window'],
-    [count(isInFlight), 'are still at it'],
-    [count(({ state }) => state === 'unreachable'), 'went away before they had it'],
-    [count(({ state }) => state === 'rejected'), 'refused it'],
-    [count(isBroken), 'failed'],
+  const absent = planned.filter((device) => !device.online && !aside.includes(device))
+  const others: [number, one: string, many: string][] = [
+    [absent.length, 'was never there to be asked', 'were never there to be asked'],
+    [aside.length, 'is put aside after failing too often', 'are put aside after failing too often'],
+    [closed.length, 'waits for its maintenance window', 'wait for their maintenance window'],
+    [count(isInFlight), 'is still installing', 'are still installing'],
+    [count(({ state }) => state === 'unreachable'), 'went away before it had it', 'went away before they had it'],
+    [count(({ state }) => state === 'rejected'), 'refused it', 'refused it'],
+    [count(isBroken), 'failed', 'failed'],
   ]
-  const known = others.flatMap(([number, what]) => (number > 0 ? [`${number} ${what}`] : []))
-  return [
-    `${count((device) => isWhereWanted(device, stage))} of ${members.length} devices installed it`,
-    ...known,
-  ].join(', ')
+  const known = others.flatMap(([number, one, many]) => (number > 0 ? [counted(number, one, many)] : []))
+  const there = count((device) => isWhereWanted(device, stage))
+  return [`${there} of ${counted(members.length, 'device')} installed it`, ...known].join(', ')
 }

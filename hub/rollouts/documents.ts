@@ -2,13 +2,15 @@
 
 import { z } from '@hono/zod-openapi'
 import type { Reader } from '../storage/database.ts'
+import { openingOf } from './evidence/gather.ts'
 import { StageVerdict } from './evidence/judge.ts'
+import { lastLookOf } from './evidence/looks.ts'
 import { Finding } from './plan/check.ts'
 import { RolloutPlan, reachOf, type StageMode, stageModes } from './plan/plan.ts'
 import { pauseKinds, rolloutStates, stageStates } from './states.ts'
 import { approvalsOf, type ListedRollout, type MemberRow, type RolloutRow, warningsOf } from './store.ts'
 import { type Loaded, loadRollout, validApprovals } from './view.ts'
-import { waitsFor } from './waiting.ts'
+import { type Waits, waitsFor } from './waiting.ts'
 
 export const Rollout = z
   .object({
@@ -134,7 +136,7 @@ export async function showDetail(
 ): Promise<z.infer<typeof RolloutDetail>> {
   const loaded = await loadRollout(reader, row, isConnected)
   const valid = await validApprovals(reader, row.id)
-  const waits = waitsFor(loaded.view, nowMs)
+  const waits = await waitsOf(reader, loaded, nowMs)
   return {
     ...showRollout(row),
     plan: row.plan,
@@ -153,6 +155,15 @@ export async function showDetail(
       .filter(({ reason }) => reason === 'unable_to_roll_back')
       .map(({ device }) => device),
   }
+}
+
+/** What it waits for, by the last look at the stage that is watched. */
+export async function waitsOf(reader: Reader, { row, view }: Loaded, nowMs: number): Promise<Waits | undefined> {
+  const baking = row.state === 'running' ? view.stages.find(({ state }) => state === 'baking') : undefined
+  if (baking === undefined) return waitsFor(view, undefined, nowMs)
+  const opening = await openingOf(reader, row.id, baking.index)
+  const look = await lastLookOf(reader, row.id, baking.index, opening)
+  return waitsFor(view, look?.verdict.gates, nowMs)
 }
 
 function showStages(

@@ -79,6 +79,8 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
   const failing = new Map<string, string>()
   const joinedAt = new Map<string, number>()
   const rests = new Map<string, Rest>()
+  /** Of these not all is added up yet that their devices have reported. */
+  const unread = new Set<string>()
   /** Rollouts that ended and may still change, as last sought. */
   let unsettled: { ids: string[]; atMs: number } = { ids: [], atMs: Number.NEGATIVE_INFINITY }
   let jumpPending = uptime !== undefined
@@ -93,6 +95,10 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
 
   const lookAt = async (id: string): Promise<void> => {
     const isRead = await gatherFor(database, id, clock())
+    if (isRead) unread.delete(id)
+    else unread.add(id)
+    // adding up goes on each second; all the devices are looked at when it is done, or when that is due anyway
+    if (!isRead && !isDue(rests.get(id), clock())) return
     const touched = await database.exclusively(async (tx) => {
       const rollout = await load(tx, id)
       const nowMs = clock()
@@ -102,7 +108,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
       const looks = await record(actions)
       const devices = await carryOut(tx, rollout, actions, { actor: 'hub' }, nowMs, [...looks, ...joiners])
       alarm(rollout, actions)
-      rests.set(id, rested(rests.get(id), actions.length > 0 || !isRead, nowMs))
+      rests.set(id, rested(rests.get(id), actions.length > 0, nowMs))
       return devices
     })
     fleet.push(touched)
@@ -306,10 +312,10 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
       }
       const active = await rolloutsByState(database, ['running', 'paused', 'rolling_back'])
       const looked = new Set([...active, ...(await stillUnsettled())])
-      for (const kept of [failing, joinedAt, rests]) {
+      for (const kept of [failing, joinedAt, rests, unread]) {
         for (const id of kept.keys()) if (!looked.has(id)) kept.delete(id)
       }
-      await lookAtAll([...looked].filter((id) => isDue(rests.get(id), clock())))
+      await lookAtAll([...looked].filter((id) => unread.has(id) || isDue(rests.get(id), clock())))
     },
   }
 }

@@ -1,11 +1,13 @@
 // What an operator may do to a rollout, as actions for the same store. Asked for twice it is done once.
 // Automation never undoes any of these.
 
+import { counted, named } from '../wording.ts'
 import { rollBack, rollBackStage } from './decide.ts'
 import {
   type Action,
   type DeviceView,
   isBroken,
+  isInFlight,
   type RolloutState,
   type RolloutView,
   type StageView,
@@ -86,7 +88,7 @@ const done: Record<Operation, string> = {
   retry: 'retried',
 }
 
-const words = (state: RolloutState) => state.replaceAll('_', ' ')
+const words = (state: RolloutState | DeviceView['state']) => state.replaceAll('_', ' ')
 
 function refusal(operation: Operation, state: RolloutState): string {
   const cannot = `a rollout that is ${words(state)} cannot be ${done[operation]}`
@@ -140,7 +142,7 @@ function release({ plan, stages }: RolloutView, stage: StageView, actor: string)
   const planned = plan.stages[stage.index]
   if (planned !== undefined && planned.approvals > 0) {
     return {
-      refused: `stage ${stage.name} needs ${planned.approvals} approvals: roost rollout approve`,
+      refused: `stage ${stage.name} needs ${counted(planned.approvals, 'approval')}: roost rollout approve`,
       field: 'stage',
     }
   }
@@ -175,11 +177,30 @@ const mayRetry = (device: DeviceView): boolean =>
   !device.gone &&
   (isBroken(device) || device.state === 'rejected' || (device.state === 'planned' && device.asideUntil !== null))
 
-/** Offered again in turn, as any other. */
-function retry({ devices }: RolloutView, named: readonly string[] | undefined): Action[] | Refusal {
-  const unknown = named?.filter((name) => !devices.some(({ device }) => device === name)) ?? []
-  if (unknown.length > 0)
-    return { refused: `${unknown.slice(0, 10).join(', ')} are not in this rollout`, field: 'devices' }
-  const chosen = devices.filter((device) => mayRetry(device) && (named === undefined || named.includes(device.device)))
-  return chosen.length === 0 ? [] : [{ do: 'retry', devices: chosen.map(({ device }) => device) }]
+/** Offered again in turn, as any other. All or none: what cannot be retried is said of each device that was named. */
+function retry({ devices }: RolloutView, names: readonly string[] | undefined): Action[] | Refusal {
+  const known = new Map(devices.map((device) => [device.device, device]))
+  const wrong = names?.flatMap((name) => {
+    const why = noRetry(known.get(name))
+    return why === undefined ? [] : [`${name} ${why}`]
+  })
+  if (wrong !== undefined && wrong.length > 0) return { refused: named(wrong), field: 'devices' }
+  const chosen = devices.filter((device) => mayRetry(device) && (names === undefined || names.includes(device.device)))
+  if (chosen.length > 0) return [{ do: 'retry', devices: chosen.map(({ device }) => device) }]
+  if (names !== undefined || devices.some(isTrying)) return []
+  return { refused: 'no device of this rollout has failed, was put aside or refused it: there is nothing to retry' }
+}
+
+/** It has been offered the version and its turn is to come again, or it is at it. */
+const isTrying = (device: DeviceView): boolean =>
+  isInFlight(device) || (device.state === 'planned' && device.offeredAt !== null)
+
+/** Why there is nothing to retry; undefined where there is, and where it is being tried already. */
+function noRetry(device: DeviceView | undefined): string | undefined {
+  if (device === undefined) return 'is not in this rollout'
+  if (device.gone) return 'is revoked'
+  if (mayRetry(device) || isTrying(device)) return undefined
+  if (device.state === 'planned') return 'has not been offered it yet, and gets it in its turn'
+  if (device.state === 'unreachable') return 'was away, and gets it when it returns'
+  return `has not failed: it is ${words(device.state)}`
 }

@@ -183,8 +183,10 @@ function rolloutStatements(
   { state, reason, kind = 'operator' }: Extract<Action, { do: 'rollout' }>,
   nowMs: number,
 ): Statement[] {
+  // where it has gone back, why it did is still what one asks first
+  const why = state === 'rolled_back' ? `reason || '; ' || ?` : '?'
   const change = {
-    sql: `UPDATE rollouts SET state = ?, reason = ?, paused_by = ?, changed_at = ?, revision = revision + 1 WHERE id = ?`,
+    sql: `UPDATE rollouts SET state = ?, reason = ${why}, paused_by = ?, changed_at = ?, revision = revision + 1 WHERE id = ?`,
     args: [state, reason, state === 'paused' ? kind : null, nowMs, rollout],
   }
   const holds = state === 'running' || state === 'paused' || state === 'rolling_back'

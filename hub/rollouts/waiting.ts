@@ -1,6 +1,8 @@
 // What a rollout waits for now, and until when: a sentence for people, from the same facts that `decide` goes by.
 
+import { counted } from '../wording.ts'
 import { mayBegin, quorumSentence, timeLimitOf } from './decide.ts'
+import type { GateVerdict } from './gates/verdict.ts'
 import { awaits, isInWindow, paceOpensAt, waiting } from './offers.ts'
 import { opensAt } from './plan/window.ts'
 import { gatesOf, isInFlight, isOf, type RolloutView, type StageView } from './states.ts'
@@ -9,8 +11,13 @@ import { gatesOf, isInFlight, isOf, type RolloutView, type StageView } from './s
  *  knows. */
 export type Waits = { for: string; until: number | null }
 
-/** Undefined where it has ended. */
-export function waitsFor(rollout: RolloutView, nowMs: number): Waits | undefined {
+/** Undefined where it has ended.
+ *  @param gates what the last look said of those of the stage at hand; undefined before the first */
+export function waitsFor(
+  rollout: RolloutView,
+  gates: readonly GateVerdict[] | undefined,
+  nowMs: number,
+): Waits | undefined {
   switch (rollout.state) {
     case 'draft':
       return { for: 'somebody to start it', until: null }
@@ -21,7 +28,7 @@ export function waitsFor(rollout: RolloutView, nowMs: number): Waits | undefined
     case 'rolling_back':
       return { for: backSentence(rollout), until: null }
     case 'running':
-      return ofStage(rollout, nowMs)
+      return ofStage(rollout, gates, nowMs)
     default:
       return undefined
   }
@@ -29,15 +36,15 @@ export function waitsFor(rollout: RolloutView, nowMs: number): Waits | undefined
 
 function approvalsLeft({ plan }: RolloutView, stage: StageView | undefined): string {
   const needed = stage === undefined ? 0 : (plan.stages[stage.index]?.approvals ?? 0)
-  return `approvals of stage ${stage?.name}: ${stage?.approvals ?? 0} of ${needed} are there`
+  return `approvals of stage ${stage?.name}: ${stage?.approvals ?? 0} of ${needed} given`
 }
 
 function backSentence({ devices }: RolloutView): string {
   const missing = devices.filter(({ withdrawn, backOnPrevious, online }) => withdrawn && !backOnPrevious && online)
-  return `${missing.length} connected devices to be back on what they ran before`
+  return `${counted(missing.length, 'connected device')} to be back on what ran there before`
 }
 
-function ofStage(rollout: RolloutView, nowMs: number): Waits {
+function ofStage(rollout: RolloutView, gates: readonly GateVerdict[] | undefined, nowMs: number): Waits {
   const { plan, stages } = rollout
   const stage = stages.find(({ state }) => state !== 'passed')
   if (stage === undefined) return { for: 'its next look: every stage has passed', until: nowMs }
@@ -54,15 +61,24 @@ function ofStage(rollout: RolloutView, nowMs: number): Waits {
   if (stage.state === 'baking') {
     const baked = (stage.bakingSince ?? nowMs) + (planned?.bakeMs ?? 0)
     if (nowMs < baked) return { for: `stage ${stage.name} to be watched long enough`, until: Math.min(baked, limit) }
-    const gates = gatesOf(plan, stage.index).map(({ metric }) => metric)
-    return { for: `the gates of stage ${stage.name} (${gates.join(', ')}) to be sure`, until: limit }
+    const left = gatesLeft(rollout, stage, gates)
+    if (left.length > 0)
+      return { for: `gates of stage ${stage.name} that do not pass yet: ${left.join('; ')}`, until: limit }
   }
   return admission(rollout, stage, nowMs, limit)
 }
 
+/** In short: what a comparison found is in the verdict. */
+function gatesLeft({ plan }: RolloutView, stage: StageView, gates: readonly GateVerdict[] | undefined): string[] {
+  if (gates === undefined) return gatesOf(plan, stage.index).map(({ metric }) => `${metric} (not looked at yet)`)
+  return gates.flatMap(({ label, outcome, method, sentence }) =>
+    outcome === 'pass' ? [] : [`${label} (${method === 'none' ? sentence : outcome})`],
+  )
+}
+
 function admission({ plan, devices }: RolloutView, stage: StageView, nowMs: number, limit: number): Waits {
   const flying = devices.filter(isInFlight).length
-  if (flying > 0) return { for: `${flying} devices that are at it`, until: limit }
+  if (flying > 0) return { for: `${counted(flying, 'device')} still installing`, until: limit }
   const pace = paceOpensAt(plan, devices, nowMs)
   if (pace !== null && waiting(plan, stage.index, devices, nowMs).length > 0) {
     return { for: 'its pace to let the next devices begin', until: Math.min(pace, limit) }
@@ -73,7 +89,7 @@ function admission({ plan, devices }: RolloutView, stage: StageView, nowMs: numb
   const { window } = plan
   if (closed.length > 0 && window !== undefined) {
     const opens = closed.map(({ timezone }) => opensAt(window, timezone ?? undefined, nowMs) ?? limit)
-    return { for: `the maintenance window of ${closed.length} devices`, until: Math.min(...opens, limit) }
+    return { for: `the maintenance window of ${counted(closed.length, 'device')}`, until: Math.min(...opens, limit) }
   }
   const members = devices.filter((device) => isOf(device, stage.index))
   return { for: `devices of stage ${stage.name}: ${quorumSentence(plan, stage.index, members, nowMs)}`, until: limit }

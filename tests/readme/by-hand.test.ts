@@ -55,7 +55,7 @@ test('run through, and the hub and the agent stop when they are told', () => {
 })
 
 test('show a rollout that completes, the model that serves, and drift on readings it was not trained on', () => {
-  expect(output).toContain('completed: 1 of 1 devices ran it by then')
+  expect(output).toContain('completed: every stage passed; 1 of 1 device had it at the end')
   expect(output).toContain('"name":"motes","versions":["1"]')
   expect(output).toMatch(/motes 1 on 1 devices?, \d+ windows: drifted since/)
 })

@@ -2,6 +2,7 @@
 // people did, and what it waits for. Pure; everything in it is in the decisions, the looks and the members.
 
 import { z } from '@hono/zod-openapi'
+import { counted, named, utcTime } from '../../wording.ts'
 import { leftOutWords, StartStory } from '../plan/start-story.ts'
 import type { DecisionRow, MemberRow, RolloutRow, StageRow } from '../store.ts'
 import { StageVerdict } from './judge.ts'
@@ -38,23 +39,26 @@ export function explain(story: Story): Explanation {
     ...failures(story),
     ...suspects.slice(0, namesShown).map(({ device, why }) => `${device} is left out of the gates: ${why}.`),
     ...(suspects.length > namesShown
-      ? [`${suspects.length - namesShown} more devices are left out of the gates.`]
+      ? [`${counted(suspects.length - namesShown, 'more device is', 'more devices are')} left out of the gates.`]
       : []),
     waits === undefined
-      ? `It has ended: ${words(row.state)}, ${row.reason}.`
-      : `It is ${words(row.state)} (${row.reason}) and waits for ${waits.for}${waits.until === null ? '' : `, until ${iso(waits.until)}`}.`,
+      ? `It has ended: ${words(row.state)}, ${row.reason}.${haveItNow(story)}`
+      : `It is ${words(row.state)} (${row.reason}) and waits for ${waits.for}${waits.until === null ? '' : `, until ${utcTime(waits.until)} UTC`}.`,
   ]
   return { rollout: row.id, sentences: [...past, ...now.map((text) => ({ at: null, text }))] }
+}
+
+/** The reason speaks of the end; devices that were away may have it since, others may have failed after all. */
+function haveItNow({ row, members }: Story): string {
+  if (row.state !== 'completed') return ''
+  const now = members.filter(({ state }) => state === 'succeeded' || state === 'already_current').length
+  return ` Now ${now} of ${counted(members.length, 'device')} ${now === 1 ? 'has' : 'have'} it.`
 }
 
 const iso = (ms: number) => new Date(ms).toISOString()
 const words = (state: string) => state.replaceAll('_', ' ')
 
 const namesShown = 10
-const some = (names: readonly string[]): string =>
-  names.length <= namesShown
-    ? names.join(', ')
-    : `${names.slice(0, namesShown).join(', ')} and ${names.length - namesShown} more`
 
 const Action = z.discriminatedUnion('do', [
   z.object({ do: z.literal('offer'), device: z.string(), as: z.string(), role: z.string().optional() }),
@@ -109,16 +113,16 @@ function actionSentences(action: Action, all: readonly Action[], { actor, at }: 
   switch (action.do) {
     case 'offer': {
       const how = action.role === 'shadow' ? ' in shadow' : action.as === 'unreachable' ? ' for when it returns' : ''
-      return [`${who(actor)} offered it${how} to ${counted(devices)}.`]
+      return [`${who(actor)} offered it${how} to ${devicesNamed(devices)}.`]
     }
     case 'withdraw':
-      return [`${who(actor)} asked ${counted(devices)} back to what ran before.`]
+      return [`${who(actor)} asked ${devicesNamed(devices)} back to what ran before.`]
     case 'release':
       return [`${who(actor)} let stage ${name(action.index)} begin.`]
     case 'retry':
-      return [`${who(actor)} has ${counted(action.devices)} try again.`]
+      return [`${who(actor)} has ${devicesNamed(action.devices)} try again.`]
     case 'acknowledge':
-      return [`${who(actor)} has seen that ${counted(action.devices)} failed, and gone on.`]
+      return [`${who(actor)} has seen that ${devicesNamed(action.devices)} failed, and gone on.`]
     case 'rollout':
       return [`The rollout is ${words(action.state)}: ${action.reason}.`]
     case 'stage':
@@ -127,8 +131,8 @@ function actionSentences(action: Action, all: readonly Action[], { actor, at }: 
 }
 
 const who = (actor: string) => (actor === 'hub' ? 'The hub' : actor)
-const counted = (devices: readonly string[]) =>
-  devices.length === 1 ? String(devices[0]) : `${devices.length} devices (${some(devices)})`
+const devicesNamed = (devices: readonly string[]) =>
+  devices.length === 1 ? String(devices[0]) : `${counted(devices.length, 'device')} (${named(devices)})`
 
 /** Devices of a shadow stage take part once more where the version answers. */
 const takesPart = ({ stage, serves_from }: MemberRow, index: number) => stage === index || serves_from === index
@@ -142,14 +146,14 @@ function stageSentence(
   const own = members.filter((member) => takesPart(member, action.index)).length
   switch (action.state) {
     case 'admitting':
-      return `Stage ${name} began to admit its ${own} devices.`
+      return `Stage ${name} began to admit its ${counted(own, 'device')}.`
     case 'baking':
       return `Enough devices of stage ${name} have it; it is watched from now on.`
     case 'held':
       return `Stage ${name} waits for a person.`
     default: {
       const seen = looks.filter(({ stage, at: lookedAt }) => stage === action.index && lookedAt <= at).length
-      const after = `after ${seen} ${seen === 1 ? 'look' : 'looks'}`
+      const after = `after ${counted(seen, 'look')}`
       if (action.state === 'passed' && actor !== 'hub')
         return `Stage ${name} was passed by the word of ${actor} ${after}.`
       return `Stage ${name} ${stageWords[action.state] ?? `is ${words(action.state)}`} ${after}.`
@@ -172,7 +176,7 @@ function verdictSentences(verdict: StageVerdict | undefined): string[] {
     ...(excluded.length === 0
       ? []
       : [
-          `For it, ${excluded.length} were left out or cut: ${some(excluded.map(({ device, why }) => `${device} (${why})`))}.`,
+          `For it, ${counted(excluded.length, 'device was', 'devices were')} left out or cut: ${named(excluded.map(({ device, why }) => `${device} (${why})`))}.`,
         ]),
   ])
 }
@@ -191,12 +195,13 @@ function otherSentence({ action, actor, detail }: DecisionRow, { row, stages, me
       ...(supersedes.length > 0 ? [`it takes over from ${supersedes.join(', ')}`] : []),
       ...warnings.map((warning) => `doubtful then: ${warning.detail}`),
     ]
-    return `${who(actor)} ${action === 'started' ? 'started' : 'prepared'} it: ${row.model} ${row.version} to the ${devices} devices of ${row.group_name} (${query}), drawn into ${drawn.join(', ')}${rest.map((text) => `; ${text}`).join('')}.`
+    return `${who(actor)} ${action === 'started' ? 'started' : 'prepared'} it: ${row.model} ${row.version} to the ${counted(devices, 'device')} of ${row.group_name} (${query}), drawn into ${drawn.join(', ')}${rest.map((text) => `; ${text}`).join('')}.`
   }
   const operation = Operation.safeParse(detail)
   if (operation.success) {
     const { operation: what, reason, stage, devices } = operation.data
-    const on = stage === undefined ? (devices === undefined ? '' : ` for ${counted(devices)}`) : ` of stage ${stage}`
+    const on =
+      stage === undefined ? (devices === undefined ? '' : ` for ${devicesNamed(devices)}`) : ` of stage ${stage}`
     return `${who(actor)} asked for ${words(what)}${on}${reason === undefined || reason === '' ? '' : `: ${reason}`}.`
   }
   const approval = Approval.safeParse(detail)
@@ -213,7 +218,7 @@ function failures({ members }: Story): string[] {
     reason === null ? [] : [{ device, how: `${words(state)}: ${words(reason)}` }],
   )
   const groups = Map.groupBy(failed, ({ how }) => how)
-  return [...groups].map(([how, devices]) => `${counted(devices.map(({ device }) => device))} ${how}.`)
+  return [...groups].map(([how, devices]) => `${devicesNamed(devices.map(({ device }) => device))} ${how}.`)
 }
 
 /** What the last look at a stage that has not ended said. */
@@ -225,7 +230,7 @@ function openLooks({ stages, looks }: Story): string[] {
     return last === undefined
       ? [`Stage ${name} has not been looked at yet.`]
       : [
-          `Stage ${name} has been looked at ${own.length} times, last at ${iso(last.at)}.`,
+          `Stage ${name} has been looked at ${counted(own.length, 'time')}, last at ${utcTime(last.at)} UTC.`,
           ...verdictSentences(last.verdict),
         ]
   })

@@ -1,6 +1,7 @@
 // From what devices counted to what a gate is judged by: one figure a device, its own past beside it. Pure.
 
 import type { Agreement } from '@roost/shared/protocol/records.ts'
+import { counted } from '../../wording.ts'
 import type { Blocks, Excluded, GateEvidence, Pair, Unit } from '../gates/evidence.ts'
 import type { Gate } from '../plan/gate.ts'
 import type { StageMode } from '../plan/plan.ts'
@@ -40,7 +41,7 @@ export function evidenceFor(gate: Gate, devices: readonly DeviceCounts[], contex
         excluded,
       )
     default:
-      return counted(gate, sound, context, excluded)
+      return countedEvidence(gate, sound, context, excluded)
   }
 }
 
@@ -59,7 +60,7 @@ function tooManySuspects(devices: readonly DeviceCounts[]): string | undefined {
   if (some === undefined || (!all && (suspects.length < 2 || suspects.length <= suspectShareMax * treated.length))) {
     return undefined
   }
-  return `${suspects.length} of ${treated.length} devices on the new version report what cannot be (${some.device}: ${some.suspect}): too many to leave out`
+  return `${suspects.length} of ${counted(treated.length, 'device')} on the new version cannot be believed (${some.device}: ${some.suspect}): too many to leave out`
 }
 
 /** Those that have been heard since the stage began; the others were away before and say nothing of the version. */
@@ -70,7 +71,7 @@ const silenceUnits = (devices: readonly DeviceCounts[], silentMs: number): Unit[
       : [{ device, stratum, treated: assigned, value: silentForMs >= silentMs ? 1 : 0, before: null, weight: 1 }],
   )
 
-function counted(
+function countedEvidence(
   gate: CountedGate,
   devices: readonly DeviceCounts[],
   { mode, samplesMin, comparable }: EvidenceContext,
@@ -85,11 +86,11 @@ function counted(
     devices.reduce((sum, device) => sum + (device.treated === treated ? inferencesOf(device.since) : 0), 0)
   const canary = answered(true)
   if (canary < samplesMin) {
-    return { kind: 'none', why: `the new version has answered ${canary} times, ${samplesMin} are needed` }
+    return { kind: 'none', why: `the new version has answered ${counted(canary, 'time')}, ${samplesMin} needed` }
   }
   const control = answered(false)
   if (control < samplesMin && devices.some(willAnswer)) {
-    return { kind: 'none', why: `the old version has answered ${control} times, ${samplesMin} are needed` }
+    return { kind: 'none', why: `the old version has answered ${counted(control, 'time')}, ${samplesMin} needed` }
   }
   const units = devices.flatMap((device) => unitOf(gate, device))
   const pairs = mode === 'shadow' ? devices.flatMap((device) => pairsOf(device, pairedFigure[gate.metric])) : []

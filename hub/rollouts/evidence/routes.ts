@@ -5,10 +5,10 @@ import type { Context } from 'hono'
 import { type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
 import type { Hub } from '../../hub.ts'
 import { notFound, Problem, problems } from '../../problem.ts'
+import { waitsOf } from '../documents.ts'
 import type { FleetLink } from '../engine.ts'
 import { decisionsOf, type RolloutRow, rolloutById } from '../store.ts'
 import { loadRollout } from '../view.ts'
-import { waitsFor } from '../waiting.ts'
 import { Explanation, explain } from './explain.ts'
 import { StageInputs, StageVerdict } from './judge.ts'
 import { inputsOfLook, looksOf } from './looks.ts'
@@ -91,7 +91,8 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
     })
     .openapi(explanation, async (c) => {
       const row = await known(c, c.req.valid('param').id)
-      const { stages, members, view } = await loadRollout(database, row, fleet.isConnected)
+      const loaded = await loadRollout(database, row, fleet.isConnected)
+      const { stages, members } = loaded
       const story = {
         row,
         stages,
@@ -99,7 +100,7 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
         decisions: await decisionsOf(database, row.id),
         looks: await looksOf(database, row.id),
         suspects: await suspectsOf(database, row.id),
-        waits: waitsFor(view, clock()),
+        waits: await waitsOf(database, loaded, clock()),
       }
       return c.json(explain(story), 200)
     })

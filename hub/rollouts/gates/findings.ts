@@ -1,5 +1,6 @@
 // Which test answers for the evidence there is, and what it found.
 
+import { counted } from '../../wording.ts'
 import { atLeast, atMost } from './binomial.ts'
 import { blockLevels } from './blocks.ts'
 import { compare, smallestP } from './compare.ts'
@@ -106,7 +107,9 @@ function redrawFinding(units: readonly Level[], { scale, levels, excluded, seed 
     couldBeUnchanged: true,
     notes:
       leftOut.devices > 0
-        ? [`${leftOut.devices} devices have none beside them to compare with (${leftOut.strata} strata)`]
+        ? [
+            `${counted(leftOut.devices, 'device has none beside it', 'devices have none beside them')} to compare with (${counted(leftOut.strata, 'stratum', 'strata')})`,
+          ]
         : [],
   }
 }

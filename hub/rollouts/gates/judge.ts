@@ -1,6 +1,7 @@
 // The verdict of one gate: pass, fail, or not enough to say. Pure: the same evidence and seed give the same verdict to the
 // last bit, so that a stored decision can be judged again years later. What the tests are: docs/gates.md.
 
+import { counted } from '../../wording.ts'
 import type { Gate } from '../plan/gate.ts'
 import { judgeCounts } from './counts.ts'
 import type { GateEvidence } from './evidence.ts'
@@ -32,7 +33,7 @@ export function judgeGate(
     const treated = evidence.units.filter((unit) => unit.treated)
     // Silence is seen, not estimated: where there is none, no number of devices would show more.
     if (treated.length > 0 && treated.every(({ value }) => value === 0)) {
-      return nothing(gate, 'pass', `none of the ${treated.length} devices with the new version is silent`, look)
+      return nothing(gate, 'pass', `none of ${counted(treated.length, 'device')} with the new version is silent`, look)
     }
   }
   const finding = findingOf(gate, evidence, look, stage, seed)

@@ -5,6 +5,9 @@ import type { Gate } from '../plan/gate.ts'
 
 export type ComparingGate = Exclude<Gate, { metric: 'installation' }>
 
+/** Differences on the scale, with the interval's ends; null where so few devices give none. */
+export type Effect = { difference: number; low: number | null; high: number | null }
+
 export type Scale = {
   label: string
   /** From the metric's unit to the scale; `factor`s become logarithms. */
@@ -18,6 +21,8 @@ export type Scale = {
   /** A difference, and a level, in words. */
   inWords(difference: number): string
   levelInWords(level: number): string
+  /** The whole effect in words, where a difference from the old version would say it worse. */
+  effectInWords?(effect: Effect, margin: number): string
   /** Where the metric is a share of `weight` independent tries: the share that is bad, of a level. */
   badShare?(level: number): number
 }
@@ -30,7 +35,11 @@ export function scaleOf(gate: ComparingGate): Scale {
     case 'error_rate':
       return { ...shares('error rate', 1, gate.margin), badShare: (level) => level }
     case 'agreement':
-      return { ...shares('agreement', -1, 1 - gate.min), badShare: (level) => 1 + level }
+      return {
+        ...shares('agreement', -1, 1 - gate.min),
+        badShare: (level) => 1 + level,
+        effectInWords: agreementInWords,
+      }
     case 'accuracy':
       return { ...shares('accuracy', -1, gate.margin), badShare: (level) => 1 + level }
     case 'prediction_drift':
@@ -63,6 +72,17 @@ const shares = (label: string, worse: 1 | -1, margin: number): Scale => ({
   inWords: (difference) => signed(worse * difference, percent),
   levelInWords: (level) => percent(worse * level),
 })
+
+/** The primary agrees with itself on everything, so the difference from it is what the two do not agree on. */
+function agreementInWords({ difference, low, high }: Effect, margin: number): string {
+  const agreed = (missing: number) => percent(Math.min(1, Math.max(0, 1 - missing)))
+  const ends = [
+    ...(high === null ? [] : [`at least ${agreed(high)}`]),
+    ...(low === null ? [] : [`at most ${agreed(low)}`]),
+  ]
+  const range = ends.length === 0 ? 'too few devices for an interval' : ends.join(', ')
+  return `candidate and primary agreed on ${agreed(difference)} of the answers (${range}), at least ${agreed(margin)} asked`
+}
 
 /** One microsecond: what is faster is not measured. */
 const latencyLeastUs = 1

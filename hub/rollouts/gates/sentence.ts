@@ -7,7 +7,10 @@ type Numbers = { asBad: number; asGood: number; low: number | null; high: number
 
 export function comparisonSentence(outcome: Outcome, finding: Finding, numbers: Numbers): string {
   const { scale, margin, tested, notes } = finding
-  const effect = `${scale.label} ${scale.inWords(tested.difference)} (${range(finding, numbers)}) where ${scale.inWords(margin)} is allowed`
+  const { difference } = tested
+  const effect =
+    scale.effectInWords?.({ difference, ...numbers }, margin) ??
+    `${scale.label} ${scale.inWords(difference)} (${range(finding, numbers)}) where ${scale.inWords(margin)} is allowed`
   return [`${counted(outcome, finding, numbers)}: ${effect}`, ...notes].join('; ')
 }
 

@@ -2,6 +2,7 @@
 // be what somebody wants is warned of.
 
 import { z } from 'zod'
+import { counted, named } from '../../wording.ts'
 import { stageContext } from '../evidence/stage-context.ts'
 import type { Drawn } from './draw.ts'
 import { spellDuration } from './duration.ts'
@@ -93,7 +94,7 @@ function contradictions(plan: RolloutPlan, drawn: readonly Drawn[]): Finding[] {
     const needed = Math.max(1, Math.ceil(plan.quorum * members))
     const atPaceMs = plan.pace === undefined ? 0 : ((needed - 1) / plan.pace.devicesPerMinute) * 60_000
     if (atPaceMs + stage.bakeMs < limitMs) return []
-    const detail = `at ${plan.pace?.devicesPerMinute} devices a minute it takes ${spellDuration(Math.round(atPaceMs))} to offer it to the ${needed} devices that stage ${stage.name} needs, and it pauses after ${limit}; raise the pace or the timeLimit`
+    const detail = `at ${counted(plan.pace?.devicesPerMinute ?? 0, 'device')} a minute it takes ${spellDuration(Math.round(atPaceMs))} to offer it to the ${counted(needed, 'device')} that stage ${stage.name} needs, and it pauses after ${limit}; raise the pace or the timeLimit`
     return [{ code: 'pace-too-slow', field: 'plan.pace', detail }]
   })
 }
@@ -127,17 +128,17 @@ function absences({ candidates, skipped }: Membership): Finding[] {
       ([profile, of]) => `${of.length} of profile ${profile}`,
     )
     const half = unfit.length * 2 >= total ? ', half of the group or more' : ''
-    const detail = `the version has no variant for ${unfit.length} of ${total} devices${half} (${listed(profiles)}); they keep what they run`
+    const detail = `the version has no variant for ${unfit.length} of ${counted(total, 'device')}${half} (${listed(profiles)}): what these run stays`
     findings.push({ code: 'no-variant', field: 'version', detail })
   }
   const held = skipped.flatMap((one) => (one.kind === 'held' ? [one.by] : []))
   if (held.length > 0) {
-    const detail = `${listed([...new Set(held)])} is active on ${held.length} of ${total} devices, which are left out; wait for it, or say supersede`
+    const detail = `${listed([...new Set(held)])} is active on ${held.length} of ${counted(total, 'device')}, left out here; wait for its end, or say supersede`
     findings.push({ code: 'held-by-another', detail })
   }
   const aside = candidates.filter(({ standing }) => standing === 'aside')
   if (aside.length > 0) {
-    const detail = `${aside.length} devices have failed three times of late and get it in the last stage, when their day is over: ${listed(aside.map(({ device }) => device))}`
+    const detail = `devices that have failed three times of late get it in the last stage, when they have been put aside for a day: ${listed(aside.map(({ device }) => device))}`
     findings.push({ code: 'put-aside', detail })
   }
   return findings
@@ -156,7 +157,7 @@ function stagesShort(plan: RolloutPlan, drawn: readonly Drawn[]): Finding[] {
         {
           code: 'few-shadows',
           field,
-          detail: `stage ${stage.name} wants ${wanted} devices, and only ${shadows} run another version that it could run beside`,
+          detail: `stage ${stage.name} wants ${counted(wanted, 'device')}, and only ${counted(shadows, 'runs', 'run')} another version that it could run beside`,
         },
       ]
     }
@@ -168,7 +169,7 @@ function stagesShort(plan: RolloutPlan, drawn: readonly Drawn[]): Finding[] {
       {
         code: 'devices-away',
         field,
-        detail: `${away} of the ${members.length} devices of stage ${stage.name} are not connected now, and it needs ${quorum}: it waits until they are`,
+        detail: `${away} of ${counted(members.length, 'device')} of stage ${stage.name} not connected now, and it needs ${quorum}: it waits until so many are`,
       },
     ]
   })
@@ -194,7 +195,7 @@ function gatesInDoubt(plan: RolloutPlan, { candidates }: Membership, past: Past)
       {
         code: 'metric-not-reported',
         field: 'plan.gates',
-        detail: `none of the ${compares} devices that run another version has reported anything in the last ${days} days; unless they begin to, the gates cannot tell and the rollout will pause`,
+        detail: `none of ${counted(compares, 'device')} with another version has reported anything in the last ${counted(days, 'day')}; unless they begin to, the gates cannot tell and the rollout will pause`,
       },
     ]
   }
@@ -256,7 +257,7 @@ function windowsInDoubt(plan: RolloutPlan, { candidates }: Membership, nowMs: nu
     ([zone, of]): Finding => ({
       code: 'unknown-timezone',
       field: 'plan.window.timezone',
-      detail: `label timezone = ${zone} of ${of.length} devices (${listed(of.map(({ device }) => device))}) is no time zone; ${window.timezone} counts for them`,
+      detail: `label timezone = ${zone} of ${counted(of.length, 'device')} (${listed(of.map(({ device }) => device))}) is no time zone; ${window.timezone} counts for them`,
     }),
   )
   const limitMs = Math.min(...plan.stages.map((stage) => stage.timeLimitMs ?? plan.stageTimeLimitMs))
@@ -269,10 +270,9 @@ function windowsInDoubt(plan: RolloutPlan, { candidates }: Membership, nowMs: nu
 /** As many a minute could only begin if each installation took less than a second. */
 function paceInDoubt({ pace, concurrency }: RolloutPlan): Finding[] {
   if (pace === undefined || pace.devicesPerMinute <= concurrency * 60) return []
-  const detail = `at most ${concurrency} devices install at a time, so ${pace.devicesPerMinute} a minute would need installations of less than a second; concurrency decides`
+  const detail = `at most ${counted(concurrency, 'device installs', 'devices install')} at a time, so ${pace.devicesPerMinute} a minute would need installations of less than a second; concurrency decides`
   return [{ code: 'pace-without-effect', field: 'plan.pace', detail }]
 }
 
 const listedMax = 5
-const listed = (all: readonly string[]): string =>
-  all.length <= listedMax ? all.join(', ') : `${all.slice(0, listedMax).join(', ')} and ${all.length - listedMax} more`
+const listed = (all: readonly string[]): string => named(all, listedMax)

@@ -2,6 +2,7 @@
 // The draw is a hash, not a shuffle: it can be recomputed and explained years later.
 
 import { matches, parseQuery } from '../../fleet/labels.ts'
+import { counted } from '../../wording.ts'
 import { type InLine, type Standing, standInLine } from './line.ts'
 import { type PlannedStage, reachOf } from './plan.ts'
 
@@ -73,7 +74,7 @@ export function drawStages(
       refused: 'stages-left-over',
       stage: last.name,
       field: `stages.${stages.length - 1}`,
-      detail: `after stage ${last.name} (${reachOf(last)}), the last, ${line.length - serves.size} of ${line.length} devices would be left without the version; end with "percent": 100`,
+      detail: `after stage ${last.name} (${reachOf(last)}), the last, ${line.length - serves.size} of ${counted(line.length, 'device')} would be left without the version; end with "percent": 100`,
     }
   }
   return line.map((one): Drawn => {
@@ -116,7 +117,7 @@ function choose(
   if (devices !== undefined && devices > total) {
     return {
       refused: 'too-many-devices',
-      detail: `stage ${name} wants ${devices} devices, and there are ${total}; ask for fewer, or for a percentage`,
+      detail: `stage ${name} wants ${counted(devices, 'device')}, and there are only ${total}; ask for fewer, or for a percentage`,
     }
   }
   const wanted = devices ?? devicesWithin(percent, total)
@@ -124,7 +125,7 @@ function choose(
   if (chosen.length > 0) return chosen
   return {
     refused: 'empty-stage',
-    detail: `stage ${name} (${reachOf(stage)}) of ${total} devices would add none: ${whyNone(stage, free.length, wanted, already)}`,
+    detail: `stage ${name} (${reachOf(stage)}) of ${counted(total, 'device')} would add none: ${whyNone(stage, free.length, wanted, already)}`,
   }
 }
 

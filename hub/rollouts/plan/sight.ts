@@ -1,6 +1,7 @@
 // What the gates of a stage could see with so many devices: said before anything starts, so that nobody waits for an answer
 // that cannot come.
 
+import { counted } from '../../wording.ts'
 import { powerOf } from '../gates/power.ts'
 import { type ComparingGate, scaleOf } from '../gates/scale.ts'
 import type { StageContext } from '../gates/verdict.ts'
@@ -36,7 +37,7 @@ export function sightOf(gate: Gate, arms: Arms, past: Past, stage: StageContext)
   const { metric } = gate
   if (gate.metric === 'installation') {
     const bound = 1 - 0.05 ** (1 / Math.max(1, arms.taking))
-    const sentence = `${arms.taking} devices without a failure say that at most ${percent(bound)} of such fail (95 %)`
+    const sentence = `${counted(arms.taking, 'device')} without a failure would show that at most ${percent(bound)} of such fail (95 %)`
     return { metric, method: 'counts', sees: bound, blind: false, sentence }
   }
   const none = (sentence: string, blind = false): Sight => ({ metric, method: 'none', sees: null, blind, sentence })
@@ -60,19 +61,19 @@ export function sightOf(gate: Gate, arms: Arms, past: Past, stage: StageContext)
   const margin = values.length === 0 ? 0 : scale.margin(mean(values))
   const power = powerOf(margin, { strata: arms.strata, spread: deviation(values) }, stage)
   if (power.sees === null && metric !== 'silence' && arms.canary + arms.control <= blocksMax) {
-    const sentence = `${arms.canary} devices are too few to draw again: each is compared with its own past, beside what the other ${arms.control} did meanwhile`
+    const sentence = `${counted(arms.canary, 'device is', 'devices are')} too few to draw again: each is compared with its own past, beside what the other ${arms.control} did meanwhile`
     return { metric, method: 'blocks', sees: null, blind: false, sentence }
   }
   if (power.sees === null && metric === 'silence') {
     return none(
-      `passes where none of the ${arms.canary} canaries is silent; if one is, they are too few to tell why, and a person decides`,
+      `passes where none of ${counted(arms.canary, 'canary', 'canaries')} is silent; if one is, they are too few to tell why, and a person decides`,
     )
   }
   if (power.sees === null) {
-    const sentence = `${arms.canary} canaries beside ${arms.control} others: too few ways to draw them to tell a difference from chance`
+    const sentence = `${counted(arms.canary, 'canary', 'canaries')} beside ${counted(arms.control, 'other')}: too few ways to draw them to tell a difference from chance`
     return none(sentence, true)
   }
-  const sides = `${arms.canary} beside ${arms.control} devices`
+  const sides = `${arms.canary} beside ${counted(arms.control, 'device')}`
   if (values.length < 2) {
     const sentence = `${sides}; too few have reported to say which effect that shows`
     return { metric, method: 'redraw', sees: null, blind: false, sentence }

@@ -80,8 +80,8 @@ test('a plan in YAML is tried dry and started with the draw that was shown', asy
   expect(dry.stdout).toMatch(/^motes 1 to everywhere \(all\), deployment motes: 7 devices, 1 left out$/m)
   expect(dry.stdout).toMatch(/2\.50 MB a device: 5\.00 MB broadcast, or 17\.5 MB if each fetches it for itself/)
   expect(dry.stdout).toMatch(/^ {2}canary \(3 devices, canary\): 3 devices \(3 generic-x64\/\)$/m)
-  expect(dry.stdout).toMatch(/^ {4}waits for 1 approvals?$/m)
-  expect(dry.stdout).toMatch(/^ {4}installation: 3 devices without a failure say that at most 63 %/m)
+  expect(dry.stdout).toMatch(/^ {4}waits for 1 approval$/m)
+  expect(dry.stdout).toMatch(/^ {4}installation: 3 devices without a failure would show that at most 63 %/m)
   expect(dry.stdout).toMatch(/^warning \(version\): .*no variant for 1 of 8 devices \(1 of profile gateway-small\)/m)
   expect(dry.stdout).toMatch(/^left out: d-7, because motes 1 has no variant for profile gateway-small$/m)
   expect(dry.stdout).toMatch(

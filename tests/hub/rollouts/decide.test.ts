@@ -64,6 +64,29 @@ describe('decide', () => {
     expect(rollout.devices.every(isInstalled)).toBe(true)
   })
 
+  test('the reason of a rollout that completed speaks of its end, and names each device that lacks the version', () => {
+    const states: [string, Partial<DeviceView>][] = [
+      ['ran', { state: 'succeeded' }],
+      ['away', { state: 'planned', online: false }],
+      ['aside', { state: 'planned', asideUntil: 10_000 }],
+      ['broke', { state: 'failed', acknowledged: true }],
+      ['refused', { state: 'rejected' }],
+      ['revoked', { state: 'cancelled', gone: true }],
+    ]
+    const rollout = aRollout({
+      stages: aRollout().stages.map((stage) => ({ ...stage, state: 'passed' })),
+      devices: states.map(([device, over]) => aDevice({ device, stage: 1, ...over })),
+    })
+    const actions = decide(rollout, byFailures, 1_000)
+    expect(actions.at(-1)).toEqual({
+      do: 'rollout',
+      state: 'completed',
+      reason:
+        'every stage passed; 1 of 6 devices had it at the end; away, and to get it on return: away; ' +
+        'left out after failing too often: aside; failed: broke; refused it: refused; revoked: revoked',
+    })
+  })
+
   test('a failed gate asks every touched device back to the old version and ends rolled back', () => {
     let rollout = apply(aRollout(), decide(aRollout(), byFailures, 0), 0)
     rollout = reports(rollout, 'probation', (device) => device.device === 'd-0')

@@ -101,7 +101,7 @@ describe('over HTTP', () => {
     expect(await codeOf(ask('olga', `${at}/release`, {}))).toBe('rollout-state')
     expect((await ask('olga', `${at}/release`, { stage: 'rest', reason: 'looks good' })).status).toBe(200)
     await go(6)
-    expect((await detailOf(ask('vera', at))).waits?.for).toBe('approvals of stage all: 0 of 2 are there')
+    expect((await detailOf(ask('vera', at))).waits?.for).toBe('approvals of stage all: 0 of 2 given')
     expect((await ask('olga', `${at}/approvals`, { decision: 'approve' })).status).toBe(403)
     await ask('anna', `${at}/approvals`, { decision: 'approve', comment: 'ship it' })
     const approved = await detailOf(ask('anna', `${at}/approvals`, { decision: 'approve' }))

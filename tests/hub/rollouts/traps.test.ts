@@ -283,9 +283,33 @@ describe('retry', () => {
   test('of some devices leaves the others as they are, and knows who is in the rollout', () => {
     const plan = aPlan({ onFail: 'pause' })
     let played = play(begun({ plan }), { until: isAt('paused'), behaviour: () => 'failed' })
-    expect(() => operated(played, { operation: 'retry', devices: ['d-77'] })).toThrow('not in this rollout')
-    played = operated(played, { operation: 'retry', devices: ['d-0', 'd-5'] })
+    played = operated(played, { operation: 'retry', devices: ['d-0'] })
     expect(statesOf(played)).toMatchObject({ 'd-0': 'planned', 'd-1': 'failed', 'd-5': 'planned' })
+  })
+
+  test('says of each device that was named why there is nothing to retry, and then retries none', () => {
+    const plan = aPlan({ onFail: 'pause' })
+    const played = play(begun({ plan }), {
+      until: isAt('paused'),
+      behaviour: ({ device }) => (device === 'd-0' ? 'failed' : 'succeeded'),
+    })
+    const retry = (...devices: string[]) => operated(played, { operation: 'retry', devices })
+    expect(() => retry('d-77')).toThrow(/^d-77 is not in this rollout$/)
+    expect(() => retry('d-77', 'd-78')).toThrow(/^d-77 is not in this rollout, d-78 is not in this rollout$/)
+    expect(() => retry('d-0', 'd-1', 'd-5')).toThrow(
+      /^d-1 has not failed: it is succeeded, d-5 has not been offered it yet, and gets it in its turn$/,
+    )
+    expect(statesOf(played)['d-0']).toBe('failed')
+    const once = retry('d-0')
+    expect(statesOf(once)['d-0']).toBe('planned')
+    expect(operated(once, { operation: 'retry', devices: ['d-0'] })).toEqual(once)
+    expect(operated(once, { operation: 'retry' })).toEqual(once)
+  })
+
+  test('of all that failed, where none has, says so', () => {
+    const played = play(begun(), { until: stageIs(0, 'baking') })
+    const settled = withDevices(played.rollout, ['d-0', 'd-1'], (device) => ({ ...device, state: 'succeeded' }))
+    expect(() => operated({ ...played, rollout: settled }, { operation: 'retry' })).toThrow('nothing to retry')
   })
 })
 
@@ -308,7 +332,7 @@ describe('a roll-back', () => {
       const actions = decide(played.rollout, byFailures, played.nowMs)
       const ended = actions.find((action) => action.do === 'rollout' && action.state === 'rolled_back')
       if (ended !== undefined)
-        expect(ended).toMatchObject({ reason: expect.stringContaining('1 say that they cannot go back') })
+        expect(ended).toMatchObject({ reason: expect.stringContaining('unable to go back: d-0') })
       played = play(played, { forMs: 100 })
       played.rollout = withDevices(played.rollout, ['d-0'], (device) => ({ ...device, backOnPrevious: false }))
     }

@@ -37,8 +37,13 @@ const aMember = (device: string, over: Partial<MemberRow>): MemberRow => ({
   ...over,
 })
 
-const told = (members: MemberRow[], decisions: Omit<DecisionRow, 'seq' | 'at' | 'actor'>[]): string[] =>
-  explain({
+const told = (
+  members: MemberRow[],
+  decisions: Omit<DecisionRow, 'seq' | 'at' | 'actor'>[],
+  over: Partial<Story> & { state?: Story['row']['state'] } = {},
+): string[] => {
+  const { state = 'rolled_back', ...story } = over
+  return explain({
     row: {
       id: 'r-1',
       model: 'm',
@@ -47,7 +52,7 @@ const told = (members: MemberRow[], decisions: Omit<DecisionRow, 'seq' | 'at' | 
       group_name: 'g',
       query: 'all',
       plan: aPlan(),
-      state: 'rolled_back',
+      state,
       reason: 'back',
       paused_by: null,
       supersede: false,
@@ -64,7 +69,9 @@ const told = (members: MemberRow[], decisions: Omit<DecisionRow, 'seq' | 'at' | 
     looks: [],
     suspects: [],
     waits: undefined,
+    ...story,
   }).sentences.map(({ text }) => text)
+}
 
 test('devices that ran it in shadow before are counted in the stage in which it answers', () => {
   const members = [
@@ -93,4 +100,18 @@ test('says why devices failed, and which', () => {
   expect(sentences).toContain('2 devices (a, b) rolled back: crash.')
   expect(sentences).toContain('c failed: golden mismatch.')
   expect(sentences).toHaveLength(3)
+})
+
+test('of one that completed it says who has the version now, beside what was so at its end', () => {
+  const members = [aMember('a', { state: 'succeeded' }), aMember('b', { state: 'unreachable' })]
+  expect(told(members, [], { state: 'completed' })).toEqual([
+    'It has ended: completed, back. Now 1 of 2 devices has it.',
+  ])
+})
+
+test('times in sentences are written as all others are', () => {
+  const waits = { for: 'devices', until: Date.UTC(2026, 10, 24, 8, 15, 2, 5) }
+  expect(told([], [], { state: 'running', waits }).at(-1)).toBe(
+    'It is running (back) and waits for devices, until 2026-11-24 08:15:02 UTC.',
+  )
 })

@@ -241,6 +241,10 @@ describe('the verdict over a comparison', () => {
     expect(shadow(0.9).outcome).toBe('fail')
     expect(shadow(0.9, 20).outcome).toBe('fail')
     expect(shadow(0.95).outcome).toBe('undecided')
+    // said as what is agreed on, not as a distance from the primary's agreement with itself
+    expect(shadow(0.9, 20).sentence).toMatch(
+      /: candidate and primary agreed on (89\.9\d?|90(\.0\d?)?) % of the answers \(at least [\d.]+ %, at most [\d.]+ %\), at least 95 % asked$/,
+    )
     expect(judgedAs(gate, comparison([])).outcome).toBe('pass')
     expect(judgedAs(gate, comparison([]), { stage: { mode: 'shadow' } }).outcome).toBe('undecided')
   })
@@ -274,7 +278,7 @@ describe('the gate on installations', () => {
     expect(judgedAs(gate, counts).outcome).toBe('fail')
     expect(judgedAs(gate, { ...counts, acknowledged: 1 }).outcome).toBe('pass')
     expect(judgedAs(gate, { ...counts, failed: 1 }).sentence).toBe(
-      '1 of 10 devices that accepted it failed to install it, 1 allowed; 1 refused it because it does not fit; so many devices can tell that it fails on at most 45 % of such',
+      '1 of 10 devices that accepted it failed to install it, 1 allowed; 1 refused it because it does not fit; from so many devices one can tell that at most 45 % of such would fail',
     )
   })
 
