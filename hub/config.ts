@@ -6,6 +6,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { fileBytesMax } from '@roost/shared/bundle/manifest.ts'
 import { z } from 'zod'
+import { nearestWord } from './nearest-word.ts'
 
 const Port = z.coerce.number().int().min(0).max(65_535)
 const Bytes = z.coerce.number().int().positive()
@@ -172,23 +173,9 @@ function unknownVariables(environment: Readonly<Record<string, string | undefine
   return Object.keys(environment)
     .filter((name) => name.startsWith('ROOST_') && !known.includes(name) && !elsewhere.test(name))
     .map((name) => {
-      const nearest = known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))[0]
-      return `${name}: there is no such setting; did you mean ${nearest}?`
+      const nearest = nearestWord(name, known, name.length)
+      return `${name}: there is no such setting${nearest === undefined ? '' : `; did you mean ${nearest}?`}`
     })
-}
-
-/** Levenshtein: insertions, deletions and substitutions from `a` to `b`. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1]
-    for (let j = 1; j <= b.length; j += 1) {
-      const substituted = (row[j - 1] ?? 0) + (letter === b[j - 1] ? 0 : 1)
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substituted))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }
 
 /** Where the API is reached: as set, else where it listens. */

@@ -2,6 +2,9 @@
 // the response, in one place.
 
 import { z } from '@hono/zod-openapi'
+import { useSchemaSentences } from './schema-sentences.ts'
+
+useSchemaSentences()
 
 /** One wrong field of a request: where (a path like `labels.site`, or the name of a part) and what about it. */
 export type FieldError = { field: string; detail: string }
@@ -89,14 +92,21 @@ export const problems = (description = 'What went wrong (RFC 9457)') => ({
 export const notFound = (what: string, name: string): Problem =>
   new Problem(404, 'not-found', 'Not found', `there is no ${what} ${JSON.stringify(name)}`)
 
+/** So many wrong fields are named. */
+const errorsMax = 100
+
 /** A body, query or header that does not fit its schema; every wrong field is named. */
 export function invalidRequest(error: z.ZodError | { issues: readonly z.core.$ZodIssue[] }): Problem {
-  const errors: FieldError[] = error.issues.map(({ path, message }) => ({
+  const errors: FieldError[] = error.issues.slice(0, errorsMax).map(({ path, message }) => ({
     field: path.map(String).join('.'),
     detail: message,
   }))
   const [first] = errors
-  const detail = errors.map(({ field, detail }) => (field === '' ? detail : `${field}: ${detail}`)).join('; ')
+  const more = error.issues.length - errors.length
+  const detail = [
+    ...errors.map(({ field, detail }) => (field === '' ? detail : `${field}: ${detail}`)),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ].join('; ')
   return new Problem(422, 'invalid-request', 'The request does not fit its schema', detail, {
     ...(first === undefined || first.field === '' ? {} : { field: first.field }),
     members: { errors },
