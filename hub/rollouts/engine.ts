@@ -111,7 +111,16 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
       rests.set(id, rested(rests.get(id), actions.length > 0, nowMs))
       return devices
     })
-    fleet.push(touched)
+    tell(touched)
+  }
+
+  /** What is stored is done, whoever can be told of it now: the others hear it at their next hello. */
+  const tell = (devices: readonly string[]): void => {
+    try {
+      fleet.push(devices)
+    } catch (error) {
+      log.error({ err: error, devices: devices.length }, 'devices could not be told; they hear it at their next hello')
+    }
   }
 
   const joining = async (tx: Reader, rollout: Loaded, nowMs: number): Promise<Statement[]> => {
@@ -272,7 +281,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         return carryOut(tx, rollout, actions, { ...by, ...asked }, clock())
       })
       // the look that follows finds what was asked here done, and tells of it nobody
-      fleet.push(touched)
+      tell(touched)
       rests.delete(id)
       await tryLook(id)
       return known(database, id)

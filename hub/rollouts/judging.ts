@@ -2,17 +2,20 @@
 // looked at when a look is due; between looks the last verdict stands, save for what needs no share of the error budget
 // (failed installations) and for devices that fall silent together.
 
+import { setImmediate as letOthers } from 'node:timers/promises'
 import type { BlobStore } from '../storage/blobs.ts'
 import type { Database, Reader, Statement } from '../storage/database.ts'
 import { stagesJudged, timeLimitOf, watchedStage } from './decide.ts'
 import type { EvidenceContext } from './evidence/gate-evidence.ts'
 import { gather, openingOf, type Reading, readingOf, type Watched } from './evidence/gather.ts'
-import { inputsOf, judgeStage, type StageInputs, type StageVerdict } from './evidence/judge.ts'
+import { gateVerdict, inputsOf, type StageInputs, type StageVerdict, stageVerdict } from './evidence/judge.ts'
 import { loadDeviceCounts } from './evidence/load.ts'
 import { lastLookOf, lookStatement, nextLookOf } from './evidence/looks.ts'
 import { installationsOf, stageContext } from './evidence/stage-context.ts'
 import { lookDue } from './gates/looks.ts'
-import { type Action, type DeviceView, gatesOf, type Judge, pendingStage } from './states.ts'
+import type { GateVerdict } from './gates/verdict.ts'
+import { observe } from './observe.ts'
+import { type Action, gatesOf, type Judge, pendingStage } from './states.ts'
 import { membersCount, type RolloutRow, rolloutById, stagesOf } from './store.ts'
 import type { Loaded } from './view.ts'
 
@@ -69,31 +72,22 @@ export async function judgingOf(
     if (look !== undefined) looks.set(index, look)
   }
   return {
-    judge: (index, devices) => looks.get(index)?.judge(devices) ?? { outcome: 'undecided', gates: [] },
+    judge: (index) => looks.get(index)?.verdict ?? { outcome: 'undecided', gates: [] },
     record: async (actions) => {
       const decisive = new Set(
         actions.flatMap((action) => (action.do === 'stage' && action.verdict ? [action.index] : [])),
       )
       const kept = [...looks].filter(([index, look]) => look.isDue || decisive.has(index))
-      const statements = kept.map(([, { opening, said }]) => {
-        const { inputs, verdict } = said()
-        return lookStatement(rollout.row.id, opening, inputs, verdict)
-      })
-      return Promise.all(statements)
+      return Promise.all(
+        kept.map(([, { opening, inputs, verdict }]) => lookStatement(rollout.row.id, opening, inputs, verdict)),
+      )
     },
   }
 }
 
-type Said = { inputs: StageInputs; verdict: StageVerdict }
+type StageLook = { opening: number; isDue: boolean; inputs: StageInputs; verdict: StageVerdict }
 
-type StageLook = {
-  opening: number
-  isDue: boolean
-  judge: (devices: readonly DeviceView[]) => StageVerdict
-  /** What it last said. */
-  said: () => Said
-}
-
+/** By the devices as `decide` observes them at that time. */
 async function stageLook(
   tx: Reader,
   blobs: Pick<BlobStore, 'read'>,
@@ -130,38 +124,37 @@ async function stageLook(
   }
   const counts = await loadDeviceCounts(tx, blobs, devices, due !== undefined)
   const comparable = members.some(({ previous, target }) => previous !== null && previous !== target)
-  const say = (observed: readonly DeviceView[]): Said => {
-    const evidence: EvidenceContext = {
-      mode: planned.mode,
-      samplesMin: plan.samplesMin,
-      comparable,
-      installations: installationsOf(observed, index),
-    }
-    const inputs = inputsOf(
-      {
-        gates,
-        seed: row.id,
-        context: stageContext(plan, index),
-        look: { number: due ?? done, fraction: Math.min(1, Math.max(0, elapsedMs / timeLimitMs)), at: nowMs, record },
-        before: last?.verdict,
-        stageBefore: stages[index - 1]?.verdict ?? undefined,
-        isDue: due !== undefined,
-        evidence,
-      },
-      counts(observed),
-    )
-    return { inputs, verdict: judgeStage(inputs) }
+  const observed = view.devices.map((device) => observe(device, plan, nowMs))
+  const evidence: EvidenceContext = {
+    mode: planned.mode,
+    samplesMin: plan.samplesMin,
+    comparable,
+    installations: installationsOf(observed, index),
   }
-  let said: Said | undefined
-  return {
-    opening: watched.opening,
-    isDue: due !== undefined,
-    judge: (observed) => {
-      said = say(observed)
-      return said.verdict
+  const inputs = inputsOf(
+    {
+      gates,
+      seed: row.id,
+      context: stageContext(plan, index),
+      look: { number: due ?? done, fraction: Math.min(1, Math.max(0, elapsedMs / timeLimitMs)), at: nowMs, record },
+      before: last?.verdict,
+      stageBefore: stages[index - 1]?.verdict ?? undefined,
+      isDue: due !== undefined,
+      evidence,
     },
-    said: () => (said ??= say(view.devices)),
+    counts(observed),
+  )
+  return { opening: watched.opening, isDue: due !== undefined, inputs, verdict: await verdictOf(inputs) }
+}
+
+/** Gate by gate; between them the hub does what else there is to do. */
+async function verdictOf(inputs: StageInputs): Promise<StageVerdict> {
+  const verdicts: GateVerdict[] = []
+  for (const place of inputs.gates.keys()) {
+    await letOthers()
+    verdicts.push(gateVerdict(inputs, place))
   }
+  return stageVerdict(inputs, verdicts)
 }
 
 /** Nothing has been added up yet. */

@@ -29,6 +29,8 @@ export type RolloutFleet = {
   report(): Promise<void>
   /** And why. */
   state(id: string): Promise<string>
+  /** Reports are there that the engine has not added up yet. */
+  isUnread(id: string): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -75,6 +77,12 @@ export async function aRolloutFleet(folder: string, devices: number): Promise<Ro
           [id],
         )
       )?.state ?? 'not there',
+    isUnread: async (id) =>
+      (await database.first(
+        z.object({}),
+        `SELECT 1 FROM rollout_readings WHERE rollout = ? AND last_window < (SELECT max(id) FROM window_reports)`,
+        [id],
+      )) !== undefined,
     close: () => database.close(),
   }
 }

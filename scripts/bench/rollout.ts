@@ -31,6 +31,8 @@ const Carried = z.object({
   movingMs: z.number(),
   idleMs: z.number(),
   longestMs: z.number(),
+  /** The longest stretch in which the process did nothing else. */
+  stretchMs: z.number(),
   rssBytes: z.number(),
   fileBytes: z.number(),
 })
@@ -54,10 +56,21 @@ export async function rollout(): Promise<BenchResult[]> {
     growth('processor time', ({ cpuMs }) => cpuMs),
     growth('a look while devices move', ({ movingMs }) => movingMs),
     growth('the longest look', ({ longestMs }) => longestMs),
+    growth('the longest stretch without a turn for anything else', ({ stretchMs }) => stretchMs),
   ]
 }
 
-function ofRun({ devices, looks, startMs, cpuMs, idleMs, movingMs, longestMs, fileBytes }: Carried): BenchResult[] {
+function ofRun({
+  devices,
+  looks,
+  startMs,
+  cpuMs,
+  idleMs,
+  movingMs,
+  longestMs,
+  stretchMs,
+  fileBytes,
+}: Carried): BenchResult[] {
   const row = (metric: string, value: number, unit: string) =>
     benchResult({ bench: 'rollout', metric: `${metric}, ${devices} devices`, value, unit })
   return [
@@ -65,6 +78,7 @@ function ofRun({ devices, looks, startMs, cpuMs, idleMs, movingMs, longestMs, fi
     row('start', startMs, 'ms'),
     row(`look while devices move, median of ${looks}`, movingMs, 'ms'),
     row('look, longest', longestMs, 'ms'),
+    row('look, longest stretch without a turn for anything else', stretchMs, 'ms'),
     row('look at what has not changed, median', idleMs, 'ms'),
     row('database a device', fileBytes / devices / 1024, 'KiB'),
   ]
@@ -94,7 +108,7 @@ async function carryOut(devices: number): Promise<Carried> {
 }
 
 async function measure(
-  { clock, rollouts, obey, report, state }: RolloutFleet,
+  { clock, rollouts, obey, report, state, isUnread }: RolloutFleet,
   devices: number,
 ): Promise<Omit<Carried, 'devices' | 'rssBytes' | 'fileBytes'>> {
   // no shadow: what devices report of one is not simulated
@@ -108,6 +122,16 @@ async function measure(
   let reportedAt = clock.nowMs
   let cpuMs = start.cpuMs
   let longestMs = 0
+  let stretchMs = 0
+  const look = async () => {
+    const made = await timed(() => rollouts.look())
+    looks += 1
+    cpuMs += made.cpuMs
+    longestMs = Math.max(longestMs, made.cpuMs)
+    stretchMs = Math.max(stretchMs, made.stretchMs)
+    clock.nowMs += 1_000
+    return made.cpuMs
+  }
   while ((await state(id)).startsWith('running')) {
     if (looks >= looksMax) throw new Error(`it is still running after ${looks} looks`)
     const moved = await obey()
@@ -116,26 +140,41 @@ async function measure(
       reportedAt = clock.nowMs
       await report()
     }
-    const look = await timed(() => rollouts.look())
-    looks += 1
-    cpuMs += look.cpuMs
-    longestMs = Math.max(longestMs, look.cpuMs)
-    if (moved > 0) moving.push(look.cpuMs)
-    clock.nowMs += 1_000
-    if (moved === 0) idle.push((await timed(() => rollouts.look())).cpuMs)
+    const lookMs = await look()
+    if (moved > 0) moving.push(lookMs)
+    while (await isUnread(id)) await look()
+    if (moved === 0) idle.push(await look())
   }
   const ended = await state(id)
   if (!ended.startsWith('completed')) throw new Error(`it is ${ended}`)
   const median = (all: readonly number[]) => [...all].sort((a, b) => a - b)[all.length >> 1] ?? 0
-  return { startMs: start.cpuMs, looks, cpuMs, movingMs: median(moving), idleMs: median(idle), longestMs }
+  return { startMs: start.cpuMs, looks, cpuMs, movingMs: median(moving), idleMs: median(idle), longestMs, stretchMs }
 }
 
-/** Processor time: what it takes by the clock depends on what else the machine does. */
-async function timed<T>(work: () => Promise<T>): Promise<{ result: T; cpuMs: number }> {
-  const before = process.cpuUsage()
-  const result = await work()
-  const { user, system } = process.cpuUsage(before)
-  return { result, cpuMs: (user + system) / 1000 }
+/** Processor time: what it takes by the clock depends on what else the machine does. `stretchMs`: the most of it between
+ *  two turns of the event loop. */
+async function timed<T>(work: () => Promise<T>): Promise<{ result: T; cpuMs: number; stretchMs: number }> {
+  const before = cpuMsNow()
+  let turnAt = before
+  let stretchMs = 0
+  const turn = () => {
+    const nowMs = cpuMsNow()
+    stretchMs = Math.max(stretchMs, nowMs - turnAt)
+    turnAt = nowMs
+  }
+  const turns = setInterval(turn, 1)
+  try {
+    const result = await work()
+    turn()
+    return { result, cpuMs: cpuMsNow() - before, stretchMs }
+  } finally {
+    clearInterval(turns)
+  }
+}
+
+function cpuMsNow(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 if (process.send !== undefined && process.argv[1] === import.meta.filename) {

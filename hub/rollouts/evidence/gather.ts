@@ -1,9 +1,10 @@
 // Reads what devices report while a stage is watched, each window once, and keeps it added up per device. In short turns
 // of the write queue, each of which moves the mark up to which all is read together with the sums: killed in between,
-// the next one goes on where this one was.
+// the next one goes on where this one was. Between turns the hub does what else there is to do.
 // Cost of a look: the windows that came in since the last one (about a tenth of a millisecond each), whatever the fleet
 // and however long the stage; once per rollout a sample of each device's past.
 
+import { setImmediate as letOthers } from 'node:timers/promises'
 import { encode } from '@roost/shared/protocol/wire.ts'
 import { z } from 'zod'
 import type { Database, Reader, Statement, Value, Writer } from '../../storage/database.ts'
@@ -14,10 +15,10 @@ import { blockDevicesMax } from './counts.ts'
 import { type Past, pastPage } from './past.ts'
 import { addWindow, noTally, storable, Tally, type TallyContext } from './tally.ts'
 
-/** Windows added up in one turn: a fifth of a second. */
-const windowsPerTurn = 2_000
+/** Windows added up in one turn: a tenth of a second, in which the hub does nothing else. */
+const windowsPerTurn = 1_000
 /** Turns of one pass; what is left then waits for the next. */
-const turnsMax = 10
+const turnsMax = 20
 /** The hub notes that it listens this often; where it has not for `breakMs`, devices may have spoken to nobody. */
 const noteEveryMs = 10_000
 const breakMs = 60_000
@@ -72,6 +73,7 @@ export async function gather(database: Database, watched: Watched, nowMs: number
   for (let turn = 0; turn < turnsMax; turn += 1) {
     const rest = await database.exclusively((tx) => readSome(tx, watched, nowMs))
     if (rest === 0) return true
+    await letOthers()
   }
   return false
 }

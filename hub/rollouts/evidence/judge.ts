@@ -54,18 +54,29 @@ export const StageInputs = z.object({
 export type StageInputs = z.infer<typeof StageInputs>
 
 /** Fails if any gate fails, passes if all pass. */
-export function judgeStage({ seed, context, look, gates }: StageInputs): StageVerdict {
-  const verdicts = gates.map(({ gate, evidence, before, moved }, i) =>
-    evidence === null
-      ? (before ?? notYet(gate, context))
-      : judgeGate(
-          gate,
-          evidence,
-          { number: look.number, fraction: look.fraction, before: before ?? undefined, moved },
-          context,
-          `${seed}/${context.index}/${i}/${look.number}`,
-        ),
+export const judgeStage = (inputs: StageInputs): StageVerdict =>
+  stageVerdict(
+    inputs,
+    inputs.gates.map((_, i) => gateVerdict(inputs, i)),
   )
+
+/** Of one gate by its place: what takes long, where there are many devices. */
+export function gateVerdict({ seed, context, look, gates }: StageInputs, place: number): GateVerdict {
+  const asked = gates[place]
+  if (asked === undefined) throw new RangeError(`the stage has ${gates.length} gates, none at ${place}`)
+  const { gate, evidence, before, moved } = asked
+  if (evidence === null) return before ?? notYet(gate, context)
+  return judgeGate(
+    gate,
+    evidence,
+    { number: look.number, fraction: look.fraction, before: before ?? undefined, moved },
+    context,
+    `${seed}/${context.index}/${place}/${look.number}`,
+  )
+}
+
+/** @param verdicts of all its gates, in their order */
+export function stageVerdict({ look }: Pick<StageInputs, 'look'>, verdicts: GateVerdict[]): StageVerdict {
   const outcome = verdicts.some((verdict) => verdict.outcome === 'fail')
     ? 'fail'
     : verdicts.every((verdict) => verdict.outcome === 'pass')

@@ -1,5 +1,6 @@
 // What the devices of a stage have counted, out of the database, for a look at it.
 
+import { setImmediate as letOthers } from 'node:timers/promises'
 import { Baseline } from '@roost/shared/drift/baseline.ts'
 import { z } from 'zod'
 import { manifestByDigest } from '../../registry/store.ts'
@@ -83,13 +84,23 @@ const Full = Heard.extend({
   past: cborColumn(Counts.nullable()).nullable(),
 })
 
+/** Read in one turn: some fifty milliseconds, in which the hub does nothing else. */
+const reportsPerTurn = 1_000
+
 async function fullReports(tx: Reader, { rollout, opening }: Watched): Promise<Map<string, DeviceReports>> {
-  const rows = await tx.all(
-    Full,
-    `SELECT ${heardColumns}, CASE WHEN t.opening = ?2 THEN t.tally END AS tally, t.past ${heardFrom}`,
-    [rollout, opening],
-  )
-  return new Map(rows.map((row) => [row.device, { ...heardOf(row), tally: row.tally, past: row.past }]))
+  const reports = new Map<string, DeviceReports>()
+  for (let after = ''; ; await letOthers()) {
+    const rows = await tx.all(
+      Full,
+      `SELECT ${heardColumns}, CASE WHEN t.opening = ?2 THEN t.tally END AS tally, t.past ${heardFrom}
+         AND m.device > ?3 ORDER BY m.device LIMIT ?4`,
+      [rollout, opening, after, reportsPerTurn],
+    )
+    for (const row of rows) reports.set(row.device, { ...heardOf(row), tally: row.tally, past: row.past })
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < reportsPerTurn) return reports
+    after = last.device
+  }
 }
 
 /** Windows before the rollout that are read of each of few devices; older ones tell of other days. */

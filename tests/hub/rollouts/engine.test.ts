@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { desiredOf, storeWishes } from '../../../hub/fleet/desired.ts'
 import { Problem } from '../../../hub/problem.ts'
 import { createRollouts } from '../../../hub/rollouts/engine.ts'
@@ -302,6 +303,44 @@ describe('rollout engine', () => {
     await fleet.engine().operate(second.id, { operation: 'resume', reason: 'back' }, { actor: 'token:ops' })
     await run(fleet, 25)
     expect(await stateOf(fleet, second.id)).toBe('completed')
+  })
+
+  test('while what devices reported before is still being added up, all others get their turn, and not all devices are looked at each second', async () => {
+    await using fleet = await aFleet(100)
+    await fleet.obey()
+    let asked = 0
+    const isConnected = () => {
+      asked += 1
+      return true
+    }
+    const engine = createRollouts(fleet.hub, { isConnected, push: () => undefined })
+    const plan = aPlan({ installTimeoutMs: 600_000 })
+    await engine.start(wanted(2, { plan }), { actor: 'token:ops' })
+    /** Looks; how many devices were looked at, of how many the past is known, and what turns others had meanwhile. */
+    const look = async (afterMs: number) => {
+      fleet.clock.nowMs += afterMs
+      asked = 0
+      let turns = 0
+      const turn = (): void => {
+        turns += 1
+        next = setImmediate(turn)
+      }
+      let next = setImmediate(turn)
+      await engine.look()
+      clearImmediate(next)
+      const [row] = await fleet.hub.database.all(
+        z.object({ pasts: z.number() }),
+        'SELECT count(past) AS pasts FROM rollout_tallies',
+      )
+      return { asked, pasts: row?.pasts, turns }
+    }
+    expect(await look(30_000)).toMatchObject({ asked: 100, pasts: 40 })
+    const reading = await look(1_000)
+    expect(reading).toMatchObject({ asked: 0, pasts: 80 })
+    expect(reading.turns).toBeGreaterThanOrEqual(19)
+    // now all is known, which may decide something
+    expect(await look(1_000)).toMatchObject({ asked: 100, pasts: 100 })
+    expect(await look(1_000)).toMatchObject({ asked: 0, pasts: 100 })
   })
 
   test('an operation that the state does not allow is refused with a sentence', async () => {
