@@ -56,7 +56,7 @@ export function createCrew(logs: string, over: AbortSignal, onLost: (error: Demo
     // What was on its way when the demo ended must not start a process that nobody takes down.
     over.throwIfAborted()
     const child = spawn(process.execPath, [script, ...args], {
-      env: { ...inherited(), NODE_COMPILE_CACHE: join(logs, 'compiled'), ...environment },
+      env: { NODE_COMPILE_CACHE: join(logs, 'compiled'), ...inherited(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
@@ -113,7 +113,7 @@ export function createCrew(logs: string, over: AbortSignal, onLost: (error: Demo
 
 /** What a process needs to run at all; no ROOST_* variable of whoever runs the demo gets through. */
 function inherited(): Record<string, string> {
-  const wanted = ['PATH', 'HOME', 'TMPDIR', 'LANG']
+  const wanted = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'NODE_COMPILE_CACHE']
   return Object.fromEntries(wanted.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
 }
 

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { inherited } from './inherited.ts'
 
 const command = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
 
@@ -99,13 +100,6 @@ export function startAgentProcess({ args, environment = {}, nodeArgs = [] }: Age
 export async function runAgentCommand(options: AgentProcessOptions): Promise<{ code: number | null; output: string }> {
   const agent = startAgentProcess(options)
   return { code: await agent.ended, output: agent.output() }
-}
-
-/** What any process needs; no ROOST_* variable of whoever runs the tests gets through. */
-function inherited(): Record<string, string> {
-  return Object.fromEntries(
-    ['PATH', 'TMPDIR'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
-  )
 }
 
 function readLine(line: string): LogLine[] {

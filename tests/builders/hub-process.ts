@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { inherited } from './inherited.ts'
 
 const command = fileURLToPath(new URL('../../hub/main.ts', import.meta.url))
 const Ready = z.object({ msg: z.literal('hub ready'), url: z.string(), ports: z.record(z.string(), z.number()) })
@@ -65,9 +66,8 @@ export async function runHubProcess(
 
 function startHubProcess({ folder, environment = {}, args = [] }: HubProcessOptions & { folder: string }) {
   const ports = { ROOST_HTTP_PORT: '0', ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0' }
-  const { PATH = '', TMPDIR } = process.env
   const child = spawn(process.execPath, [command, ...args], {
-    env: { PATH, ...(TMPDIR === undefined ? {} : { TMPDIR }), ROOST_DATA_DIR: folder, ...ports, ...environment },
+    env: { ...inherited(), ROOST_DATA_DIR: folder, ...ports, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let text = ''

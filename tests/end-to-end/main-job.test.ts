@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { VersionDocument } from '../../hub/registry/documents.ts'
 import { Member, RolloutDetail } from '../../hub/rollouts/documents.ts'
 import { Explanation } from '../../hub/rollouts/evidence/explain.ts'
+import { inherited } from '../builders/inherited.ts'
 import { aScaleModel } from '../builders/onnx.ts'
 import { aFleet, type Fleet, okByVersion, ready, untilShipped } from './a-fleet.ts'
 import { type Application, startApplication } from './an-application.ts'
@@ -21,14 +22,13 @@ const answersMin = 300
 
 /** `roost …args --json`, its answer parsed; `sign` talks to no hub and prints a line. */
 async function roost<T>(fleet: Fleet, args: string[], schema: z.ZodType<T>): Promise<T> {
-  const { PATH = '' } = process.env
-  const env = { PATH, ROOST_URL: fleet.hub().url, ROOST_TOKEN: fleet.adminToken }
+  const env = { ...inherited(), ROOST_URL: fleet.hub().url, ROOST_TOKEN: fleet.adminToken }
   const { stdout } = await promisify(execFile)(process.execPath, [cli, ...args, '--json'], { env })
   return schema.parse(JSON.parse(stdout))
 }
 
 async function sign(manifest: string, key: string, out: string): Promise<void> {
-  await promisify(execFile)(process.execPath, [cli, 'sign', manifest, '--key', key, '--out', out], { env: {} })
+  await promisify(execFile)(process.execPath, [cli, 'sign', manifest, '--key', key, '--out', out], { env: inherited() })
 }
 
 const plan = {

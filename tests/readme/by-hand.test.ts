@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inherited } from '../builders/inherited.ts'
 
 const root = join(import.meta.dirname, '../..')
 const commands = /<!-- the commands below.*?```sh\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1]
@@ -37,10 +38,10 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(checkout, { recursive: true, force: true }))
 
-/** As a stranger's: nothing of Roost, nothing of the process that runs this test. */
+/** As a stranger's: nothing of Roost, and of the process that runs this test only where compiled code is kept. */
 function environment(): Record<string, string> {
-  const { PATH = '', HOME = '' } = process.env
-  return { PATH, HOME }
+  const { HOME = '' } = process.env
+  return { ...inherited(), HOME }
 }
 
 test('ten commands', () => {

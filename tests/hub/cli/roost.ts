@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { inherited } from '../../builders/inherited.ts'
 
 const command = fileURLToPath(new URL('../../../hub/cli/main.ts', import.meta.url))
 
@@ -15,8 +16,7 @@ export type Running = {
 
 /** Starts `roost …`; whoever starts it awaits `ended`. */
 export function startRoost(hub: { url: string; token: string }, ...args: string[]): Running {
-  const { PATH = '' } = process.env
-  const env = { PATH, ROOST_URL: hub.url, ROOST_TOKEN: hub.token }
+  const env = { ...inherited(), ROOST_URL: hub.url, ROOST_TOKEN: hub.token }
   const child = spawn(process.execPath, [command, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const said: Ran = { code: null, stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {

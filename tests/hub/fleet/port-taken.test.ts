@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { inherited } from '../../builders/inherited.ts'
 
 const main = fileURLToPath(new URL('../../../hub/main.ts', import.meta.url))
 
@@ -19,7 +20,7 @@ test.each(['ROOST_HTTP_PORT', 'ROOST_MQTT_PORT', 'ROOST_MQTT_WS_PORT'])('%s is t
     const address = other.address()
     const port = typeof address === 'object' ? address?.port : undefined
     const ports = { ROOST_HTTP_PORT: '0', ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0', [setting]: String(port) }
-    const hub = execFile(process.execPath, [main], { env: { ...ports, ROOST_DATA_DIR: folder } })
+    const hub = execFile(process.execPath, [main], { env: { ...inherited(), ...ports, ROOST_DATA_DIR: folder } })
     let said = ''
     hub.stderr?.on('data', (text: string) => {
       said += text

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { inherited } from '../../builders/inherited.ts'
 
 const script = fileURLToPath(new URL('../../../scripts/demo/main.ts', import.meta.url))
 let folder: string
@@ -16,8 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 function startDemo(...args: string[]) {
-  const { PATH = '' } = process.env
-  const child = spawn(process.execPath, [script, ...args], { env: { PATH, TMPDIR: folder }, stdio: 'pipe' })
+  const child = spawn(process.execPath, [script, ...args], { env: { ...inherited(), TMPDIR: folder }, stdio: 'pipe' })
   let text = ''
   child.stdout.on('data', (piece) => {
     text += String(piece)
