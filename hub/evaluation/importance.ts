@@ -1,12 +1,12 @@
 // Which inputs a version uses: its model is run again with each of them shuffled.
 
 import type { Score } from '../registry/scoring.ts'
+import { permutation, uniformFrom } from '../seeded-random.ts'
 import { toAnswers } from './answers.ts'
 import { EvaluationError } from './evaluation-error.ts'
 import { type Answers, prepare } from './figures.ts'
 import { type InputTable, rowAt } from './input-table.ts'
 import { drawPermutations, type Importance, importanceOf, importanceRepeats } from './metrics/importance.ts'
-import { permutation, uniformFrom } from './metrics/random.ts'
 import type { EvaluatedModel } from './model.ts'
 import { runModel } from './run-model.ts'
 import type { ReadTask } from './task.ts'

@@ -1,12 +1,12 @@
 // What an evaluation measures once the models have answered: figures with intervals, the difference to the champion on
 // the same resampled rows, slices, calibration, confusion, fairness. Pure and slow: it runs in a worker thread.
 
+import { type Uniform, uniformFrom } from '../seeded-random.ts'
 import { type Answers, calibratedEvent, type Grouping, prepare, type Values, whyUndefined } from './figures.ts'
 import { drawWeights, type Figure, figureOf, resamples } from './metrics/bootstrap.ts'
 import { type ReliabilityBin, reliabilityBins } from './metrics/calibration.ts'
 import { confusionOf } from './metrics/confusion.ts'
 import { type GroupRates, groupRates } from './metrics/fairness.ts'
-import { type Uniform, uniformFrom } from './metrics/random.ts'
 
 /** A slice of fewer rows is not measured: an interval over a handful of rows is not one. */
 export const sliceRowsMin = 30

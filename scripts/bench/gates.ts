@@ -3,8 +3,8 @@
 
 import type { GateEvidence, Unit } from '../../hub/rollouts/gates/evidence.ts'
 import { judgeGate } from '../../hub/rollouts/gates/judge.ts'
-import { type Random, seededRandom } from '../../hub/rollouts/gates/random.ts'
 import type { GateVerdict } from '../../hub/rollouts/gates/verdict.ts'
+import { type Random, seededRandom } from '../../hub/seeded-random.ts'
 import { type BenchResult, benchResult } from './result.ts'
 import { median } from './statistics.ts'
 

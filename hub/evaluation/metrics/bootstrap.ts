@@ -2,7 +2,7 @@
 // what comes out is the interval (percentile method; Efron 1979, Efron and Tibshirani 1993, chapter 13). A resample is a
 // weight for every row, so that whatever is compared is compared on the same rows.
 
-import { below, type Uniform } from './random.ts'
+import { below, type Uniform } from '../../seeded-random.ts'
 
 /** Enough for the 2.5 % tails: about 25 resamples lie in each. */
 export const resamples = 1000

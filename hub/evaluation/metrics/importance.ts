@@ -2,7 +2,7 @@
 // nothing any more (Breiman 2001; model-agnostic as in Fisher, Rudin and Dominici 2019, and as
 // sklearn.inspection.permutation_importance reports it: the mean over repeats, with their standard deviation).
 
-import { permutation, type Uniform } from './random.ts'
+import { permutation, type Uniform } from '../../seeded-random.ts'
 
 /** scikit-learn's default. */
 export const importanceRepeats = 5

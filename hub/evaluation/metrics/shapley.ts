@@ -3,7 +3,7 @@
 // one after the other, and each gets the change it makes. The mean over samples is unbiased; its standard error says how
 // far it may still be off.
 
-import { below, permutation, type Uniform } from './random.ts'
+import { below, permutation, type Uniform } from '../../seeded-random.ts'
 
 /** One walk from a row of the background to the row that is explained. */
 export type Walk = { background: number; order: Uint32Array }

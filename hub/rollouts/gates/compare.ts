@@ -1,6 +1,6 @@
 // Canary beside control: makes as many other draws as the answer needs, and no more.
 
-import type { Random } from './random.ts'
+import type { Random } from '../../seeded-random.ts'
 import { allOtherDraws, drawsPossible, enumeratedMax, realDraw, redraw, sumsPerDraw, totals } from './redraw.ts'
 import type { Scores } from './scores.ts'
 import type { Levels } from './spending.ts'

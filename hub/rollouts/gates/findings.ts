@@ -1,5 +1,6 @@
 // Which test answers for the evidence there is, and what it found.
 
+import { seededRandom } from '../../seeded-random.ts'
 import { counted } from '../../wording.ts'
 import { atLeast, atMost } from './binomial.ts'
 import { blockLevels } from './blocks.ts'
@@ -7,7 +8,6 @@ import { compare, smallestP } from './compare.ts'
 import type { Blocks, Excluded, GateEvidence, Pair, Unit } from './evidence.ts'
 import { flip } from './flips.ts'
 import { againstOwnPast, pairedOf } from './paired.ts'
-import { seededRandom } from './random.ts'
 import { type ComparingGate, type Scale, scaleOf } from './scale.ts'
 import { type Level, scoresOf } from './scores.ts'
 import { type Levels, levelsAt } from './spending.ts'

@@ -2,8 +2,8 @@
 // difference could as well have had the other sign (Fisher 1935). Other signs look at least as bad exactly where the flipped
 // differences have a mean of at most the margin (Hartigan 1969), so the interval is made of such means.
 
+import type { Random } from '../../seeded-random.ts'
 import { drawsChunk, drawsFirst, drawsMost } from './compare.ts'
-import type { Random } from './random.ts'
 import type { Levels } from './spending.ts'
 import { pValue, type Tested } from './tested.ts'
 

@@ -1,7 +1,7 @@
 // The test against other draws (Fisher 1935): the canaries were drawn at random within strata, so if the new version changed
 // nothing beyond the margin, any other draw could as well have shown what they show. Counts how many look as bad.
 
-import { below, type Random } from './random.ts'
+import { bitsBelow, type Random } from '../../seeded-random.ts'
 import type { Scores } from './scores.ts'
 
 /** Sums over the drawn devices, five numbers a draw: u, v, u², uv, v². From them the statistic follows for any margin. */
@@ -113,7 +113,7 @@ export function redraw(
       let bb = 0
       // Fisher-Yates, the first `taken` places only; starting from any order gives every subset the same chance.
       for (let k = 0; k < taken; k++) {
-        const other = start + k + below(bits[used++] as number, size - k)
+        const other = start + k + bitsBelow(bits[used++] as number, size - k)
         const index = order[other] as number // within the stratum's part of `order`
         order[other] = order[start + k] as number
         order[start + k] = index

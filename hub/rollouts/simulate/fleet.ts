@@ -2,7 +2,7 @@
 // Time moves in steps of any length; what a device counts in a step is drawn for the whole step at once.
 
 import type { LatencyCounts } from '@roost/shared/sketch/latency.ts'
-import { type Uniform, uniformFrom } from '../../evaluation/metrics/random.ts'
+import { type Uniform, uniformFrom } from '../../seeded-random.ts'
 import type { AgreementBlock, Counts } from '../evidence/counts.ts'
 import { exponential, gamma, hits, normal, poisson } from './samplers.ts'
 import { type Effect, type FleetTraits, hourMs } from './scenario.ts'

@@ -1,7 +1,7 @@
 // One rollout to a simulated fleet, from the draw to its end, by the same `decide` and the same draw as a real one.
 
 import type { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
-import { type Uniform, uniformFrom } from '../../evaluation/metrics/random.ts'
+import { type Uniform, uniformFrom } from '../../seeded-random.ts'
 import { decide } from '../decide.ts'
 import { blockDevicesMax, type DeviceCounts } from '../evidence/counts.ts'
 import type { StageVerdict } from '../evidence/judge.ts'

@@ -1,6 +1,6 @@
 // Random numbers of the kinds that a fleet is made of, from a uniform source.
 
-import type { Uniform } from '../../evaluation/metrics/random.ts'
+import type { Uniform } from '../../seeded-random.ts'
 
 /** Standard normal (Box and Muller 1958; one of the pair is thrown away, so that every number costs the same draws). */
 export function normal(uniform: Uniform): number {

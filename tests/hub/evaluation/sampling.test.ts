@@ -6,47 +6,10 @@ import { describe, expect, test } from 'vitest'
 import { compare, takeRows } from '../../../hub/evaluation/measure.ts'
 import { drawWeights, figureOf } from '../../../hub/evaluation/metrics/bootstrap.ts'
 import { drawPermutations, importanceOf } from '../../../hub/evaluation/metrics/importance.ts'
-import { below, permutation, uniformFrom } from '../../../hub/evaluation/metrics/random.ts'
 import { drawWalks, readWalks, walkRows } from '../../../hub/evaluation/metrics/shapley.ts'
+import { uniformFrom } from '../../../hub/seeded-random.ts'
 
 const seeds = fc.integer({ min: 0, max: 0xffff_ffff })
-
-describe('random numbers', () => {
-  test('are the same for the same seed and stream, and others for another', () => {
-    fc.assert(
-      fc.property(seeds, fc.integer({ min: 0, max: 2000 }), (seed, stream) => {
-        const draw = (...from: [number, number]) => Array.from({ length: 8 }, uniformFrom(...from))
-        expect(draw(seed, stream)).toEqual(draw(seed, stream))
-        expect(draw(seed, stream)).not.toEqual(draw(seed, stream + 1))
-        expect(draw((seed + 1) >>> 0, stream)).not.toEqual(draw(seed, stream))
-        for (const number of draw(seed, stream)) expect(number >= 0 && number < 1).toBe(true)
-      }),
-      { seed: 11 },
-    )
-  })
-
-  test('fall evenly: chi-square over 64 cells stays below its 99.9 % point', () => {
-    for (let seed = 0; seed < 20; seed++) {
-      const uniform = uniformFrom(seed)
-      const counts = new Float64Array(64)
-      for (let i = 0; i < 64_000; i++) {
-        const cell = below(uniform, 64)
-        counts[cell] = (counts[cell] ?? 0) + 1
-      }
-      const chiSquare = counts.reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0)
-      expect(chiSquare, `seed ${seed}`).toBeLessThan(103.4)
-    }
-  })
-
-  test('permutations hold every number once', () => {
-    fc.assert(
-      fc.property(seeds, fc.integer({ min: 0, max: 50 }), (seed, count) => {
-        expect([...permutation(uniformFrom(seed), count)].sort((a, b) => a - b)).toEqual([...Array(count).keys()])
-      }),
-      { seed: 12 },
-    )
-  })
-})
 
 describe('the bootstrap', () => {
   test('draws as many rows as there are, or whole clusters', () => {

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { flip } from '../../../../hub/rollouts/gates/flips.ts'
 import { againstOwnPast, pairedOf } from '../../../../hub/rollouts/gates/paired.ts'
-import { seededRandom } from '../../../../hub/rollouts/gates/random.ts'
 import { intervalOf, pValues } from '../../../../hub/rollouts/gates/tested.ts'
+import { seededRandom } from '../../../../hub/seeded-random.ts'
 
 const seed = 1618
 console.log(`flips: seed ${seed}`)

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Unit } from '../../../../hub/rollouts/gates/evidence.ts'
-import { seededRandom } from '../../../../hub/rollouts/gates/random.ts'
 import { GateVerdict } from '../../../../hub/rollouts/gates/verdict.ts'
+import { seededRandom } from '../../../../hub/seeded-random.ts'
 import { aFleet, comparison, errorRate, judgedAs, normal } from './a-comparison.ts'
 
 const seed = 2718

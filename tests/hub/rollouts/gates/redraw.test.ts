@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compare } from '../../../../hub/rollouts/gates/compare.ts'
-import { seededRandom } from '../../../../hub/rollouts/gates/random.ts'
 import {
   allOtherDraws,
   drawsPossible,
@@ -13,6 +12,7 @@ import {
 import { type Level, type Scores, scoresOf } from '../../../../hub/rollouts/gates/scores.ts'
 import { countBeside } from '../../../../hub/rollouts/gates/statistic.ts'
 import { pValues } from '../../../../hub/rollouts/gates/tested.ts'
+import { seededRandom } from '../../../../hub/seeded-random.ts'
 import { normal, uniform } from './a-comparison.ts'
 
 const seed = 7331
