@@ -16,6 +16,8 @@ export type ChunkServerLimits = {
   /** Wants of a blob are gathered until none came for so long, and at most so long after the first. */
   gatherQuietMs: number
   gatherMostMs: number
+  /** Longest time for which nothing is sent because devices are still being told what to install. */
+  tellingMostMs: number
   /** Chunks of one blob handed to the broker and not yet taken by those who keep up. */
   chunksInFlightMax: number
   /** Blobs sent at a time; the next ones wait. */
@@ -32,6 +34,8 @@ export const chunkServerLimits: ChunkServerLimits = {
   gatherQuietMs: 50,
   // a thousand devices that are told at the same time take about so long to say what they want
   gatherMostMs: 2_000,
+  // some thousands of devices; they ask again after 4 and 12 s, and give this way up after 88 s
+  tellingMostMs: 10_000,
   // 256 KiB: what one listener may have waiting before it counts as behind
   chunksInFlightMax: 4,
   sweepsMax: 8,
@@ -57,6 +61,9 @@ export type WantRefusal = 'want-not-assigned' | 'want-no-such-chunk' | 'want-too
 export type ChunkServer = {
   /** Takes the want in; the chunks come by themselves. Resolves to why nothing of it is served, where it is not. */
   want: (device: string, want: Want) => Promise<WantRefusal | undefined>
+  /** Devices are being told what to install until `telling` settles, and will want it: nothing is sent until then, so
+   *  that one round does for all of them. */
+  holdWhile: (telling: Promise<void>) => void
   /** Chunks read from the store, and published, since the start. */
   counts: () => Readonly<{ read: number; published: number }>
   /** Publishes nothing more. */
@@ -64,7 +71,14 @@ export type ChunkServer = {
 }
 
 /** What is wanted of one blob. A round goes up by index; who comes late is served in it or in the next. */
-type Sweep = { wanted: Set<number>; firstAt: number; lastAt: number; wants: number; rounds: number }
+type Sweep = {
+  chunkCount: number
+  wanted: Set<number>
+  firstAt: number
+  lastAt: number
+  wants: number
+  rounds: number
+}
 
 /** So many times the mean gap between wants is quiet: of gaps at random one in fifty is that long. */
 const quietGaps = 4
@@ -82,11 +96,12 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
   const cache = byteCache(limits.cacheBytesMax)
   const sweeps = new Map<Digest, Sweep>()
   const running = new Set<Promise<void>>()
+  const telling = new Set<Promise<void>>()
   const turns = turnstile(limits.sweepsMax)
   const counts = { read: 0, published: 0 }
   const closing = new AbortController()
 
-  const add = (blob: Digest, indices: readonly number[]) => {
+  const add = (blob: Digest, chunkCount: number, indices: readonly number[]) => {
     const now = performance.now()
     const sweep = sweeps.get(blob)
     if (sweep !== undefined) {
@@ -99,7 +114,7 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
       sweep.lastAt = now
       return
     }
-    sweeps.set(blob, { wanted: new Set(indices), firstAt: now, lastAt: now, wants: 1, rounds: 0 })
+    sweeps.set(blob, { chunkCount, wanted: new Set(indices), firstAt: now, lastAt: now, wants: 1, rounds: 0 })
     const run = runSweep(blob).finally(() => running.delete(run))
     running.add(run)
   }
@@ -123,12 +138,25 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
   }
 
   const gather = async (sweep: Sweep): Promise<void> => {
+    await untilTold(sweep)
     for (;;) {
       const now = performance.now()
       const waitMs = Math.min(sweep.lastAt + quietMs(sweep), sweep.firstAt + mostMs(sweep)) - now
       if (waitMs <= 0) return
       await delay(waitMs, undefined, { signal: closing.signal })
     }
+  }
+
+  const untilTold = async (sweep: Sweep): Promise<void> => {
+    const before = performance.now()
+    while (telling.size > 0) {
+      const leftMs = before + limits.tellingMostMs - performance.now()
+      if (leftMs <= 0) break
+      const timer = new AbortController()
+      const signal = AbortSignal.any([closing.signal, timer.signal])
+      await Promise.race([Promise.all(telling), delay(leftMs, undefined, { signal })]).finally(() => timer.abort())
+    }
+    sweep.firstAt = performance.now()
   }
 
   /** Who comes after the first round of a wave comes with others: the next one waits longer for them. */
@@ -171,14 +199,18 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
   return {
     want: async (device, { blob, indices }) => {
       if (!(await mayReadBlob(device, blob))) return 'want-not-assigned'
-      const chunkCount = Math.ceil((await blobs.sizeBytes(blob)) / chunkBytesMax)
+      const chunkCount = sweeps.get(blob)?.chunkCount ?? Math.ceil((await blobs.sizeBytes(blob)) / chunkBytesMax)
       const there = indices.filter((index) => index < chunkCount)
       if (there.length === 0) return 'want-no-such-chunk'
       const allowed = ledger.ask(device, blob, chunkCount, there)
       if (allowed.length === 0) return 'want-too-often'
       if (!sweeps.has(blob) && sweeps.size >= limits.blobsMax) return 'want-too-many-blobs'
-      if (!closing.signal.aborted) add(blob, allowed)
+      if (!closing.signal.aborted) add(blob, chunkCount, allowed)
       return undefined
+    },
+    holdWhile: (told) => {
+      telling.add(told)
+      void told.finally(() => telling.delete(told))
     },
     counts: () => counts,
     close: async () => {

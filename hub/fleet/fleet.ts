@@ -83,7 +83,7 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
   })
   addFleetMetrics(hub.metrics, broker, session, chunks)
 
-  const push = (devices: readonly string[]) => void session.push(devices)
+  const push = (devices: readonly string[]) => chunks.holdWhile(session.push(devices))
   return {
     ports: broker.ports,
     isConnected: broker.isConnected,

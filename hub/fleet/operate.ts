@@ -6,6 +6,7 @@ import { type Change, writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
 import { assertRollable } from '../promotion/guards.ts'
+import { notReleased } from '../registry/not-released.ts'
 import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
 import {
@@ -25,7 +26,7 @@ type Place = { deployment: string; role: WishRole }
 /** Throws where who asks may not touch the model. */
 type MayTouch = (model: string) => void
 
-/** @throws Problem approval-revoked, stage-too-low, not-released, below-floor, nothing-to-shadow, too-many-deployments; what
+/** @throws Problem approval-revoked, stage-too-low, below-floor, nothing-to-shadow, too-many-deployments; what
  *  `mayTouch` does */
 export async function wishByHand(
   { database, clock }: Pick<Hub, 'database' | 'clock'>,
@@ -122,14 +123,11 @@ async function assertMayReplace(
 }
 
 /** The bundle of the version for this device.
- *  @throws Problem approval-revoked, stage-too-low, not-released, below-floor */
+ *  @throws Problem approval-revoked, stage-too-low, below-floor; what `notReleased` says */
 async function releasedFor(tx: Reader, { profile }: DeviceRow, { model, version }: Wanted): Promise<Digest> {
   await assertRollable(tx, model, version)
   const released = await releasedVersion(tx, model, version, profile)
-  if (released === undefined) {
-    const detail = `${model} ${version} does not exist, awaits its signature, or has no variant for ${profile}`
-    throw new Problem(409, 'not-released', 'No signed version for this device', detail, { field: 'version' })
-  }
+  if (released === undefined) throw await notReleased(tx, { model, version }, [profile])
   const floor = await floorOf(tx, model)
   if (floor !== undefined && released.manifest.counter < floor) {
     const detail = `the counter of ${model} ${version} is ${released.manifest.counter}, the floor ${floor}`

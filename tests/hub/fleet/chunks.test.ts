@@ -67,6 +67,30 @@ describe('the chunk server', () => {
     expect(chunks.counts()).toEqual({ read: 6, published: 6 })
   })
 
+  test('sends nothing while devices are being told: one round does for those told first and last', async () => {
+    const { chunks, published } = aChunkServer(randomBytes(4 * chunkBytesMax))
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    chunks.holdWhile(first.promise)
+    await chunks.want('d-1', { blob, indices: [0, 1] })
+    await delay(80)
+    chunks.holdWhile(second.promise)
+    first.resolve()
+    await delay(80)
+    expect(published).toEqual([])
+    await chunks.want('d-2', { blob, indices: [1, 2] })
+    second.resolve()
+    await until(() => published.length === 3)
+    await delay(80)
+    expect(indicesOf(published)).toEqual([0, 1, 2])
+  })
+
+  test('waits for a telling that does not end no longer than its bound', async () => {
+    const { chunks, published } = aChunkServer(randomBytes(chunkBytesMax), { limits: { tellingMostMs: 50 } })
+    chunks.holdWhile(new Promise(() => undefined))
+    await chunks.want('d-1', { blob, indices: [0] })
+    await until(() => published.length === 1)
+  })
+
   test('compresses where that is smaller, and only there', async () => {
     const bytes = Buffer.concat([Buffer.alloc(chunkBytesMax, 1), randomBytes(chunkBytesMax)])
     const { chunks, published } = aChunkServer(bytes)

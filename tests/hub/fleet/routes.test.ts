@@ -198,7 +198,7 @@ describe('a device', () => {
     for (const version of [2, 3]) {
       codes.push((await readAs(ProblemDocument, call('PUT', path, { body: { model: 'vibration', version } }))).code)
     }
-    expect(codes).toEqual(['not-released', 'not-released'])
+    expect(codes).toEqual(['not-released', 'not-found'])
     const again = await call('POST', '/v1/devices/d-1/retry', { body: { deployment: 'main' } })
     expect((await readAs(DeviceDetail, again)).desired).toMatchObject([{ attempt: 2 }])
     await until(() => device.assigns.length === 3)
