@@ -3,6 +3,7 @@
 import { Problem } from '../problem.ts'
 import { samePerson } from '../promotion/persons.ts'
 import type { Reader, Statement } from '../storage/database.ts'
+import { approversBeside, howToApprove } from './approvers.ts'
 import { insertApproval, voidApprovals } from './statements.ts'
 import type { Action, StageView } from './states.ts'
 import { approvalsOf, type RolloutRow } from './store.ts'
@@ -26,7 +27,7 @@ export async function answerStage(tx: Reader, loaded: Loaded, answer: Answer, no
   const { row, view } = loaded
   const stage = await stageMeant(tx, loaded, answer)
   if (stage === undefined) return undefined
-  await assertMayAnswer(tx, row, answer.actor)
+  await assertMayAnswer(tx, row, answer.actor, nowMs)
   const others = (await approvalsOf(tx, row.id)).filter((given) => given.stage === stage.index && !given.void)
   for (const given of others) {
     if (!(await samePerson(tx, given.approver, answer.actor))) continue
@@ -87,11 +88,30 @@ function waitingStage(
   return (plan.stages[present.index]?.approvals ?? 0) > 0 ? present : undefined
 }
 
+/** Others who may, so many are named. */
+const othersMax = 5
+
 /** @throws Problem own-rollout */
-async function assertMayAnswer(tx: Reader, { created_by, started_by }: RolloutRow, actor: string): Promise<void> {
-  for (const starter of new Set([created_by, ...(started_by === null ? [] : [started_by])])) {
+async function assertMayAnswer(
+  tx: Reader,
+  { model, created_by, started_by }: RolloutRow,
+  actor: string,
+  nowMs: number,
+): Promise<void> {
+  const starters = [...new Set([created_by, ...(started_by === null ? [] : [started_by])])]
+  for (const starter of starters) {
     if (!(await samePerson(tx, starter, actor))) continue
     const who = starter === actor ? 'and that is you' : `and ${actor} must be taken for the same person`
-    throw new Problem(403, 'own-rollout', 'Somebody else must approve', `${starter} started this rollout, ${who}`)
+    const others = await approversBeside(tx, model, starters, nowMs, othersMax)
+    const next =
+      others.length > 0
+        ? `these may approve it: ${others.map((other) => `${other.name} (${other.actor})`).join(', ')}`
+        : `nobody else may now: ${howToApprove}`
+    throw new Problem(
+      403,
+      'own-rollout',
+      'Somebody else must approve',
+      `${starter} started this rollout, ${who}; ${next}`,
+    )
   }
 }

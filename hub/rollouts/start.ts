@@ -45,7 +45,7 @@ export async function prepareRollout(
   }
   const id = draft ?? wanted.id ?? rolloutId(hub)
   const nowMs = hub.clock()
-  const asker = { mayTouch, isConnected: (device: string) => isConnected(device) }
+  const asker = { actor, mayTouch, isConnected: (device: string) => isConnected(device) }
   const { plan, membership, drawn, warnings } = await prepareDraw(tx, id, wanted, asker, nowMs)
   const { group, deployment, targets, before, skipped, supersedes } = membership
   const profiles = new Map(membership.candidates.map(({ device, profile }) => [device, profile]))

@@ -7,6 +7,7 @@ import type { DeviceRow } from '../../fleet/devices.ts'
 import { type GroupRow, membersOfGroup } from '../../fleet/groups.ts'
 import { notFound, Problem } from '../../problem.ts'
 import { assertRollable } from '../../promotion/guards.ts'
+import { notReleased } from '../../registry/not-released.ts'
 import { releasedVersion } from '../../registry/store.ts'
 import type { Reader } from '../../storage/database.ts'
 import { asideAmong, holdersOf, modelsIn, wantedOf } from '../store.ts'
@@ -33,15 +34,16 @@ export type Membership = {
   supersedes: string[]
 }
 
-/** Who asks: `mayTouch` throws where they may not touch the model. `isConnected`: whether the device is there now. */
-export type Asker = { mayTouch: (model: string) => void; isConnected: (device: string) => boolean }
+/** Who asks, and would start it: `mayTouch` throws where they may not touch the model. `isConnected`: whether the device is there now. */
+export type Asker = { actor: string; mayTouch: (model: string) => void; isConnected: (device: string) => boolean }
 
-/** @throws Problem not-found, empty-group, group-too-large, approval-revoked, stage-too-low, not-released, held-by-another;
+/** @throws Problem not-found, empty-group, group-too-large, approval-revoked, stage-too-low, held-by-another; what
+ *  `notReleased` says;
  *  what `mayTouch` does of a model that would be replaced */
 export async function membershipOf(
   reader: Reader,
   wanted: Pick<NewRollout, 'model' | 'version' | 'group' | 'deployment' | 'supersede'>,
-  { mayTouch, isConnected }: Asker,
+  { mayTouch, isConnected }: Omit<Asker, 'actor'>,
   nowMs: number,
 ): Promise<Membership> {
   const found = await membersOfGroup(reader, wanted.group)
@@ -58,10 +60,7 @@ export async function membershipOf(
   for (const model of await modelsIn(reader, deployment, ids)) mayTouch(model)
   await assertRollable(reader, wanted.model, wanted.version)
   const targets = await targetsByProfile(reader, wanted, devices)
-  if (targets.size === 0) {
-    const detail = `${wanted.model} ${wanted.version} does not exist, awaits its signature, or has no variant for the profiles of this group`
-    throw new Problem(409, 'not-released', 'No signed version for these devices', detail, { field: 'version' })
-  }
+  if (targets.size === 0) throw await notReleased(reader, wanted, [...new Set(devices.map(({ profile }) => profile))])
   const holders = new Map((await holdersOf(reader, deployment, ids)).map(({ device, rollout }) => [device, rollout]))
   const skipped = devices.flatMap(({ id, profile }): Skipped[] => {
     if (!targets.has(profile)) return [{ device: id, profile, kind: 'profile' }]

@@ -6,6 +6,7 @@ import type { Manifest } from '@roost/shared/bundle/manifest.ts'
 import { Problem } from '../../problem.ts'
 import { manifestByDigest } from '../../registry/store.ts'
 import type { Reader } from '../../storage/database.ts'
+import { approvalsInDoubt } from '../approvers.ts'
 import { type Checked, checkPlan, Finding } from './check.ts'
 import { defaultPlanFor } from './default-plan.ts'
 import { type Drawn, drawStages } from './draw.ts'
@@ -118,7 +119,8 @@ export async function prepareDraw(
   const checked = checkPlan(plan, drawn, membership, past, nowMs)
   const [refusal] = checked.refusals
   if (refusal !== undefined) throw cannotBeMet(refusal, checked.refusals)
-  return { ...checked, plan, membership, drawn }
+  const unapproved = await approvalsInDoubt(reader, plan, wanted.model, asker.actor, nowMs)
+  return { ...checked, warnings: [...checked.warnings, ...unapproved], plan, membership, drawn }
 }
 
 function cannotBeMet({ code, field, detail }: Finding, all: readonly Finding[] = []): Problem {

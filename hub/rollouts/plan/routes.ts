@@ -1,7 +1,7 @@
 // The dry run's route: what a rollout would be, of the body that would start it.
 
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
-import { type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
+import { actorOf, type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
 import type { Hub } from '../../hub.ts'
 import { problems } from '../../problem.ts'
 import type { FleetLink } from '../engine.ts'
@@ -26,6 +26,7 @@ export function planRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>): Ope
     const wanted = c.req.valid('json')
     mayTouchModel(c, wanted.model)
     const asker = {
+      actor: actorOf(c.get('principal')),
       mayTouch: (model: string) => mayTouchModel(c, model),
       isConnected: (device: string) => fleet.isConnected(device),
     }

@@ -253,7 +253,7 @@ describe('rollout engine', () => {
 
   test.each<[string, object, string]>([
     ['a group that does not exist', { group: 'nobody' }, 'not-found'],
-    ['a version that does not exist', { version: 9 }, 'not-released'],
+    ['a version that does not exist', { version: 9 }, 'not-found'],
     [
       'a stage that would be empty',
       {

@@ -237,7 +237,14 @@ describe('approvals', () => {
     const { id } = await engine.start(wanted(2, plan), { actor: me })
     await go(3)
     expect(await membersOf(fleet.hub.database, id)).toEqual([])
-    expect(await codeOf(say(id, me))).toBe('own-rollout')
+    await expect(say(id, me)).rejects.toMatchObject({
+      code: 'own-rollout',
+      detail: expect.stringMatching(/and that is you; nobody else may now: .*roost token create NAME --role operator/),
+    })
+    const emil = await token('emil')
+    await expect(say(id, me)).rejects.toMatchObject({
+      detail: expect.stringContaining(`these may approve it: emil (${emil})`),
+    })
     expect(await codeOf(say(id, await token('me')))).toBe('own-rollout')
     expect(await codeOf(say(id, await token('other', me)))).toBe('own-rollout')
     await say(id, 'token:anna', 'approve', 'canary')
@@ -321,6 +328,6 @@ describe('a draft', () => {
 
   test('that nobody could start is refused when it is written', async () => {
     const nobody = engine.start(wanted(9, heldPlan(), { draft: true }), ops)
-    expect(await codeOf(nobody)).toBe('not-released')
+    expect(await codeOf(nobody)).toBe('not-found')
   })
 })

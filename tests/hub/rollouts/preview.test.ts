@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApp } from '../../../hub/app.ts'
+import { insertToken, makeToken, type Role } from '../../../hub/governance/tokens.ts'
 import { Decision, Member, RolloutDetail } from '../../../hub/rollouts/documents.ts'
 import type { WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
 import { Preview } from '../../../hub/rollouts/plan/preview.ts'
@@ -227,6 +228,13 @@ describe('what is doubtful is said', () => {
       'pace-without-effect',
       /2 devices install at a time/,
     ],
+    [
+      'approvals that nobody could give',
+      () => personWith('approver'),
+      { plan: { stages: stages.map((stage, i) => ({ ...stage, approvals: i })) } },
+      'nobody-to-approve',
+      /stage all needs 2 approvals, and besides token:\w{8}, who starts it, 1 person could give one now: .*roost token create NAME --role operator.*roost hub --new-admin-token/,
+    ],
   ])('%s', async (_, prepare, over, code, detail) => {
     await prepare()
     const seen = await preview(over)
@@ -248,6 +256,25 @@ describe('what is doubtful is said', () => {
     expect(codes(seen)).not.toContain('held-by-another')
   })
 
+  test('approvals that enough others can give are no doubt; what one person holds twice, or made, counts once', async () => {
+    const needing = { plan: { stages: stages.map((stage, i) => ({ ...stage, approvals: i === 2 ? 2 : 0 })) } }
+    expect(codes(await preview(needing))).toContain('nobody-to-approve')
+    const anna = await personWith('approver', 'anna')
+    await personWith('approver', 'Anna')
+    await personWith('approver', 'hers', `token:${anna}`)
+    await personWith('viewer', 'vera')
+    expect(codes(await preview(needing))).toContain('nobody-to-approve')
+    await personWith('approver', 'bert')
+    expect(codes(await preview(needing))).not.toContain('nobody-to-approve')
+    await change(`UPDATE tokens SET models = '["other"]' WHERE name = 'bert'`)
+    expect(codes(await preview(needing))).toContain('nobody-to-approve')
+  })
+
+  async function personWith(role: Role, name: string = role, createdBy = 'token:admin'): Promise<string> {
+    const made = makeToken(fleet.hub.random)
+    await fleet.hub.database.write([insertToken(made, { name, role, createdBy, createdAt: 0, expiresAt: undefined })])
+    return made.id
+  }
   async function variantFor(): Promise<void> {
     await change(
       `UPDATE manifests SET payload = CAST(replace(CAST(payload AS TEXT), '"profiles":[]', '"profiles":["generic-x64"]') AS BLOB)`,
@@ -346,7 +373,15 @@ describe('what can never work is refused before anything starts', () => {
       'plan.window.timezone',
       /Europe\/Berlin/,
     ],
-    ['a version that is not there', { version: 9 }, 409, 'not-released', 'version', /has no variant/],
+    ['a model that is not there', { model: 'nomodel' }, 404, 'not-found', undefined, /no model "nomodel"/],
+    [
+      'a version that is not there',
+      { version: 9 },
+      404,
+      'not-found',
+      'version',
+      /no version 9 of vibration; its newest is 3/,
+    ],
     ['a group that is not there', { group: 'nobody' }, 404, 'not-found', undefined, /group/],
     ['an id that is none', { id: 'r-1' }, 422, 'invalid-request', 'id', /dry run/],
   ]
@@ -361,5 +396,36 @@ describe('what can never work is refused before anything starts', () => {
       expect(await ask('/v1/rollouts/plan', aWish(over)), what).toMatchObject({ status, body: { code } })
     }
     expect(await everythingStored()).toEqual(before)
+  })
+
+  test('a version that no device could take says why: deleted, not signed, or for others', async () => {
+    const asked = () => ask('/v1/rollouts/plan', aWish({ version: 3 }))
+    await change(
+      `UPDATE manifests SET payload = CAST(replace(CAST(payload AS TEXT), '"profiles":[]', '"profiles":["other"]') AS BLOB)`,
+    )
+    await change(`INSERT INTO manifests (digest, model, version, variant, counter, payload, content, inspection, baseline)
+                  SELECT 'int8', model, version, 'int8', 99, payload, 'int8', '{}', '{}' FROM manifests WHERE version = 3`)
+    expect(await asked()).toMatchObject({
+      status: 409,
+      body: {
+        code: 'not-released',
+        detail:
+          'version 3 of vibration has no signed variant for generic-x64; signed are fp32 for other; int8 awaits its signature',
+      },
+    })
+    await change('UPDATE manifests SET envelope = NULL WHERE version = 3')
+    expect(await asked()).toMatchObject({
+      status: 409,
+      body: {
+        code: 'not-signed',
+        field: 'version',
+        detail: expect.stringMatching(/\(fp32, int8\); sign .*roost sign/),
+      },
+    })
+    await change('UPDATE versions SET deleted_at = 1 WHERE version = 3')
+    expect(await asked()).toMatchObject({
+      status: 409,
+      body: { code: 'version-deleted', detail: 'version 3 of vibration is deleted; its newest is 2' },
+    })
   })
 })
