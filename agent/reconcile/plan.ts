@@ -14,6 +14,8 @@ import { targetOf, type WishedBundle } from './target.ts'
 
 /** A proven set that could not be loaded so often in a row is given up for the one before it. */
 export const loadFailuresMax = 3
+/** A proven set that died so often in a row, never after a minute of service (`healthyMs`), is given up in the same way. */
+export const crashesMax = 5
 /** How long a confirmation allows an activation; after that the hub is asked again. */
 export const confirmationMaxMs = 60_000
 /** An unanswered confirmation is asked for again after this. */
@@ -90,13 +92,15 @@ function judgeCandidate(situation: Situation): Step[] {
   return verdict.state === 'passed' ? [{ kind: 'end-probation' }] : []
 }
 
-/** The current set does not start: back to the one before, where there is one that can. What only the disk lost is no
- *  fault of the version and can be had again: until then the one before serves (`servingSet`), and nothing is denied. */
+/** The current set does not start, or dies again and again: back to the one before, where there is one that can. What only
+ *  the disk lost is no fault of the version and can be had again: until then the one before serves (`servingSet`), and
+ *  nothing is denied. */
 function giveUpCurrent(situation: Situation): Step[] {
   const { slots, tries } = situation
   if (slots.candidate !== null || slots.rollingBack !== null || slots.previous === null || !hasEarlier(slots)) return []
-  if (!isGivenUp(situation) || !arePresent(slots.previous, situation) || !arePresent(slots.current, situation))
-    return []
+  const crashes = tries.get(keyOf(slots.current))?.crashes ?? 0
+  if (!isGivenUp(situation) && crashes < crashesMax) return []
+  if (!arePresent(slots.previous, situation) || !arePresent(slots.current, situation)) return []
   const failure = tries.get(keyOf(slots.current))?.last
   return failure === undefined ? [] : [{ kind: 'roll-back-late', failure }]
 }
