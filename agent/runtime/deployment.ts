@@ -9,7 +9,7 @@ import type { DriftPage } from './monitor/drift.ts'
 import { createRecentPredictions } from './monitor/recent-predictions.ts'
 import { isPositive, type WindowRecorder } from './monitor/recorder.ts'
 import type { Tensors } from './session.ts'
-import type { Outcome, Tap } from './shadow/tap.ts'
+import type { LabelLater, Outcome, Tap } from './shadow/tap.ts'
 
 export type Inference = { ok: true; outputs: Tensors } | { ok: false; error: string }
 
@@ -77,6 +77,8 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
 
   const { task } = bundle.manifest
   const recent = createRecentPredictions()
+  /** Of answers that a shadow was told, as long as anybody has them. */
+  const laters = new WeakMap<Tensors, LabelLater>()
   const spare: Row[] = []
   let slow = 0
 
@@ -107,7 +109,8 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
     counted?.(outputs)
     recorder.inferred({ elapsedUs: (answered - started) * 1000, inputs: feeds, outputs, features, label })
     ended(started, answered)
-    tapped?.(outputs, label)
+    const later = tapped?.(outputs, label)
+    if (later !== undefined) laters.set(outputs, later)
     return { ok: true, outputs }
   }
 
@@ -140,12 +143,13 @@ export function createDeployment(open: OpenBundle, context: DeploymentContext): 
       return { ok: true, id: nextId(), outputs: inference.outputs }
     },
     awaitLabel(id, outputs) {
-      if (task !== undefined) recent.remember(id, isPositive(outputs, task))
+      if (task !== undefined) recent.remember(id, { positive: isPositive(outputs, task), tell: laters.get(outputs) })
     },
     label(id, actual) {
       const answered = recent.take(id)
       if (answered === undefined) return false
-      recorder.labelled(answered, actual)
+      recorder.labelled(answered.positive, actual)
+      answered.tell?.(actual)
       return true
     },
     warm(record) {

@@ -6,28 +6,31 @@ export const predictionsRememberedMax = 4096
 /** An id of a client's own making that is longer is not remembered. */
 export const predictionIdLengthMax = 64
 
+/** `tell`: who else waits for the label. */
+export type Answered = { positive: boolean; tell?: ((actual: boolean) => void) | undefined }
+
 export type RecentPredictions = {
   /** An id that is there already stands for the newer answer. */
-  remember: (id: string, positive: boolean) => void
+  remember: (id: string, answered: Answered) => void
   /** What was answered, once: a label that is sent again must not count again. */
-  take: (id: string) => boolean | undefined
+  take: (id: string) => Answered | undefined
 }
 
 export function createRecentPredictions(max = predictionsRememberedMax): RecentPredictions {
-  const answers = new Map<string, boolean>()
+  const answers = new Map<string, Answered>()
   return {
-    remember(id, positive) {
+    remember(id, answered) {
       if (id.length > predictionIdLengthMax) return
       answers.delete(id)
-      answers.set(id, positive)
+      answers.set(id, answered)
       if (answers.size <= max) return
       const [oldest] = answers.keys()
       if (oldest !== undefined) answers.delete(oldest)
     },
     take(id) {
-      const positive = answers.get(id)
+      const answered = answers.get(id)
       answers.delete(id)
-      return positive
+      return answered
     },
   }
 }

@@ -8,10 +8,11 @@
 import type { Manifest, Task } from '@roost/shared/bundle/manifest.ts'
 import type { Agreement } from '@roost/shared/protocol/records.ts'
 import { createTensorWatcher } from '@roost/shared/sketch/tensor-columns.ts'
+import { predictionsRememberedMax } from '../monitor/recent-predictions.ts'
 import { isPositive } from '../monitor/recorder.ts'
 import type { Tensors } from '../session.ts'
 import { elementsOf } from '../tensors.ts'
-import { type Answer, receivedTensors } from './pairs.ts'
+import { type Answer, type LateLabel, receivedTensors } from './pairs.ts'
 
 /** Columns whose differences are kept; a manifest may name more. */
 export const columnsMax = 64
@@ -25,6 +26,9 @@ const differenceMax = 1e100
 export type AgreementRecorder = {
   /** One input both were asked; `outputs` undefined where the candidate failed. */
   compare: (answer: Answer, outputs: Tensors | undefined) => void
+  /** Counts the true answer to an input that both answered before, in this window or an earlier one.
+   *  @returns what the candidate had answered; undefined where that is not remembered */
+  labelled: (late: LateLabel) => boolean | undefined
   dropped: (inputs: number) => void
   /** Whom it is compared with from now on. The window before must be closed where that changes. */
   against: (primary: string) => void
@@ -39,6 +43,8 @@ export function createAgreementRecorder(manifest: Pick<Manifest, 'outputs' | 'ta
   const watched = watchedOutputs(manifest)
   let primary: string | undefined
   let counts = noCounts()
+  /** What both decided of which the label may come: as many as the primary remembers, the oldest is forgotten first. */
+  const decided = new Map<number, { primary: boolean; candidate: boolean }>()
 
   function compare(answer: Answer, outputs: Tensors | undefined): void {
     if (answer.outputs === undefined || outputs === undefined) {
@@ -51,19 +57,38 @@ export function createAgreementRecorder(manifest: Pick<Manifest, 'outputs' | 'ta
     counts.pairs += 1
     if (isAgreed(answer, given, outputs, task)) counts.agreed += 1
     for (const one of watched) one.subtract(given, outputs, counts.outputs)
-    if (answer.label !== undefined && answer.positive !== undefined && task !== undefined) {
-      counts.labels ??= { bothRight: 0, onlyPrimaryRight: 0, onlyCandidateRight: 0, bothWrong: 0 }
-      counts.labels[rightness(answer.positive === answer.label, isPositive(outputs, task) === answer.label)] += 1
-    }
+    if (answer.positive === undefined || task === undefined) return
+    const both = { primary: answer.positive, candidate: isPositive(outputs, task) }
+    if (answer.label !== undefined) countLabel(both, answer.label)
+    else if (answer.pair !== undefined) remember(answer.pair, both)
+  }
+
+  function countLabel({ primary, candidate }: { primary: boolean; candidate: boolean }, label: boolean): void {
+    counts.labels ??= { bothRight: 0, onlyPrimaryRight: 0, onlyCandidateRight: 0, bothWrong: 0 }
+    counts.labels[rightness(primary === label, candidate === label)] += 1
+  }
+
+  function remember(pair: number, both: { primary: boolean; candidate: boolean }): void {
+    decided.set(pair, both)
+    if (decided.size <= predictionsRememberedMax) return
+    const [oldest] = decided.keys()
+    if (oldest !== undefined) decided.delete(oldest)
   }
 
   return {
     compare,
+    labelled({ pair, label }) {
+      const both = decided.get(pair)
+      decided.delete(pair)
+      if (both !== undefined) countLabel(both, label)
+      return both?.candidate
+    },
     dropped(inputs) {
       counts.dropped += inputs
     },
     against(manifest) {
       primary = manifest
+      decided.clear()
     },
     snapshot: () => structuredClone({ ...counts, ...(primary !== undefined && { primary }) }),
     reset() {

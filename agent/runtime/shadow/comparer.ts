@@ -52,7 +52,12 @@ export function createComparer(shadows: ReadonlyMap<string, Shadow>, done: (depl
   }
 
   async function repeat({ deployment, agreement }: Shadow, entry: Entry, fields: readonly string[]): Promise<void> {
-    const { feeds, answer } = entry
+    const { feeds, answer, late } = entry
+    if (late !== undefined) {
+      const answered = agreement.labelled(late)
+      if (answered !== undefined) deployment.recorder.labelled(answered, late.label)
+      return
+    }
     const record = entry.record && recordOf(entry.record, fields)
     if (answer === undefined) {
       if (record !== undefined) deployment.warm(record)

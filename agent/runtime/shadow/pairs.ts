@@ -32,22 +32,30 @@ export type SentTensor = z.infer<typeof SentTensor>
 const SentTensors = z.record(z.string(), SentTensor)
 export type SentTensors = z.infer<typeof SentTensors>
 
-/** The primary's answer; no `outputs` where it failed. `positive`: what it decided, where its version has a task. */
+/** The primary's answer; no `outputs` where it failed. `positive`: what it decided, where its version has a task. `pair`: by
+ *  which a label that comes later names it. */
 export const Answer = z.object({
   outputs: SentTensors.optional(),
   positive: z.boolean().optional(),
   label: z.boolean().optional(),
+  pair: Count.optional(),
 })
 export type Answer = z.infer<typeof Answer>
+
+/** The true answer to an input that was handed over before. */
+export const LateLabel = z.object({ pair: Count, label: z.boolean() })
+export type LateLabel = z.infer<typeof LateLabel>
 
 /** What a field of a record may hold for the feature definitions; all else reads as missing. */
 export type Cell = string | number | boolean | null
 
-/** A record (its cells, in the order of the batch's `fields`) or tensors; without an answer it was not drawn, and only the windows of the features take it. */
+/** A record (its cells, in the order of the batch's `fields`) or tensors; without an answer it was not drawn, and only the
+ *  windows of the features take it. Or a label. */
 export const Entry = z.object({
   record: z.custom<Cell[]>(areCells, 'plain values').optional(),
   feeds: SentTensors.optional(),
   answer: Answer.optional(),
+  late: LateLabel.optional(),
 })
 export type Entry = z.infer<typeof Entry>
 

@@ -26,9 +26,15 @@ export const waitingBytesMax = 8_388_608
 /** What has come goes after this time at the latest; serialising a few entries together costs the primary least. */
 const lingerMs = 25
 const recordBytes = 64
+const lateLabelBytes = 16
+/** Inputs that a tap numbers before it uses the numbers of another one: more than are remembered anywhere. */
+const pairsPerTap = 2 ** 20
 
-/** Tells the outcome of an inference that was drawn; `outputs` undefined where it failed. */
-export type Outcome = (outputs: Tensors | undefined, label?: boolean) => void
+/** Tells the true answer when it becomes known later. */
+export type LabelLater = (label: boolean) => void
+/** Tells the outcome of an inference that was drawn; `outputs` undefined where it failed.
+ *  @returns what takes its label, where one could be of use and is not there yet */
+export type Outcome = (outputs: Tensors | undefined, label?: boolean) => LabelLater | undefined
 
 export type Tap = {
   /** A record that entered the primary's own windows, in this order, and the tensors it became. */
@@ -57,6 +63,9 @@ export function createTap(
   let dropped = 0
   let gap = true
   let wanted = true
+  // not those of the tap before, whose inputs the shadow may remember
+  let pairs = context.seed * pairsPerTap
+  let closed = false
   let timer: NodeJS.Timeout | undefined
   let isHurried = false
 
@@ -83,12 +92,15 @@ export function createTap(
     return true
   }
 
-  function settle(one: Waiting, outputs: Tensors | undefined, label: boolean | undefined): void {
-    if (one.gone) return
+  function settle(one: Waiting, outputs: Tensors | undefined, label: boolean | undefined): LabelLater | undefined {
+    if (one.gone) return undefined
     const answer: Answer = { ...(label !== undefined && { label }) }
     if (outputs !== undefined) {
       answer.outputs = sentTensors(outputs)
-      if (task !== undefined) answer.positive = isPositive(outputs, task)
+      if (task !== undefined) {
+        answer.positive = isPositive(outputs, task)
+        if (label === undefined) answer.pair = pairs++
+      }
       const bytes = bytesOf(answer.outputs)
       one.bytes += bytes
       bytesWaiting += bytes
@@ -96,6 +108,17 @@ export function createTap(
     one.entry.answer = answer
     one.ready = true
     flushSoon()
+    return answer.pair === undefined ? undefined : labelLater(answer.pair)
+  }
+
+  /** Goes the way of the inputs, so that it comes after its own. Kept for long: holds on to nothing of the input. */
+  function labelLater(pair: number): LabelLater {
+    return (label) => {
+      if (closed || waiting.length >= waitingMax) return
+      waiting.push({ entry: { late: { pair, label } }, bytes: lateLabelBytes, drawn: false, ready: true, gone: false })
+      bytesWaiting += lateLabelBytes
+      flushSoon()
+    }
   }
 
   function isDrawn(): boolean {
@@ -106,7 +129,7 @@ export function createTap(
   }
 
   function flushSoon(): void {
-    if (!wanted || waiting.length === 0) return
+    if (closed || !wanted || waiting.length === 0) return
     const isFull = waiting.length >= batchEntriesMax
     if (timer !== undefined && (isHurried || !isFull)) return
     clearTimeout(timer)
@@ -156,7 +179,11 @@ export function createTap(
       wanted = true
       flushSoon()
     },
-    close: () => clearTimeout(timer),
+    close() {
+      closed = true
+      waiting = []
+      clearTimeout(timer)
+    },
   }
 }
 

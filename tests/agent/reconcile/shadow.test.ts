@@ -9,6 +9,7 @@ import type { FeatureDefinitions } from '@roost/shared/features/definition.ts'
 import type { Agreement, WindowReport } from '@roost/shared/protocol/records.ts'
 import { mergeAgreement } from '@roost/shared/sketch/agreement.ts'
 import { describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
 import type { Bundle } from '../../../agent/reconcile/bundle-set.ts'
 import type { WishedShadow } from '../../../agent/reconcile/shadow-set.ts'
 import { checkpointMs } from '../../../agent/runtime/runtime.ts'
@@ -152,6 +153,46 @@ describe('what is counted is what a direct computation gives', () => {
     }
     expect(found).toMatchObject({ agreed, labels, errors: { both: 0, onlyPrimary: 0, onlyCandidate: 0 } })
     expect(found.outputs['y[0]']?.sum).toBeCloseTo(sum, 6)
+  })
+
+  test('of labels that come later: in pairs, each once, also of inputs that were compared long before', async () => {
+    const features: FeatureDefinitions = {
+      features: ['a', 'b'].map((name) => ({ name, field: name, transform: { kind: 'last' } })),
+      inputs: [{ name: 'x', features: ['a', 'b'] }],
+    }
+    const { device } = await aServingDevice({ model: aScaleModel({ factor: 2 }), features, task })
+    await using _ = device
+    await beside(device, { model: aScaleModel({ factor: 4 }), features, task })
+    const Predicted = z.object({ predictions: z.tuple([z.object({ id: z.string() })]) })
+    const deployment = `${device.url}/roost/v1/deployments/demo`
+    const ids: string[] = []
+    const send = async (count: number) => {
+      for (let i = 0; i < count; i++) {
+        const { status, body } = await post(`${deployment}/records`, { a: 0, b: ids.length % 8 })
+        expect(status).toBe(200)
+        ids.push(Predicted.parse(body).predictions[0].id)
+      }
+    }
+    await send(40)
+    await vi.waitFor(() => expect(device.compared()).toBeGreaterThanOrEqual(40), patience)
+    await send(20)
+    const actual = (i: number) => i % 3 === 0
+    const told = ids.map((id, i) => ({ id, label: actual(i) })).filter((_, i) => i % 5 !== 0)
+    expect(await post(`${deployment}/labels`, told.toReversed())).toMatchObject({ body: { counted: told.length } })
+    expect(await post(`${deployment}/labels`, told)).toMatchObject({ status: 404 })
+    // what comes after them is compared after them
+    await send(1)
+    const found = await compared(device, ids.length)
+    const labels = { bothRight: 0, onlyPrimaryRight: 0, onlyCandidateRight: 0, bothWrong: 0 }
+    for (let i = 0; i < 60; i++) {
+      if (i % 5 === 0) continue
+      const [primary, candidate] = [2 * (i % 8) >= task.threshold, 4 * (i % 8) >= task.threshold]
+      if (primary === actual(i)) labels[candidate === actual(i) ? 'bothRight' : 'onlyPrimaryRight'] += 1
+      else labels[candidate === actual(i) ? 'onlyCandidateRight' : 'bothWrong'] += 1
+    }
+    expect(found).toMatchObject({ pairs: 61, labels })
+    const ofShadow = shadowsOf(await device.windows()).flatMap((window) => Object.values(window.labels ?? {}))
+    expect(ofShadow.reduce((sum, count) => sum + count, 0)).toBe(told.length)
   })
 
   test('of a sample: the share that was asked for, drawn and not every n-th', async () => {

@@ -163,11 +163,11 @@ test('of predictions the newest are remembered, an id for its newest answer', ()
   fc.assert(
     fc.property(fc.array(fc.tuple(id, fc.boolean()), { maxLength: 30 }), (answers) => {
       const recent = createRecentPredictions(4)
-      for (const [id, positive] of answers) recent.remember(id, positive)
+      for (const [id, positive] of answers) recent.remember(id, { positive })
       const newest = new Map<string, boolean>()
       for (const [id, positive] of answers.toReversed()) if (!newest.has(id)) newest.set(id, positive)
       const held = [...newest].slice(0, 4)
-      for (const [id, positive] of held) expect(recent.take(id)).toBe(positive)
+      for (const [id, positive] of held) expect(recent.take(id)).toEqual({ positive })
       for (const id of newest.keys()) expect(recent.take(id)).toBeUndefined()
     }),
     { seed, numRuns: 200 },

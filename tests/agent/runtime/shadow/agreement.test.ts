@@ -4,6 +4,7 @@ import { Agreement } from '@roost/shared/protocol/records.ts'
 import fc from 'fast-check'
 import { Tensor } from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
+import { predictionsRememberedMax } from '../../../../agent/runtime/monitor/recent-predictions.ts'
 import { createAgreementRecorder } from '../../../../agent/runtime/shadow/agreement.ts'
 import { sentTensors } from '../../../../agent/runtime/shadow/pairs.ts'
 
@@ -145,4 +146,26 @@ test('differences per column are those of a plain computation, and what is no nu
     }),
     { seed, numRuns: 300 },
   )
+})
+
+test('a label that comes later counts once for both, while it is remembered and beside the same primary', () => {
+  const recorder = createAgreementRecorder({ outputs: [spec('y', [-1, 1])], task })
+  const both = (pair: number, positive: boolean, candidate: number) =>
+    recorder.compare({ outputs: sentTensors({ y: floats([0]) }), positive, pair }, { y: floats([candidate]) })
+  recorder.against('b'.repeat(64))
+  both(7, true, 0.1)
+  both(8, false, 0.1)
+  recorder.reset()
+  expect(recorder.labelled({ pair: 7, label: true })).toBe(false)
+  expect(recorder.labelled({ pair: 7, label: true })).toBeUndefined()
+  expect(recorder.labelled({ pair: 9, label: true })).toBeUndefined()
+  expect(recorder.snapshot()).toMatchObject({
+    pairs: 0,
+    labels: { bothRight: 0, onlyPrimaryRight: 1, onlyCandidateRight: 0, bothWrong: 0 },
+  })
+  for (let pair = 100; pair < 100 + predictionsRememberedMax; pair++) both(pair, true, 0.9)
+  expect(recorder.labelled({ pair: 8, label: true })).toBeUndefined()
+  expect(recorder.labelled({ pair: 100, label: false })).toBe(true)
+  recorder.against('c'.repeat(64))
+  expect(recorder.labelled({ pair: 101, label: false })).toBeUndefined()
 })

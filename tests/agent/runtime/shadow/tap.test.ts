@@ -12,13 +12,13 @@ const digest = 'a'.repeat(64)
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-function aTap(spec: Partial<TapSpec> = {}) {
+function aTap(spec: Partial<TapSpec> = {}, seed = 1) {
   const batches: Batch[] = []
   const task = { kind: 'binary-classification' as const, output: 'y', threshold: 0.5 }
   const bundle = { digest, manifest: { task } }
   const tap = createTap({ deployment: 'demo', sample: 1, tensors: true, ...spec }, bundle, {
     send: (batch) => batches.push(batch),
-    seed: 1,
+    seed,
   })
   const entries = () => batches.flatMap((batch) => batch.entries)
   return { tap, batches, entries, dropped: () => batches.reduce((sum, { dropped }) => sum + dropped, 0) }
@@ -77,6 +77,44 @@ describe('what a tap hands over', () => {
     vi.runAllTimers()
     expect(entries()[0]?.record).toEqual([1, null, null, null, null])
     expect(batches[0]?.fields).toEqual(['a', 'b', 'c', 'd', '__proto__'])
+  })
+})
+
+describe('a label that comes later', () => {
+  test('is handed over after its own input, by a number that no other tap uses', () => {
+    const numbers = [1, 2].flatMap((seed) => {
+      const { tap, entries } = aTap({}, seed)
+      const later = [0, 1].map((i) => tap.tensors(feeds(i))?.(outputs(i)))
+      expect(tap.tensors(feeds(2))?.(outputs(2), true)).toBeUndefined()
+      expect(tap.tensors(feeds(3))?.(undefined)).toBeUndefined()
+      later[1]?.(true)
+      vi.runAllTimers()
+      tap.more()
+      vi.runAllTimers()
+      const pairs = entries().flatMap(({ answer }) => answer?.pair ?? [])
+      expect(pairs).toHaveLength(2)
+      expect(entries().at(-1)).toEqual({ late: { pair: pairs[1], label: true } })
+      return pairs
+    })
+    expect(new Set(numbers).size).toBe(4)
+  })
+
+  test('finds no more room than anything else, and none in a tap that is closed', () => {
+    const { tap, batches, entries } = aTap()
+    const later = tap.tensors(feeds(0))?.(outputs(0))
+    vi.runAllTimers()
+    for (let i = 0; i < waitingMax + 500; i++) later?.(true)
+    for (let i = 0; i < 200; i++) {
+      tap.more()
+      vi.runAllTimers()
+    }
+    expect(entries().filter(({ late }) => late !== undefined).length).toBe(waitingMax)
+    const before = batches.length
+    tap.close()
+    later?.(true)
+    tap.more()
+    vi.runAllTimers()
+    expect(batches).toHaveLength(before)
   })
 })
 
