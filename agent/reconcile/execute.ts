@@ -150,7 +150,7 @@ export async function executeStep(step: Step, memory: Memory, ports: Ports): Pro
     case 'roll-back':
       return rollBack(step.failure, step.runtime, memory, ports)
     case 'roll-back-late':
-      ports.log.error({ event: 'rolling_back', ...step.failure }, 'the current version does not start any more')
+      ports.log.error({ event: 'rolling_back', ...step.failure }, 'the current version does not start any more, or dies again and again')
       return adopt(transitions.rollBackLate(slots, step.failure), memory, ports)
     case 'start-shadow':
       return ports.runtimes.startShadow(step.set)
