@@ -7,9 +7,18 @@ import { StageVerdict } from './evidence/judge.ts'
 import { lastLookOf } from './evidence/looks.ts'
 import { Finding } from './plan/check.ts'
 import { RolloutPlan, reachOf, type StageMode, stageModes } from './plan/plan.ts'
-import { pauseKinds, rolloutStates, stageStates } from './states.ts'
-import { approvalsOf, type ListedRollout, type MemberRow, type RolloutRow, warningsOf } from './store.ts'
-import { type Loaded, loadRollout, validApprovals } from './view.ts'
+import { pauseKinds, type RolloutState, type RolloutView, rolloutStates, stageStates } from './states.ts'
+import {
+  approvalsOf,
+  type MemberRow,
+  membersOf,
+  type StageRow,
+  type StoredRollout,
+  stagesOf,
+  warningsOf,
+} from './store.ts'
+import { unreadableSentence } from './unreadable.ts'
+import { loadRollout, validApprovals } from './view.ts'
 import { type Waits, waitsFor } from './waiting.ts'
 
 export const Rollout = z
@@ -68,7 +77,6 @@ const Approval = z.object({
 })
 
 export const RolloutDetail = Rollout.extend({
-  plan: RolloutPlan,
   stages: z.array(Stage),
   approvals: z.array(Approval),
   /** What it waits for, and until when it does at the longest; null where it has ended. */
@@ -110,7 +118,7 @@ export const Decision = z.object({
 
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
-export const showRollout = <R extends ListedRollout>(row: R) => ({
+export const showRollout = <R extends StoredRollout>(row: R) => ({
   id: row.id,
   model: row.model,
   version: row.version,
@@ -130,35 +138,49 @@ export const showRollout = <R extends ListedRollout>(row: R) => ({
 
 export async function showDetail(
   reader: Reader,
-  row: RolloutRow,
+  row: StoredRollout,
   isConnected: (device: string) => boolean,
   nowMs: number,
 ): Promise<z.infer<typeof RolloutDetail>> {
-  const loaded = await loadRollout(reader, row, isConnected)
+  const { stages, members, view } = await readRollout(reader, row, isConnected)
   const valid = await validApprovals(reader, row.id)
-  const waits = await waitsOf(reader, loaded, nowMs)
+  const waits = await waitsOf(reader, row, view, nowMs)
   return {
     ...showRollout(row),
-    plan: row.plan,
     stages: showStages(
-      loaded,
+      { plan: row.plan, stages, members },
       Map.groupBy(valid, ({ stage }) => stage),
     ),
     approvals: (await approvalsOf(reader, row.id)).map(({ stage, at, ...given }) => ({
       ...given,
-      stage: stageName(row.plan, stage),
+      stage: stageName(stages, stage),
       at: new Date(at).toISOString(),
     })),
     waits: waits === undefined ? null : { for: waits.for, until: iso(waits.until) },
     warnings: await warningsOf(reader, row.id),
-    unableToRollBack: loaded.members
-      .filter(({ reason }) => reason === 'unable_to_roll_back')
-      .map(({ device }) => device),
+    unableToRollBack: members.filter(({ reason }) => reason === 'unable_to_roll_back').map(({ device }) => device),
   }
 }
 
+/** What of a rollout can be shown; `view` is undefined where its plan cannot be read. */
+export async function readRollout(
+  reader: Reader,
+  row: StoredRollout,
+  isConnected: (device: string) => boolean,
+): Promise<{ stages: StageRow[]; members: MemberRow[]; view: RolloutView | undefined }> {
+  if (row.plan !== null) return loadRollout(reader, { ...row, plan: row.plan }, isConnected)
+  return { stages: await stagesOf(reader, row.id), members: await membersOf(reader, row.id), view: undefined }
+}
+
 /** What it waits for, by the last look at the stage that is watched. */
-export async function waitsOf(reader: Reader, { row, view }: Loaded, nowMs: number): Promise<Waits | undefined> {
+export async function waitsOf(
+  reader: Reader,
+  row: StoredRollout,
+  view: RolloutView | undefined,
+  nowMs: number,
+): Promise<Waits | undefined> {
+  if (view === undefined)
+    return goesOn.has(row.state) ? { for: `a person: ${unreadableSentence}`, until: null } : undefined
   const baking = row.state === 'running' ? view.stages.find(({ state }) => state === 'baking') : undefined
   if (baking === undefined) return waitsFor(view, undefined, nowMs)
   const opening = await openingOf(reader, row.id, baking.index)
@@ -166,18 +188,22 @@ export async function waitsOf(reader: Reader, { row, view }: Loaded, nowMs: numb
   return waitsFor(view, look?.verdict.gates, nowMs)
 }
 
+const goesOn: ReadonlySet<RolloutState> = new Set(['draft', 'awaiting_approval', 'running', 'paused', 'rolling_back'])
+
+type Shown = { plan: RolloutPlan | null; stages: readonly StageRow[]; members: readonly MemberRow[] }
+
 function showStages(
-  { row, stages, members }: Loaded,
+  { plan, stages, members }: Shown,
   approvals: ReadonlyMap<number, readonly { approver: string }[]>,
 ): z.infer<typeof Stage>[] {
   const byStage = Map.groupBy(members, ({ stage }) => stage)
   return stages.map((stage) => ({
     name: stage.name,
-    ...reachAndMode(row.plan, stage.idx),
+    ...reachAndMode(plan, stage.idx),
     state: stage.state,
     devices: countByState(byStage.get(stage.idx) ?? []),
     approvals: {
-      needed: row.plan.stages[stage.idx]?.approvals ?? 0,
+      needed: plan?.stages[stage.idx]?.approvals ?? 0,
       given: (approvals.get(stage.idx) ?? []).map(({ approver }) => approver),
     },
     heldSince: iso(stage.held_since),
@@ -189,21 +215,26 @@ function showStages(
   }))
 }
 
-const stageName = (plan: RolloutPlan, index: number): string => plan.stages[index]?.name ?? String(index)
+/** @param stages of the rollout, in their order */
+export const stageName = (stages: readonly StageRow[], index: number): string => stages[index]?.name ?? String(index)
 
-const reachAndMode = (plan: RolloutPlan, index: number): { reach: string; mode: StageMode } => {
-  const stage = plan.stages[index]
+const reachAndMode = (plan: RolloutPlan | null, index: number): { reach: string; mode: StageMode } => {
+  const stage = plan?.stages[index]
   return stage === undefined ? { reach: '', mode: 'full' } : { reach: reachOf(stage), mode: stage.mode }
 }
 
 const countByState = (members: readonly MemberRow[]): Record<string, number> =>
   Object.fromEntries([...Map.groupBy(members, ({ state }) => state)].map(([state, all]) => [state, all.length]))
 
-export const showMember = (plan: RolloutPlan, member: MemberRow, leftOut: string | null): z.infer<typeof Member> => ({
+export const showMember = (
+  stages: readonly StageRow[],
+  member: MemberRow,
+  leftOut: string | null,
+): z.infer<typeof Member> => ({
   device: member.device,
   leftOut,
-  stage: stageName(plan, member.stage),
-  servesFrom: stageName(plan, member.serves_from),
+  stage: stageName(stages, member.stage),
+  servesFrom: stageName(stages, member.serves_from),
   role: member.role,
   stratum: member.stratum,
   rank: member.rank,

@@ -26,7 +26,8 @@ import {
 } from './statements.ts'
 import type { Action } from './states.ts'
 import { clockJump, type Uptime } from './steady-clock.ts'
-import { type RolloutRow, rolloutById, rolloutsByState, unsettledRollouts } from './store.ts'
+import { type RolloutRow, rolloutById, rolloutsByState, type StoredRollout, unsettledRollouts } from './store.ts'
+import { readable, withPlan } from './unreadable.ts'
 import { type Loaded, loadRollout } from './view.ts'
 
 /** How often rollouts are looked at; those of very many devices less often, so that looking takes a tenth of the time at
@@ -65,7 +66,7 @@ export type Rollouts = {
    *  @throws Problem where it cannot start, saying why */
   startDraft(id: string, starter: Starter & Caller): Promise<RolloutRow>
   /** @throws Problem where the rollout's state does not allow it, or it has changed since it was looked at */
-  operate(id: string, asked: Asked, by: Caller): Promise<RolloutRow>
+  operate(id: string, asked: Asked, by: Caller): Promise<StoredRollout>
   /** Approves a stage, or the rollout before it starts, or rejects it.
    *  @throws Problem where nobody waits for it, the approver may not, or the rollout cannot start */
   answer(id: string, answer: Answer, by: Starter & Caller): Promise<RolloutRow>
@@ -85,12 +86,12 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
   let unsettled: { ids: string[]; atMs: number } = { ids: [], atMs: Number.NEGATIVE_INFINITY }
   let jumpPending = uptime !== undefined
 
-  const load = async (tx: Reader, id: string, expected?: number): Promise<Loaded> => {
+  const load = async (tx: Reader, id: string, expected?: number, asked?: Asked): Promise<Loaded> => {
     const row = await known(tx, id)
     if (expected !== undefined && expected !== row.revision) {
       throw new Problem(412, 'changed', 'It has changed since you looked', `its ETag is "${row.revision}" now`)
     }
-    return loadRollout(tx, row, fleet.isConnected)
+    return loadRollout(tx, await withPlan(tx, row, asked), fleet.isConnected)
   }
 
   const lookAt = async (id: string): Promise<void> => {
@@ -238,7 +239,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         return { id: rollout.id, begun: [] }
       })
       await lookAtBegun(begun)
-      return known(database, id)
+      return readable(await known(database, id))
     },
 
     startDraft: async (id, starter) => {
@@ -265,12 +266,12 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         return []
       })
       await lookAtBegun(begun)
-      return known(database, id)
+      return readable(await known(database, id))
     },
 
     operate: async (id, asked, by) => {
       const touched = await database.exclusively(async (tx) => {
-        const rollout = await load(tx, id, by.expected)
+        const rollout = await load(tx, id, by.expected, asked)
         const actions = operate(rollout.view, asked, by.actor)
         if ('refused' in actions) {
           const field = actions.field === undefined ? {} : { field: actions.field }
@@ -308,7 +309,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
         return [id]
       })
       await lookAtBegun(begun)
-      return known(database, id)
+      return readable(await known(database, id))
     },
 
     look: async () => {
@@ -347,7 +348,7 @@ export async function runRollouts({ stopping, log }: Pick<Hub, 'stopping' | 'log
   }
 }
 
-async function known(reader: Reader, id: string): Promise<RolloutRow> {
+async function known(reader: Reader, id: string): Promise<StoredRollout> {
   const row = await rolloutById(reader, id)
   if (row === undefined) throw notFound('rollout', id)
   return row

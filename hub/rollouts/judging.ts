@@ -22,8 +22,9 @@ import type { Loaded } from './view.ts'
 /** Adds up what has come in for the stage that the rollout is at, before it is looked at.
  *  @returns whether all is added up: if not, no look is due yet */
 export async function gatherFor(database: Database, id: string, nowMs: number): Promise<boolean> {
-  const row = await rolloutById(database, id)
-  if (row === undefined) return true
+  const stored = await rolloutById(database, id)
+  if (stored === undefined || stored.plan === null) return true
+  const row = { ...stored, plan: stored.plan }
   const stages = await stagesOf(database, id)
   const views = stages.map(({ idx, name, state, admitting_since }) => ({
     ...pendingStage(idx, name),

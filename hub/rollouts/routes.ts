@@ -13,7 +13,7 @@ import { suspectsOf } from './evidence/suspects.ts'
 import { operations } from './operate.ts'
 import { NewRollout } from './plan/plan.ts'
 import type { Starter } from './start.ts'
-import { decisionsOf, membersOf, type RolloutRow, rolloutById, rolloutPage } from './store.ts'
+import { decisionsOf, membersOf, rolloutById, rolloutPage, type StoredRollout, stagesOf } from './store.ts'
 
 const json = <S extends z.ZodType>(schema: S, description: string) => ({
   description,
@@ -136,13 +136,13 @@ export function rolloutRoutes(
   fleet: Pick<FleetLink, 'isConnected'>,
 ): OpenAPIHono<HubEnv> {
   const { database, clock } = hub
-  const known = async (c: Context<HubEnv>, id: string): Promise<RolloutRow> => {
+  const known = async (c: Context<HubEnv>, id: string): Promise<StoredRollout> => {
     const row = await rolloutById(database, id)
     if (row === undefined) throw notFound('rollout', id)
     mayTouchModel(c, row.model)
     return row
   }
-  const detail = async (c: Context<HubEnv>, row: RolloutRow) => {
+  const detail = async (c: Context<HubEnv>, row: StoredRollout) => {
     c.header('etag', etagOf(row))
     return showDetail(database, row, fleet.isConnected, clock())
   }
@@ -172,7 +172,8 @@ export function rolloutRoutes(
       const row = await known(c, c.req.valid('param').id)
       const members = await membersOf(database, row.id)
       const suspects = new Map((await suspectsOf(database, row.id)).map(({ device, why }) => [device, why]))
-      const shown = members.map((member) => showMember(row.plan, member, suspects.get(member.device) ?? null))
+      const stages = await stagesOf(database, row.id)
+      const shown = members.map((member) => showMember(stages, member, suspects.get(member.device) ?? null))
       return c.json({ devices: shown }, 200)
     })
     .openapi(history, async (c) => {
@@ -204,6 +205,6 @@ export function rolloutRoutes(
     })
 }
 
-const etagOf = (row: RolloutRow) => `"${row.revision}"`
+const etagOf = (row: StoredRollout) => `"${row.revision}"`
 /** Of an ETag that is none of ours: a revision that no rollout has. */
 const revisionOf = (etag: string): number => Number(/^(?:W\/)?"(\d{1,15})"$/.exec(etag)?.[1] ?? -1)

@@ -33,9 +33,9 @@ export const RolloutRow = z.object({
 })
 export type RolloutRow = z.infer<typeof RolloutRow>
 
-/** As in a list: one whose plan cannot be read any more is there with the others. */
-export const ListedRollout = RolloutRow.extend({ plan: jsonColumn(RolloutPlan).nullable().catch(null) })
-export type ListedRollout = z.infer<typeof ListedRollout>
+/** One whose plan cannot be read any more is there with the others. */
+export const StoredRollout = RolloutRow.extend({ plan: jsonColumn(RolloutPlan).nullable().catch(null) })
+export type StoredRollout = z.infer<typeof StoredRollout>
 
 export const StageRow = z.object({
   idx: z.number(),
@@ -85,8 +85,8 @@ export type DecisionRow = z.infer<typeof DecisionRow>
 const rolloutColumns = Object.keys(RolloutRow.shape).join(', ')
 const stageColumns = Object.keys(StageRow.shape).join(', ')
 
-export const rolloutById = (reader: Reader, id: string): Promise<RolloutRow | undefined> =>
-  reader.first(RolloutRow, `SELECT ${rolloutColumns} FROM rollouts WHERE id = ?`, [id])
+export const rolloutById = (reader: Reader, id: string): Promise<StoredRollout | undefined> =>
+  reader.first(StoredRollout, `SELECT ${rolloutColumns} FROM rollouts WHERE id = ?`, [id])
 
 const Id = z.object({ id: z.string() })
 
@@ -137,8 +137,8 @@ export const unsettledRollouts = async (
   ).map(({ id }) => id)
 
 /** Newest first, from below the id `before`. Ids rise with time. */
-export const rolloutPage = (reader: Reader, before: string, limit: number): Promise<ListedRollout[]> =>
-  reader.all(ListedRollout, `SELECT ${rolloutColumns} FROM rollouts WHERE id < ? ORDER BY id DESC LIMIT ?`, [
+export const rolloutPage = (reader: Reader, before: string, limit: number): Promise<StoredRollout[]> =>
+  reader.all(StoredRollout, `SELECT ${rolloutColumns} FROM rollouts WHERE id < ? ORDER BY id DESC LIMIT ?`, [
     before,
     limit,
   ])

@@ -4,7 +4,7 @@
 import { z } from '@hono/zod-openapi'
 import { counted, named, utcTime } from '../../wording.ts'
 import { leftOutWords, StartStory } from '../plan/start-story.ts'
-import type { DecisionRow, MemberRow, RolloutRow, StageRow } from '../store.ts'
+import type { DecisionRow, MemberRow, StageRow, StoredRollout } from '../store.ts'
 import { StageVerdict } from './judge.ts'
 import type { LookRow } from './looks.ts'
 
@@ -18,7 +18,7 @@ export const Explanation = z
 export type Explanation = z.infer<typeof Explanation>
 
 export type Story = {
-  row: RolloutRow
+  row: StoredRollout
   stages: readonly StageRow[]
   members: readonly MemberRow[]
   decisions: readonly DecisionRow[]

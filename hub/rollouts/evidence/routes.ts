@@ -5,10 +5,9 @@ import type { Context } from 'hono'
 import { type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
 import type { Hub } from '../../hub.ts'
 import { notFound, Problem, problems } from '../../problem.ts'
-import { waitsOf } from '../documents.ts'
+import { readRollout, stageName, waitsOf } from '../documents.ts'
 import type { FleetLink } from '../engine.ts'
-import { decisionsOf, type RolloutRow, rolloutById } from '../store.ts'
-import { loadRollout } from '../view.ts'
+import { decisionsOf, rolloutById, type StoredRollout, stagesOf } from '../store.ts'
 import { Explanation, explain } from './explain.ts'
 import { StageInputs, StageVerdict } from './judge.ts'
 import { inputsOfLook, looksOf } from './looks.ts'
@@ -57,7 +56,7 @@ const Judged = z.object({ verdict: StageVerdict })
 
 export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>): OpenAPIHono<HubEnv> {
   const { database, clock } = hub
-  const known = async (c: Context<HubEnv>, id: string): Promise<RolloutRow> => {
+  const known = async (c: Context<HubEnv>, id: string): Promise<StoredRollout> => {
     const row = await rolloutById(database, id)
     if (row === undefined) throw notFound('rollout', id)
     mayTouchModel(c, row.model)
@@ -65,11 +64,12 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
   }
   return new OpenAPIHono<HubEnv>()
     .openapi(looks, async (c) => {
-      const { id, plan } = await known(c, c.req.valid('param').id)
+      const { id } = await known(c, c.req.valid('param').id)
       const rows = await looksOf(database, id)
+      const stages = await stagesOf(database, id)
       const shown = rows.map(({ number, stage, at, verdict }) => ({
         number,
-        stage: plan.stages[stage]?.name ?? String(stage),
+        stage: stageName(stages, stage),
         at: new Date(at).toISOString(),
         verdict,
       }))
@@ -91,8 +91,7 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
     })
     .openapi(explanation, async (c) => {
       const row = await known(c, c.req.valid('param').id)
-      const loaded = await loadRollout(database, row, fleet.isConnected)
-      const { stages, members } = loaded
+      const { stages, members, view } = await readRollout(database, row, fleet.isConnected)
       const story = {
         row,
         stages,
@@ -100,7 +99,7 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
         decisions: await decisionsOf(database, row.id),
         looks: await looksOf(database, row.id),
         suspects: await suspectsOf(database, row.id),
-        waits: await waitsOf(database, loaded, clock()),
+        waits: await waitsOf(database, row, view, clock()),
       }
       return c.json(explain(story), 200)
     })
