@@ -24,6 +24,10 @@ export function judgeGate(
     if (evidence.kind === 'counts') return installation(gate.failuresMax, evidence)
     return nothing(gate, 'undecided', evidence.kind === 'none' ? evidence.why : 'no installations were counted', look)
   }
+  // whatever a shadow that is about to serve still tells of the stage before
+  if (gate.metric === 'agreement' && stage.mode !== 'shadow') {
+    return nothing(gate, 'pass', 'both versions answer the same inputs in shadow only', look)
+  }
   if (evidence.kind === 'incomparable') return nothing(gate, 'pass', evidence.why, look)
   if (evidence.kind !== 'comparison') {
     const why = evidence.kind === 'none' ? evidence.why : 'nothing was counted that could be compared'
@@ -85,13 +89,9 @@ function judged(gate: ComparingGate, finding: Finding, stage: StageContext): Gat
   }
 }
 
-/** Agreement can be seen in shadow only, and the last stage has nobody to compare with: there, saying so passes. */
+/** The last stage has nobody to compare with: there, saying so passes. */
 function noFinding(gate: ComparingGate, why: string, look: Look, stage: StageContext): GateVerdict {
-  const cannotBe = stage.isLast || (gate.metric === 'agreement' && stage.mode !== 'shadow')
-  const outcome = cannotBe || look.before?.outcome === 'pass' ? 'pass' : 'undecided'
-  const sentence =
-    gate.metric === 'agreement' && stage.mode !== 'shadow' ? 'both versions answer the same inputs in shadow only' : why
-  return nothing(gate, outcome, sentence, look)
+  return nothing(gate, stage.isLast || look.before?.outcome === 'pass' ? 'pass' : 'undecided', why, look)
 }
 
 const nothing = (gate: Gate, outcome: Outcome, sentence: string, look: Look): GateVerdict => ({
