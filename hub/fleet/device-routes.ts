@@ -11,6 +11,7 @@ import { changeBy, writeAudited, writeAuditedIfChanged } from '../governance/aud
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
+import { bundlesOf, grantedModels } from '../registry/granted-models.ts'
 import { desiredOf, modelWanted, retryWish, type WishRole } from './desired.ts'
 import { type DeviceRow, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
 import {
@@ -160,11 +161,20 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     if (model !== undefined) mayTouchModel(c, model)
   }
   const shown = (row: DeviceRow) => showDevice(row, fleet.isConnected(row.id), clock())
-  const detail = async (id: string): Promise<DeviceDetail> => ({
-    ...shown(await known(id)),
-    desired: (await desiredOf(database, id)).map(showDesired),
-    reported: (await reportedOf(database, [id])).map(showReported),
-  })
+  /** Of what it runs and shall run, that of the models which the caller may see. */
+  const detail = async (c: Context<HubEnv>, id: string): Promise<DeviceDetail> => {
+    const desired = await desiredOf(database, id)
+    const reported = await reportedOf(database, [id])
+    const models = await grantedModels(c, database)
+    const digests = [...desired, ...reported].map(({ manifest }) => manifest)
+    const seen = models && (await bundlesOf(database, digests, models))
+    const isSeen = ({ manifest }: { manifest: string }) => seen === undefined || seen.has(manifest)
+    return {
+      ...shown(await known(id)),
+      desired: desired.filter(isSeen).map(showDesired),
+      reported: reported.filter(isSeen).map(showReported),
+    }
+  }
 
   return new OpenAPIHono<HubEnv>()
     .openapi(list, async (c) => {
@@ -177,7 +187,7 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     .openapi(show, async (c) => {
       const row = await known(c.req.valid('param').id)
       c.header('etag', etagOf(row))
-      return c.json(await detail(row.id), 200)
+      return c.json(await detail(c, row.id), 200)
     })
     .openapi(edit, async (c) => {
       const before = await enrolled(c.req.valid('param').id)
@@ -208,7 +218,7 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
       mayTouchModel(c, wanted.model)
       const change = changeBy(c, 'device.desire', `device:${id}`)
       await wishByHand(hub, fleet, device, { deployment, role }, wanted, change, (model) => mayTouchModel(c, model))
-      return c.json(await detail(id), 200)
+      return c.json(await detail(c, id), 200)
     })
     .openapi(withdraw, async (c) => {
       const { id, deployment } = c.req.valid('param')
@@ -216,7 +226,7 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
       const { role } = c.req.valid('query')
       const change = changeBy(c, 'device.withdraw', `device:${id}`)
       await withdrawByHand(hub, fleet, device, { deployment, role }, change, (model) => mayTouchModel(c, model))
-      return c.json(await detail(id), 200)
+      return c.json(await detail(c, id), 200)
     })
     .openapi(retry, async (c) => {
       const { id } = await enrolled(c.req.valid('param').id)
@@ -226,7 +236,7 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
       const attempt = await retryWish(database, { device: id, deployment, role, by }, clock(), c.get('requestId'))
       if (attempt === undefined) throw notFound('wish for deployment', deployment)
       fleet.push([id])
-      return c.json(await detail(id), 200)
+      return c.json(await detail(c, id), 200)
     })
     .openapi(command, async (c) => {
       const { id } = await enrolled(c.req.valid('param').id)

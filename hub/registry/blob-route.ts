@@ -6,6 +6,7 @@ import { type HubEnv, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem, problems } from '../problem.ts'
 import { BlobError } from '../storage/blobs.ts'
+import { grantedModels, isBlobOf } from './granted-models.ts'
 
 const Bytes = z.custom<ReadableStream>().openapi({ type: 'string', format: 'binary' })
 const bytes = { 'application/octet-stream': { schema: Bytes } }
@@ -13,7 +14,8 @@ const bytes = { 'application/octet-stream': { schema: Bytes } }
 const blob = createRoute({
   method: 'get',
   path: '/v1/blobs/{sha256}',
-  summary: 'A blob, or one range of it; a device gets those of what it is assigned',
+  summary:
+    'A blob, or one range of it; a device gets those of what it is assigned, a token for some models those of their bundles',
   ...scoped('viewer', 'device'),
   request: { params: z.object({ sha256: Digest }) },
   responses: {
@@ -30,6 +32,8 @@ export function addBlobRoute(routes: OpenAPIHono<HubEnv>, hub: Hub): void {
     const principal = c.get('principal')
     // a device learns nothing of blobs that are not its own, not even that they are there
     if (principal.kind === 'device' && !(await hub.mayReadBlob(principal.id, sha256))) throw notFound('blob', sha256)
+    const models = await grantedModels(c, hub.database)
+    if (models !== undefined && !(await isBlobOf(hub.database, sha256, models))) throw notFound('blob', sha256)
     const sizeBytes = await sizeOf(hub, sha256)
     const etag = `"${sha256}"`
     const headers = {

@@ -20,10 +20,11 @@ export function deleteVersion(
   version: number,
   nowMs: number,
   asker: Asker,
+  isGranted?: (model: string) => boolean,
 ): Promise<void> {
   return database.exclusively(async (tx) => {
     const row = await needVersion(tx, model, version)
-    await assertUnused(tx, model, version)
+    await assertUnused(tx, model, version, isGranted)
     await assertDeletable(tx, row)
     const before = { stage: row.stage, aliases: row.aliases }
     const change = { ...asker, action: 'version.delete', subject: `version:${model}/${version}`, before }
@@ -65,10 +66,16 @@ export function restoreVersion(
 
 /** Hides a model with all its versions; they come back with it as they were.
  *  @throws Problem not-found, in-use */
-export function deleteModel(database: Database, model: string, nowMs: number, asker: Asker): Promise<void> {
+export function deleteModel(
+  database: Database,
+  model: string,
+  nowMs: number,
+  asker: Asker,
+  isGranted?: (model: string) => boolean,
+): Promise<void> {
   return database.exclusively(async (tx) => {
     const { last_version } = await needModel(tx, model)
-    await assertUnused(tx, model, undefined)
+    await assertUnused(tx, model, undefined, isGranted)
     const change = { ...asker, action: 'model.delete', subject: `model:${model}`, before: { latest: last_version } }
     await tx.write([
       {
@@ -96,11 +103,17 @@ export function restoreModel(database: Database, model: string, nowMs: number, a
 }
 
 const Named = z.object({ name: z.string() })
+const NamedRollout = Named.extend({ model: z.string() })
 
 /** In use: wanted of a device, serving on one, or that to which or from which a rollout still moves devices.
- *  `version` undefined: any of the model.
+ *  `version` undefined: any of the model. Rollouts of models that the asker may not see are counted, not named.
  *  @throws Problem in-use, naming who uses it */
-async function assertUnused(tx: Reader, model: string, version: number | undefined): Promise<void> {
+async function assertUnused(
+  tx: Reader,
+  model: string,
+  version: number | undefined,
+  isGranted: (model: string) => boolean = () => true,
+): Promise<void> {
   const ours = 'SELECT digest FROM manifests WHERE model = ? AND (? IS NULL OR version = ?)'
   const one = [model, version ?? null, version ?? null]
   const devices = await tx.all(
@@ -111,21 +124,22 @@ async function assertUnused(tx: Reader, model: string, version: number | undefin
     [...one, ...one],
   )
   const rollouts = await tx.all(
-    Named,
-    `SELECT DISTINCT rollout AS name FROM rollout_devices
-      WHERE active = 1 AND (target IN (${ours}) OR previous IN (${ours})) ORDER BY name`,
+    NamedRollout,
+    `SELECT id AS name, model FROM rollouts WHERE id IN (
+        SELECT rollout FROM rollout_devices WHERE active = 1 AND (target IN (${ours}) OR previous IN (${ours}))) ORDER BY id`,
     [...one, ...one],
   )
   if (devices.length === 0 && rollouts.length === 0) return
+  const seen = rollouts.filter((rollout) => isGranted(rollout.model))
   const users = [
     ...(devices.length > 0 ? [`${devices.length} devices (${listed(devices)})`] : []),
-    ...(rollouts.length > 0 ? [`${rollouts.length} rollouts (${listed(rollouts)})`] : []),
+    ...(rollouts.length > 0 ? [`${rollouts.length} rollouts${seen.length > 0 ? ` (${listed(seen)})` : ''}`] : []),
   ]
   const what = version === undefined ? model : `version ${version} of ${model}`
   throw new Problem(409, 'in-use', 'It is in use', `${what} is used by ${users.join(' and ')}`, {
     members: {
       devices: { count: devices.length, names: named(devices) },
-      rollouts: { count: rollouts.length, names: named(rollouts) },
+      rollouts: { count: rollouts.length, names: named(seen) },
     },
   })
 }

@@ -4,7 +4,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { ModelName } from '@roost/shared/protocol/names.ts'
 import type { Context } from 'hono'
 import { assertStated, etagOf, IfMatch } from '../etag.ts'
-import { actorOf, type HubEnv, mayTouchModel, scoped } from '../governance/access.ts'
+import { actorOf, type HubEnv, mayTouchModel, modelsGranted, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { problems } from '../problem.ts'
 import { deleteModel, deleteVersion, restoreModel, restoreVersion } from './deletion.ts'
@@ -118,7 +118,7 @@ export function addEditRoutes(routes: OpenAPIHono<HubEnv>, { database, clock }: 
       return c.json(await shownModel(c, name), 200)
     })
     .openapi(removeModel, async (c) => {
-      await deleteModel(database, c.req.valid('param').name, clock(), askerOf(c))
+      await deleteModel(database, c.req.valid('param').name, clock(), askerOf(c), modelsGranted(c))
       return c.body(null, 204)
     })
     .openapi(reviveModel, async (c) => {
@@ -137,7 +137,7 @@ export function addEditRoutes(routes: OpenAPIHono<HubEnv>, { database, clock }: 
     })
     .openapi(removeVersion, async (c) => {
       const { name, version } = c.req.valid('param')
-      await deleteVersion(database, name, version, clock(), askerOf(c))
+      await deleteVersion(database, name, version, clock(), askerOf(c), modelsGranted(c))
       return c.body(null, 204)
     })
     .openapi(reviveVersion, async (c) => {

@@ -22,17 +22,22 @@ const EventRow = z.object({
 })
 
 /** Newest first.
- *  @param before ids below it */
+ *  @param before ids below it
+ *  @param models events of bundles of these models only, and those of the device itself; undefined: all */
 export async function deviceEvents(
   reader: Reader,
   device: string,
   before: number,
   limit: number,
+  models?: readonly string[],
 ): Promise<StoredEvent[]> {
   const rows = await reader.all(
     EventRow,
-    'SELECT id, at, received_at, event, body FROM device_events WHERE device = ? AND id < ? ORDER BY id DESC LIMIT ?',
-    [device, before, limit],
+    `SELECT id, at, received_at, event, body FROM device_events
+     WHERE device = ?1 AND id < ?2 AND (?4 IS NULL OR body ->> '$.manifest' IS NULL OR body ->> '$.manifest' IN (
+       SELECT digest FROM manifests WHERE model IN (SELECT value FROM json_each(?4))))
+     ORDER BY id DESC LIMIT ?3`,
+    [device, before, limit, models === undefined ? null : JSON.stringify(models)],
   )
   return rows.map(({ id, at, received_at, event, body }) => ({
     id,

@@ -3,12 +3,14 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { DeviceId, ModelName, Name } from '@roost/shared/protocol/names.ts'
 import { WindowReport } from '@roost/shared/protocol/records.ts'
+import type { Context } from 'hono'
 import { findDevice } from '../fleet/devices.ts'
 import { membersOfGroup } from '../fleet/groups.ts'
 import { type HubEnv, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
+import { grantedModels } from '../registry/granted-models.ts'
 import { findModel } from '../registry/store.ts'
 import { DriftReport, driftReport } from './drift.ts'
 import { deviceEvents, StoredEvent } from './events.ts'
@@ -105,17 +107,26 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
       return { model: id }
     },
   }
-  const filterOf = async (subject: Subject, id: string, { deployment, version }: z.infer<typeof Range>) => ({
-    ...(await filters[subject](id)),
-    ...(deployment === undefined ? {} : { deployment }),
-    ...(version === undefined ? {} : { version }),
-  })
+  const filterOf = async (
+    c: Context<HubEnv>,
+    subject: Subject,
+    id: string,
+    { deployment, version }: z.infer<typeof Range>,
+  ): Promise<WindowFilter> => {
+    const models = await grantedModels(c, database)
+    return {
+      ...(await filters[subject](id)),
+      ...(models === undefined ? {} : { models }),
+      ...(deployment === undefined ? {} : { deployment }),
+      ...(version === undefined ? {} : { version }),
+    }
+  }
 
   const routes = new OpenAPIHono<HubEnv>()
   for (const subject of ['devices', 'groups', 'models'] as const) {
     routes.openapi(telemetryRoute(subject), async (c) => {
       const query = c.req.valid('query')
-      const filter = await filterOf(subject, c.req.valid('param').id, query)
+      const filter = await filterOf(c, subject, c.req.valid('param').id, query)
       const rows = await windows(database, filter, {
         sinceMs: sinceMs(query.since),
         limit: query.limit + 1,
@@ -140,7 +151,7 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
     routes.openapi(driftRoute(subject), async (c) => {
       const query = c.req.valid('query')
       const { id } = c.req.valid('param')
-      const report = await driftReport(hub, await filterOf(subject, id, query), sinceMs(query.since))
+      const report = await driftReport(hub, await filterOf(c, subject, id, query), sinceMs(query.since))
       if (report === undefined) {
         throw new Problem(
           404,
@@ -156,7 +167,8 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
     const { limit, cursor } = c.req.valid('query')
     const { id } = c.req.valid('param')
     await needDevice(id)
-    const rows = await deviceEvents(database, id, cursorKey(cursor, RowId, Number.MAX_SAFE_INTEGER), limit + 1)
+    const before = cursorKey(cursor, RowId, Number.MAX_SAFE_INTEGER)
+    const rows = await deviceEvents(database, id, before, limit + 1, await grantedModels(c, database))
     const { items, next } = cutPage(rows, limit, (event) => String(event.id))
     return c.json({ events: items, next }, 200)
   })

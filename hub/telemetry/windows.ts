@@ -15,6 +15,8 @@ export type WindowFilter = {
   deployment?: string
   manifest?: string
   model?: string
+  /** Only of these. */
+  models?: readonly string[]
   version?: number
 }
 
@@ -110,6 +112,9 @@ export function conditions(filter: WindowFilter): { where: string; args: Value[]
   if (filter.deployment !== undefined) parts.push(['deployment = ?', filter.deployment])
   if (filter.manifest !== undefined) parts.push(['manifest = ?', filter.manifest])
   if (filter.model !== undefined) parts.push(['model = ?', filter.model])
+  if (filter.models !== undefined) {
+    parts.push(['model IN (SELECT value FROM json_each(?))', JSON.stringify(filter.models)])
+  }
   if (filter.version !== undefined) parts.push(['version = ?', filter.version])
   return {
     where: parts.length === 0 ? '1 = 1' : parts.map(([text]) => text).join(' AND '),

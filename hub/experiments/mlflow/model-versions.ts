@@ -93,7 +93,7 @@ function addEdits(app: MlflowApp, hub: Hub): void {
     async ({ name, version }, c) => {
       await needVersion(hub, name, version)
       mayTouchModel(c, name)
-      await inUse(() => deleteVersion(database, name, version, clock(), askerOf(c)))
+      await inUse(() => deleteVersion(database, name, version, clock(), askerOf(c), modelsGranted(c)))
       return {}
     },
   )

@@ -118,7 +118,7 @@ function addModelEdits(app: MlflowApp, hub: Hub): void {
     async ({ name }, c) => {
       await needModel(hub, name)
       mayTouchModel(c, name)
-      await inUse(() => deleteModel(database, name, clock(), askerOf(c)))
+      await inUse(() => deleteModel(database, name, clock(), askerOf(c), modelsGranted(c)))
       return {}
     },
   )

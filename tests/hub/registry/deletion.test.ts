@@ -1,6 +1,7 @@
 // Deleting hides a version, or a model, unless somebody uses it; numbers are never given out again.
 
 import { expect, test } from 'vitest'
+import { deleteVersion } from '../../../hub/registry/deletion.ts'
 import { releasedVersion } from '../../../hub/registry/store.ts'
 import { aHub } from '../a-hub.ts'
 import { aFleet, aFleetHub, anEnrolledDevice } from '../fleet/a-fleet.ts'
@@ -103,6 +104,10 @@ test('what a device should run, does run, or a rollout moves to or from is not d
   await inUse({ devices: { count: 0 }, rollouts: { count: 1, names: ['r-1'] } })
   await hub.database.write([end, ...rollout('r-2', 'f'.repeat(64), manifest)])
   await inUse({ rollouts: { count: 1, names: ['r-2'] } })
+  // who may not see its model learns that there is one
+  const byStranger = deleteVersion(hub.database, 'scale', 1, 0, { actor: 'test', requestId: 'r' }, () => false)
+  await expect(byStranger).rejects.toMatchObject({ code: 'in-use', members: { rollouts: { count: 1, names: [] } } })
+  await expect(byStranger).rejects.not.toThrow('r-2')
   await hub.database.write([end])
   expect((await ask('ci', 'DELETE', one)).status).toBe(204)
 })
