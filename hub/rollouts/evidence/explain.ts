@@ -77,6 +77,8 @@ const Operation = z.object({
   stage: z.string().optional(),
   devices: z.array(z.string()).optional(),
 })
+const Joined = z.object({ devices: z.array(z.string()) })
+const Superseded = z.object({ by: z.string() })
 const Approval = z.object({ decision: z.string(), stage: z.string(), comment: z.string().default('') })
 
 /** Offers and withdrawals of one moment are one sentence. */
@@ -107,7 +109,8 @@ function sentencesOf(group: readonly DecisionRow[], first: DecisionRow, story: S
   return [otherSentence(first, story)]
 }
 
-function actionSentences(action: Action, all: readonly Action[], { actor, at }: DecisionRow, story: Story): string[] {
+function actionSentences(action: Action, all: readonly Action[], decision: DecisionRow, story: Story): string[] {
+  const { actor } = decision
   const devices = all.flatMap((one) => (one.do === 'offer' || one.do === 'withdraw' ? [one.device] : []))
   const name = (index: number) => story.stages[index]?.name ?? String(index)
   switch (action.do) {
@@ -126,7 +129,7 @@ function actionSentences(action: Action, all: readonly Action[], { actor, at }: 
     case 'rollout':
       return [`The rollout is ${words(action.state)}: ${action.reason}.`]
     case 'stage':
-      return [stageSentence(action, { actor, at }, story), ...verdictSentences(action.verdict)]
+      return [stageSentence(action, decision, story), ...verdictSentences(action.verdict)]
   }
 }
 
@@ -137,13 +140,22 @@ const devicesNamed = (devices: readonly string[]) =>
 /** Devices of a shadow stage take part once more where the version answers. */
 const takesPart = ({ stage, serves_from }: MemberRow, index: number) => stage === index || serves_from === index
 
-function stageSentence(
-  action: Extract<Action, { do: 'stage' }>,
-  { actor, at }: Pick<DecisionRow, 'actor' | 'at'>,
-  { stages, looks, members }: Story,
-): string {
+/** Without the devices of a dynamic rollout that joined it later than that decision. */
+function membersBy({ seq }: DecisionRow, { members, decisions }: Story): readonly MemberRow[] {
+  const later = new Set(
+    decisions.flatMap(({ action, seq: joined, detail }) => {
+      const named = action === 'joined' && joined > seq ? Joined.safeParse(detail) : undefined
+      return named?.success ? named.data.devices : []
+    }),
+  )
+  return later.size === 0 ? members : members.filter(({ device }) => !later.has(device))
+}
+
+function stageSentence(action: Extract<Action, { do: 'stage' }>, decision: DecisionRow, story: Story): string {
+  const { actor, at } = decision
+  const { stages, looks } = story
   const name = stages[action.index]?.name ?? action.index
-  const own = members.filter((member) => takesPart(member, action.index)).length
+  const own = membersBy(decision, story).filter((member) => takesPart(member, action.index)).length
   switch (action.state) {
     case 'admitting':
       return `Stage ${name} began to admit its ${counted(own, 'device')}.`
@@ -181,10 +193,13 @@ function verdictSentences(verdict: StageVerdict | undefined): string[] {
   ])
 }
 
-function otherSentence({ action, actor, detail }: DecisionRow, { row, stages, members }: Story): string {
+function otherSentence(decision: DecisionRow, story: Story): string {
+  const { action, actor, detail } = decision
+  const { row, stages } = story
   const started = StartStory.safeParse(detail)
   if (started.success) {
     const { query, devices, supersedes, warnings } = started.data
+    const members = membersBy(decision, story)
     const drawn = stages.map(({ idx, name }) => {
       const own = members.filter((member) => takesPart(member, idx))
       const before = own.filter(({ stage }) => stage < idx).length
@@ -208,6 +223,14 @@ function otherSentence({ action, actor, detail }: DecisionRow, { row, stages, me
   if (approval.success) {
     const { decision, stage, comment } = approval.data
     return `${who(actor)} ${decision === 'approve' ? 'approved' : 'rejected'} stage ${stage}${comment === '' ? '' : `: ${comment}`}.`
+  }
+  const joined = Joined.safeParse(detail)
+  if (action === 'joined' && joined.success) {
+    return `${devicesNamed(joined.data.devices)} came to fit the group, and joined stage ${stages.at(-1)?.name}.`
+  }
+  const superseded = Superseded.safeParse(detail)
+  if (action === 'superseded' && superseded.success) {
+    return `${who(actor)} started ${superseded.data.by}, which took its devices over.`
   }
   return `${who(actor)}: ${words(action)}.`
 }

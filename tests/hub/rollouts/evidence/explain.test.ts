@@ -86,6 +86,26 @@ test('devices that ran it in shadow before are counted in the stage in which it 
   expect(sentences[1]).toBe('Stage canary began to admit its 2 devices.')
 })
 
+test('devices that joined later are counted from then on, and named; so is the rollout that took over', () => {
+  const members = ['a', 'b', 'c'].map((device) => aMember(device, { stage: 2, serves_from: 2 }))
+  const started = { query: 'ring = a', devices: 1 }
+  const admitting = (index: number) => ({ action: 'stage', detail: { do: 'stage', index, state: 'admitting' } })
+  const story = told(members, [
+    { action: 'started', detail: started },
+    admitting(2),
+    { action: 'joined', detail: { devices: ['b', 'c'] } },
+    admitting(2),
+    { action: 'superseded', detail: { by: 'r-2' } },
+  ])
+  expect(story[0]).toMatch(/to the 1 device of g \(ring = a\), drawn into shadow 0, canary 0, all 1\.$/)
+  expect(story.slice(1, 5)).toEqual([
+    'Stage all began to admit its 1 device.',
+    '2 devices (b, c) came to fit the group, and joined stage all.',
+    'Stage all began to admit its 3 devices.',
+    'The hub started r-2, which took its devices over.',
+  ])
+})
+
 test('says why devices failed, and which', () => {
   const sentences = told(
     [
