@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { messageBytesMax } from '@roost/shared/protocol/messages.ts'
+import type { Digest } from '@roost/shared/protocol/names.ts'
 import { connectByte } from '@roost/shared/protocol/packet-guard.ts'
 import { parseChunkTopic } from '@roost/shared/protocol/topics.ts'
 import { Aedes, type PublishPacket } from 'aedes'
@@ -60,6 +61,8 @@ export type Broker = {
   disconnect: (device: string, reason: string) => void
   connectedDevices: () => string[]
   isConnected: (device: string) => boolean
+  /** Whether anyone would get a chunk of the blob. */
+  isListenedFor: (blob: Digest) => boolean
   /** What was refused since the start, by reason. */
   refusals: () => ReadonlyMap<Refusal, number>
   /** Cuts everybody and waits for the messages in hand. */
@@ -171,6 +174,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       for (const connection of theirs) end(connection)
     },
     connectedDevices: () => [...connections.byDevice.keys()],
+    isListenedFor: (blob) => connections.listeners.has(blob),
     isConnected: (device) => connections.byDevice.has(device),
     refusals: () => refusals,
     close: async () => {

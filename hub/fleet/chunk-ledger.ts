@@ -10,9 +10,11 @@ export const asksRememberedMs = 600_000
 const ledgerBytesMax = 32 * 1_048_576
 
 export type ChunkLedger = {
-  /** Notes the asks. @returns the indices that may be served */
-  ask: (device: string, blob: Digest, chunkCount: number, indices: readonly number[]) => number[]
+  /** Notes the asks. @returns the indices that may be served: what it asks for the first time, and again */
+  ask: (device: string, blob: Digest, chunkCount: number, indices: readonly number[]) => Asks
 }
+
+export type Asks = { first: number[]; again: number[] }
 
 type Entry = { firstAt: number; asks: Uint8Array }
 
@@ -42,12 +44,14 @@ export function chunkLedger(asksMax: number, clock: Clock): ChunkLedger {
   return {
     ask: (device, blob, chunkCount, indices) => {
       const { asks } = entryOf(`${device}/${blob}`, chunkCount)
-      return indices.filter((index) => {
+      const found: Asks = { first: [], again: [] }
+      for (const index of indices) {
         const before = asks[index] ?? asksMax
-        if (before >= asksMax) return false
+        if (before >= asksMax) continue
         asks[index] = before + 1
-        return true
-      })
+        found[before === 0 ? 'first' : 'again'].push(index)
+      }
+      return found
     },
   }
 }

@@ -10,7 +10,8 @@ import { chunkTopic } from '@roost/shared/protocol/topics.ts'
 import { encode } from '@roost/shared/protocol/wire.ts'
 import type { Logger } from 'pino'
 import type { Clock } from '../hub.ts'
-import { chunkLedger } from './chunk-ledger.ts'
+import { type Asks, chunkLedger } from './chunk-ledger.ts'
+import { byteCache, sentLately } from './chunk-memory.ts'
 
 export type ChunkServerLimits = {
   /** Wants of a blob are gathered until none came for so long, and at most so long after the first. */
@@ -18,6 +19,9 @@ export type ChunkServerLimits = {
   gatherMostMs: number
   /** Longest time for which nothing is sent because devices are still being told what to install. */
   tellingMostMs: number
+  /** A chunk goes again to a device that had asked for it before so long after it last went, and twice as long each time,
+   *  up to four times. */
+  againAfterMs: number
   /** Chunks of one blob handed to the broker and not yet taken by those who keep up. */
   chunksInFlightMax: number
   /** Blobs sent at a time; the next ones wait. */
@@ -36,6 +40,8 @@ export const chunkServerLimits: ChunkServerLimits = {
   gatherMostMs: 2_000,
   // some thousands of devices; they ask again after 4 and 12 s, and give this way up after 88 s
   tellingMostMs: 10_000,
+  // the silence after which a device asks again: with less, what it has not read yet would go once more to everyone
+  againAfterMs: 4_000,
   // 256 KiB: what one listener may have waiting before it counts as behind
   chunksInFlightMax: 4,
   sweepsMax: 8,
@@ -51,6 +57,7 @@ export type ChunkServerOptions = {
   }
   publish: (topic: string, payload: Uint8Array, qos: 0) => Promise<void>
   mayReadBlob: (device: string, blob: Digest) => Promise<boolean>
+  isListenedFor: (blob: Digest) => boolean
   limits?: Partial<ChunkServerLimits>
   clock: Clock
   log: Logger
@@ -70,10 +77,11 @@ export type ChunkServer = {
   close: () => Promise<void>
 }
 
-/** What is wanted of one blob. A round goes up by index; who comes late is served in it or in the next. */
+/** What is wanted of one blob, with the time from which on it may be sent (monotonic ms). A round goes up by index; who
+ *  comes late is served in it or in the next. */
 type Sweep = {
   chunkCount: number
-  wanted: Set<number>
+  wanted: Map<number, number>
   firstAt: number
   lastAt: number
   wants: number
@@ -90,39 +98,41 @@ const laterRounds = 4
 const compress = promisify(zstdCompress)
 
 export function createChunkServer(options: ChunkServerOptions): ChunkServer {
-  const { blobs, publish, mayReadBlob, clock, log } = options
+  const { blobs, publish, mayReadBlob, isListenedFor, clock, log } = options
   const limits = { ...chunkServerLimits, ...options.limits }
   const ledger = chunkLedger(limits.asksPerChunkMax, clock)
   const cache = byteCache(limits.cacheBytesMax)
   const sweeps = new Map<Digest, Sweep>()
+  const sent = sentLately()
   const running = new Set<Promise<void>>()
   const telling = new Set<Promise<void>>()
   const turns = turnstile(limits.sweepsMax)
   const counts = { read: 0, published: 0 }
   const closing = new AbortController()
 
-  const add = (blob: Digest, chunkCount: number, indices: readonly number[]) => {
+  const add = (blob: Digest, chunkCount: number, { first, again }: Asks) => {
     const now = performance.now()
-    const sweep = sweeps.get(blob)
-    if (sweep !== undefined) {
-      if (sweep.wanted.size === 0) {
-        sweep.firstAt = now
-        sweep.wants = 0
-      }
-      sweep.wants += 1
-      for (const index of indices) sweep.wanted.add(index)
-      sweep.lastAt = now
-      return
+    const sweep = sweeps.get(blob) ?? { chunkCount, wanted: new Map(), firstAt: now, lastAt: now, wants: 0, rounds: 0 }
+    if (![...sweep.wanted.values()].some((from) => from <= now)) {
+      sweep.firstAt = now
+      sweep.wants = 0
     }
-    sweeps.set(blob, { chunkCount, wanted: new Set(indices), firstAt: now, lastAt: now, wants: 1, rounds: 0 })
-    const run = runSweep(blob).finally(() => running.delete(run))
+    sweep.wants += 1
+    sweep.lastAt = now
+    for (const index of first) sweep.wanted.set(index, now)
+    for (const index of again) {
+      const from = sent.againFrom(chunkTopic(blob, index), limits.againAfterMs)
+      sweep.wanted.set(index, Math.min(from, sweep.wanted.get(index) ?? from))
+    }
+    if (sweeps.has(blob)) return
+    sweeps.set(blob, sweep)
+    const run = runSweep(blob, sweep).finally(() => running.delete(run))
     running.add(run)
   }
 
-  const runSweep = async (blob: Digest): Promise<void> => {
-    const sweep = sweeps.get(blob)
+  const runSweep = async (blob: Digest, sweep: Sweep): Promise<void> => {
     try {
-      while (sweep !== undefined && sweep.wanted.size > 0 && !closing.signal.aborted) {
+      while (sweep.wanted.size > 0 && !closing.signal.aborted) {
         await gather(sweep)
         await turns.pass(() => sendRound(blob, sweep))
         sweep.firstAt = performance.now()
@@ -140,10 +150,11 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
   const gather = async (sweep: Sweep): Promise<void> => {
     await untilTold(sweep)
     for (;;) {
-      const now = performance.now()
-      const waitMs = Math.min(sweep.lastAt + quietMs(sweep), sweep.firstAt + mostMs(sweep)) - now
+      const gatheredAt = Math.min(sweep.lastAt + quietMs(sweep), sweep.firstAt + mostMs(sweep))
+      const waitMs = Math.max(gatheredAt, Math.min(...sweep.wanted.values())) - performance.now()
       if (waitMs <= 0) return
-      await delay(waitMs, undefined, { signal: closing.signal })
+      // in short steps: what is wanted for the first time meanwhile does not wait for what is wanted again
+      await delay(Math.min(waitMs, limits.gatherQuietMs), undefined, { signal: closing.signal })
     }
   }
 
@@ -167,16 +178,19 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
   const quietMs = ({ firstAt, lastAt, wants }: Sweep): number =>
     Math.max(limits.gatherQuietMs, wants > 1 ? (quietGaps * (lastAt - firstAt)) / (wants - 1) : 0)
 
-  /** Every wanted chunk once, upwards; those that are wanted meanwhile too, where the round has not passed them. */
+  /** Every chunk that is due once, upwards; those that are wanted meanwhile too, where the round has not passed them. */
   const sendRound = async (blob: Digest, { wanted }: Sweep): Promise<void> => {
     let next = 0
     const work = async () => {
       for (;;) {
-        const index = smallestFrom(wanted, next)
+        const index = smallestDue(wanted, next, performance.now())
         if (index === undefined || closing.signal.aborted) return
         next = index + 1
         wanted.delete(index)
-        await publish(chunkTopic(blob, index), await payloadOf(blob, index), 0)
+        if (!isListenedFor(blob)) continue
+        const topic = chunkTopic(blob, index)
+        await publish(topic, await payloadOf(blob, index), 0)
+        sent.note(topic)
         counts.published += 1
       }
     }
@@ -203,7 +217,7 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
       const there = indices.filter((index) => index < chunkCount)
       if (there.length === 0) return 'want-no-such-chunk'
       const allowed = ledger.ask(device, blob, chunkCount, there)
-      if (allowed.length === 0) return 'want-too-often'
+      if (allowed.first.length + allowed.again.length === 0) return 'want-too-often'
       if (!sweeps.has(blob) && sweeps.size >= limits.blobsMax) return 'want-too-many-blobs'
       if (!closing.signal.aborted) add(blob, chunkCount, allowed)
       return undefined
@@ -221,40 +235,12 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
 }
 
 /** At most a few thousand are wanted at a time: looking through them costs less than keeping them sorted. */
-function smallestFrom(wanted: ReadonlySet<number>, from: number): number | undefined {
+function smallestDue(wanted: ReadonlyMap<number, number>, from: number, now: number): number | undefined {
   let smallest: number | undefined
-  for (const index of wanted) {
-    if (index >= from && (smallest === undefined || index < smallest)) smallest = index
+  for (const [index, dueAt] of wanted) {
+    if (index >= from && dueAt <= now && (smallest === undefined || index < smallest)) smallest = index
   }
   return smallest
-}
-
-/** The last used bytes, up to `bytesMax`. */
-function byteCache(bytesMax: number): {
-  get(key: string): Uint8Array | undefined
-  set(key: string, value: Uint8Array): void
-} {
-  const entries = new Map<string, Uint8Array>()
-  let bytes = 0
-  return {
-    get: (key) => {
-      const value = entries.get(key)
-      if (value !== undefined) {
-        entries.delete(key)
-        entries.set(key, value)
-      }
-      return value
-    },
-    set: (key, value) => {
-      bytes += value.length - (entries.get(key)?.length ?? 0)
-      entries.set(key, value)
-      for (const [oldest, old] of entries) {
-        if (bytes <= bytesMax) break
-        entries.delete(oldest)
-        bytes -= old.length
-      }
-    },
-  }
 }
 
 /** Lets `most` in at a time; the others wait in order of arrival. */

@@ -48,6 +48,7 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
     blobs,
     publish,
     mayReadBlob: hub.mayReadBlob,
+    isListenedFor: (blob) => broker.isListenedFor(blob),
     clock,
     log,
     ...(options.chunkLimits === undefined ? {} : { limits: options.chunkLimits }),

@@ -83,6 +83,17 @@ export async function anEnrolledDevice(
   return enrolDevice(hub, anEnrolment(claim.token, { device, profile }))
 }
 
+/** Many, by one claim. */
+export async function someDevices(hub: Hub, devices: readonly string[]): Promise<Enrolled[]> {
+  const claim = await createClaim(hub, {
+    labels: {},
+    usesMax: devices.length,
+    expiresAt: hub.clock() + hourMs,
+    by: 'test',
+  })
+  return Promise.all(devices.map((device) => enrolDevice(hub, anEnrolment(claim.token, { device }))))
+}
+
 /** A signed version whose model file is `bytes`. @returns its manifest's digest and its blob's */
 export async function aRelease(
   hub: Hub,

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { advances, progressStatements, reportedOf, slotStatements } from '../../../hub/fleet/progress.ts'
 import type { Hub } from '../../../hub/hub.ts'
-import { aFleetHub } from './a-fleet.ts'
+import { aFleetHub, anEnrolledDevice } from './a-fleet.ts'
 
 const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string]
 
@@ -168,4 +168,31 @@ describe('what serves', () => {
     await hub.database.write(slotStatements('d-1', [], 4))
     expect(await runningOf(hub)).toEqual([])
   })
+})
+
+test('a shadow that a hello tells is known to run beside, whatever the hub had heard of it, and serves nothing', async () => {
+  const hub = await aFleetHub()
+  await anEnrolledDevice(hub, 'd-1')
+  const slot = { deployment: 'main', model: 'm', version: 1, attempt: 1 }
+  const hello = (state: ProgressState, attempt = 1) =>
+    hub.database.write(
+      slotStatements(
+        'd-1',
+        [
+          { ...slot, manifest: a, state: 'succeeded' },
+          { ...slot, manifest: b, attempt, state },
+        ],
+        hub.clock(),
+      ),
+    )
+  await tell(hub, b, 1, 'accepted')
+  await hello('shadowing')
+  expect(await stateOf(hub, b)).toMatchObject({ state: 'shadowing', running: false })
+  expect(await runningOf(hub)).toEqual([a])
+  // what an older attempt of it does says nothing of this one, nor does a word that was late
+  await tell(hub, b, 2, 'failed', 'crash')
+  await hello('shadowing')
+  expect(await stateOf(hub, b)).toMatchObject({ attempt: 2, state: 'failed' })
+  await hello('shadowing', 3)
+  expect(await stateOf(hub, b)).toMatchObject({ attempt: 3, state: 'shadowing', running: false })
 })
