@@ -99,6 +99,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
           profile: profile.name,
           pinned: assignments.pinned,
           slots: reconciler.slots,
+          shadows: runtimes.shadowing,
           outbox,
         }),
     },

@@ -65,6 +65,11 @@ export class Runtimes {
     }))
   }
 
+  /** The shadows that run now. */
+  get shadowing(): readonly ShadowBundle[] {
+    return this.#shadow()?.shadows ?? []
+  }
+
   /** Rows that replays have fed to each deployment since this agent started. */
   get replayed(): ReplayPositions {
     return this.#positions
