@@ -37,9 +37,9 @@ export const insertMembers = (rollout: string, deployment: string, members: read
 
 /** A draft starts: its members are frozen as of now. */
 export const startDraft = (rollout: string, query: string, by: string, nowMs: number): Statement => ({
-  sql: `UPDATE rollouts SET state = 'running', reason = ?, query = ?, started_by = coalesce(started_by, ?), started_at = ?,
-          changed_at = ?, revision = revision + 1 WHERE id = ?`,
-  args: [`started by ${by}`, query, by, nowMs, nowMs, rollout],
+  sql: `UPDATE rollouts SET state = 'running', reason = 'started by ' || coalesce(started_by, ?), query = ?,
+          started_by = coalesce(started_by, ?), started_at = ?, changed_at = ?, revision = revision + 1 WHERE id = ?`,
+  args: [by, query, by, nowMs, nowMs, rollout],
 })
 
 /** A draft asks for the approvals that its first stage needs. */

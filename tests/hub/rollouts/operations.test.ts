@@ -248,7 +248,11 @@ describe('approvals', () => {
     expect(await codeOf(say(id, await token('me')))).toBe('own-rollout')
     expect(await codeOf(say(id, await token('other', me)))).toBe('own-rollout')
     await say(id, 'token:anna', 'approve', 'canary')
-    expect(await stateOf(id)).toBe('running')
+    expect(await rolloutById(fleet.hub.database, id)).toMatchObject({
+      state: 'running',
+      reason: `started by ${me}`,
+      started_by: me,
+    })
     expect(await membersOf(fleet.hub.database, id)).toHaveLength(4)
     await say(id, 'token:anna', 'approve', 'canary')
     expect(await approvalsOf(fleet.hub.database, id)).toHaveLength(1)
