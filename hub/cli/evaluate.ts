@@ -6,9 +6,10 @@ import { Evaluation } from '../evaluation/documents.ts'
 import type { EvaluationResult } from '../evaluation/result.ts'
 import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { versionReference, wholeNumber } from './option-values.ts'
+import { versionReference } from './option-values.ts'
 import { type Cell, digits, table } from './output.ts'
 import { type ReadingOptions, reading, readingOf, withoutMissing } from './reading-options.ts'
+import { versionNumber } from './version-number.ts'
 
 const lookEveryMs = 500
 type EvaluateOptions = ConnectionOptions &
@@ -17,7 +18,7 @@ type EvaluateOptions = ConnectionOptions &
     slice?: string[]
     fairness?: string[]
     cluster?: string
-    champion?: number | 'none'
+    champion?: string
     importance: boolean
     wait?: boolean
   }
@@ -31,13 +32,17 @@ export function addEvaluateCommand(program: Command): void {
     .option('--slice <column>', 'measure apart by its values (again for more)', more)
     .option('--fairness <column>', 'compare between its values (again for more)', more)
     .option('--cluster <column>', 'rows of one value belong together')
-    .option('--champion <version>', 'compare with this one, or none; the alias champion otherwise', champion)
+    .option(
+      '--champion <version>',
+      'compare with this one (its number or @alias), or none; the alias champion otherwise',
+      champion,
+    )
     .option('--no-importance', 'without permutation importance')
     .option('--wait', 'until it is done, and print its figures')
     .action(async (model: string, version: string, options: EvaluateOptions) => {
       const { client, output } = connect(options)
       const path = `/v1/models/${encodeURIComponent(model)}/versions/${version}/evaluations`
-      const asked = await client.send('POST', path, requestOf(options), Evaluation)
+      const asked = await client.send('POST', path, await requestOf(client, model, options), Evaluation)
       if (options.wait !== true) {
         return output.print(asked, [
           `${asked.id} ${asked.state}; look at it with GET ${path}/${asked.id}, or use --wait`,
@@ -64,13 +69,13 @@ async function wait(client: Client, path: string): Promise<Evaluation> {
   }
 }
 
-function requestOf(options: EvaluateOptions): Record<string, unknown> {
+async function requestOf(client: Client, model: string, options: EvaluateOptions): Promise<Record<string, unknown>> {
   const { label, slice, fairness, cluster, importance } = options
   return {
     ...readingOf(options),
     label,
     ...withoutMissing({ slices: slice, fairness, cluster }),
-    ...(options.champion === undefined ? {} : { champion: options.champion === 'none' ? null : options.champion }),
+    ...(options.champion === undefined ? {} : { champion: await championOf(client, model, options.champion) }),
     importance,
   }
 }
@@ -149,4 +154,8 @@ const range = ({ low, high }: { low: number; high: number }): string => `[${digi
 
 const more = (text: string, before: string[] = []): string[] => [...before, text]
 
-const champion = (text: string): number | 'none' => (text === 'none' ? text : wholeNumber(text))
+/** Null: with none. */
+const championOf = async (client: Client, model: string, champion: string): Promise<number | null> =>
+  champion === 'none' ? null : versionNumber(client, model, champion)
+
+const champion = (text: string): string => (text === 'none' ? text : versionReference(text))

@@ -4,9 +4,10 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { DeviceDetail, DeviceDocument, GroupDocument } from '../fleet/documents.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { label, wholeNumber } from './option-values.ts'
+import { label, versionReference } from './option-values.ts'
 import { labelWords, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
+import { versionNumber } from './version-number.ts'
 
 export const Devices = z.object({ devices: z.array(DeviceDocument), next: z.string().nullable() })
 const Groups = z.object({ groups: z.array(GroupDocument), next: z.string().nullable() })
@@ -49,13 +50,14 @@ function addDeviceCommands(device: Command): void {
       output.print(after, deviceTable([after]))
     })
   connected(device.command('run <id> <model>'))
-    .argument('<version>', 'its number', wholeNumber)
+    .argument('<version>', 'its number or @alias', versionReference)
     .description('want a version on one device, outside any rollout')
     .option('--deployment <name>', 'the name of the model where not given')
     .action(
-      async (id: string, model: string, version: number, options: ConnectionOptions & { deployment?: string }) => {
+      async (id: string, model: string, reference: string, options: ConnectionOptions & { deployment?: string }) => {
         const { client, output } = connect(options)
         const path = `/v1/devices/${encodeURIComponent(id)}/desired/${options.deployment ?? model}`
+        const version = await versionNumber(client, model, reference)
         const after = await client.send('PUT', path, { model, version }, DeviceDetail)
         output.print(after, detailLines(after))
       },

@@ -5,8 +5,10 @@ import { Command } from 'commander'
 import { z } from 'zod'
 import hub from '../package.json' with { type: 'json' }
 import { addAuditCommands } from './audit.ts'
+import { RequestError } from './client.ts'
 import { addDatasetCommands } from './datasets.ts'
 import { addEvaluateCommand } from './evaluate.ts'
+import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addExplainCommand } from './explain.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
@@ -44,7 +46,7 @@ try {
 } catch (error) {
   if (!(error instanceof Error)) throw error
   process.stderr.write(`roost: ${sentenceOf(error)}\n`)
-  process.exitCode = 1
+  process.exitCode = error instanceof RequestError ? exitCodeOf(error.status) : exitCodes.refused
 }
 
 function sentenceOf(error: Error): string {

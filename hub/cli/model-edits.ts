@@ -10,6 +10,7 @@ import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { label, repeated, versionReference, wholeNumber } from './option-values.ts'
 import { table, time } from './output.ts'
+import { versionNumber } from './version-number.ts'
 
 type EditOptions = ConnectionOptions & { description?: string; tag?: Record<string, string>; untag?: string[] }
 
@@ -37,14 +38,14 @@ export function addModelEdits(model: Command): void {
     })
 
   connected(model.command('alias <name> <alias>'))
-    .argument('[version]', 'where it is to point; without it, where it points', wholeNumber)
+    .argument('[version]', 'where it is to point, a number or @alias; without it, where it points', versionReference)
     .description('point an alias at a version, show it, or take it away')
     .option('--remove', 'take it away')
     .action(
       async (
         name: string,
         alias: string,
-        version: number | undefined,
+        version: string | undefined,
         options: ConnectionOptions & { remove?: boolean },
       ) => {
         const { client, output } = connect(options)
@@ -56,7 +57,7 @@ export function addModelEdits(model: Command): void {
         const found =
           version === undefined
             ? await client.get(path, AliasDocument)
-            : await client.send('PUT', path, { version }, AliasDocument)
+            : await client.send('PUT', path, { version: await versionNumber(client, name, version) }, AliasDocument)
         output.print(found, [`${name} @${alias} is version ${found.version}`])
       },
     )
@@ -96,10 +97,11 @@ export function addModelEdits(model: Command): void {
     })
 
   connected(model.command('delete <name>'))
-    .argument('[version]', 'its number; without it the model with all its versions', wholeNumber)
+    .argument('[version]', 'its number or @alias; without it the model with all its versions', versionReference)
     .description('hide a version or a model that no device and no rollout uses')
-    .action(async (name: string, version: number | undefined, options: ConnectionOptions) => {
+    .action(async (name: string, reference: string | undefined, options: ConnectionOptions) => {
       const { client, output } = connect(options)
+      const version = reference === undefined ? undefined : await versionNumber(client, name, reference)
       await client.send('DELETE', pathOf(name, version), undefined, z.undefined())
       const what = wordsOf(name, version)
       output.print({ deleted: what }, [`${what} is hidden; roost model restore ${what} brings it back`])

@@ -11,7 +11,7 @@ import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { fileAsBlob } from './file-blob.ts'
 import { readJsonFile } from './json-file.ts'
 import { addModelEdits, filtered, filterQuery, type ListFilter, pathOf, stageOption } from './model-edits.ts'
-import { versionReference, wholeNumber } from './option-values.ts'
+import { versionReference } from './option-values.ts'
 import { figure, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 import { resumableBytesMin, uploadFile } from './upload.ts'
@@ -27,7 +27,7 @@ type PushOptions = ConnectionOptions & {
   sign: boolean
   sealed?: boolean
   reuse?: boolean
-  variantOf?: number
+  variantOf?: string
 }
 type CardOptions = ConnectionOptions & { format: (typeof cardFormats)[number]; out?: string }
 
@@ -41,8 +41,8 @@ export function addModelCommands(program: Command): void {
     .option('--golden <file>', 'JSON: inputs (and outputs) that every device must reproduce')
     .option(
       '--variant-of <version>',
-      'as a further variant of this version, for the profiles of the metadata',
-      wholeNumber,
+      'as a further variant of this version (its number or @alias), for the profiles of the metadata',
+      versionReference,
     )
     .option('--reuse', 'where a version of this very content is there, show that one: a pipeline may run twice')
     .option('--sealed', 'encrypted: only the devices it is assigned to can read its files')
@@ -129,13 +129,13 @@ export function addModelCommands(program: Command): void {
     })
 
   connected(model.command('release <name>'))
-    .argument('<version>', 'its number', wholeNumber)
+    .argument('<version>', 'its number or @alias', versionReference)
     .argument('<envelope>')
     .description('bring a signature made elsewhere (roost sign)')
-    .action(async (name: string, version: number, envelope: string, options: ConnectionOptions) => {
+    .action(async (name: string, version: string, envelope: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const body = await fileAsBlob(envelope, { type: 'application/vnd.dsse.envelope.v1+json' })
-      const path = `/v1/models/${name}/versions/${version}/signature`
+      const path = `${pathOf(name, version)}/signature`
       const released = await client.send('PUT', path, body, VersionDocument)
       output.print(released, versionLines(released))
     })

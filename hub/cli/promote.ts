@@ -1,20 +1,27 @@
 // `roost promote`, `roost approve` and `roost gates`: move versions from stage to stage, and what lies between.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { PipelineDocument, PolicyDocument, RequestDocument, VerdictDocument } from '../promotion/documents.ts'
 import { stages } from '../registry/stages.ts'
 import { counted } from '../wording.ts'
+import { type Client, RequestError } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
+import { awayStatuses, exitCodes } from './exit-codes.ts'
 import { readJsonFile } from './json-file.ts'
 import { versionReference } from './option-values.ts'
 import { table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
+import { patience, type WatchOptions } from './watch.ts'
 
 const Requests = z.object({ requests: z.array(RequestDocument), next: z.string().nullable() })
 const Verdicts = z.object({ verdicts: z.array(VerdictDocument) })
 type Verdict = z.infer<typeof VerdictDocument>
 type Request = z.infer<typeof RequestDocument>
+type Pipeline = z.infer<typeof PipelineDocument>
+
+const waitEveryMs = 2_000
 
 export function addPromotionCommands(program: Command): void {
   addPromote(program)
@@ -36,14 +43,16 @@ export function addPromotionCommands(program: Command): void {
 
   connected(gates.command('check <model>'))
     .argument('<version>', 'its number or @alias', versionReference)
-    .description('judge the gates of a version now; exit code 1 unless they pass')
+    .description('judge the gates of a version now; exit code 5 where one fails, 6 where they are undecided')
     .addOption(new Option('--to <stage>', 'before which stage (the next one)').choices(['staging', 'production']))
     .action(async (model: string, version: string, options: ConnectionOptions & { to?: string }) => {
       const { client, output } = connect(options)
       const body = options.to === undefined ? {} : { to: options.to }
       const verdict = await client.send('POST', `/v1/models/${model}/versions/${version}/gates`, body, VerdictDocument)
       output.print(verdict, verdictLines(verdict))
-      if (verdict.answer !== 'pass') process.exitCode = 1
+      process.exitCode = { pass: exitCodes.done, fail: exitCodes.gatesFail, undecided: exitCodes.gatesUndecided }[
+        verdict.answer
+      ]
     })
 
   connected(gates.command('set <model> <file>'))
@@ -66,11 +75,13 @@ function addPromote(program: Command): void {
     .addOption(new Option('--to <stage>', 'where to').choices([...stages]))
     .option('--comment <text>', 'for the history', '')
     .option('--override', 'whatever gates and approvals say; an admin may, with a comment that says why')
+    .option('--wait', 'until the request is approved (exit code 0), or ends otherwise (1)')
+    .addOption(patience())
     .action(
       async (
         model: string,
         version: string,
-        options: ConnectionOptions & { to?: string; comment: string; override?: boolean },
+        options: WatchOptions & { to?: string; comment: string; override?: boolean; wait?: boolean },
       ) => {
         const { client, output } = connect(options)
         const path = `/v1/models/${model}/versions/${version}/promotion`
@@ -80,9 +91,42 @@ function addPromote(program: Command): void {
           to === undefined
             ? await client.get(path, PipelineDocument)
             : await client.send('POST', path, { to, comment, override }, PipelineDocument)
-        output.print(way, wayLines(way))
+        if (options.wait !== true || openRequest(way) === undefined) return output.print(way, wayLines(way))
+        const { ended, request } = await decided(client, way, options.patience)
+        output.print(ended, wayLines(ended))
+        if (request?.state !== 'approved') {
+          process.stderr.write(`roost: ${request === undefined ? 'the request is gone' : requestLine(request)}\n`)
+          process.exitCode = exitCodes.refused
+        }
       },
     )
+}
+
+const openRequest = ({ requests }: Pipeline): Request | undefined => requests.find(({ state }) => state === 'open')
+
+/** By its number and the request's id: an alias may move, and another request be opened, meanwhile.
+ *  @param patienceS how long the hub may be away
+ *  @throws RequestError where it refuses, or stays away */
+async function decided(
+  client: Client,
+  way: Pipeline,
+  patienceS: number,
+): Promise<{ ended: Pipeline; request: Request | undefined }> {
+  const path = `/v1/models/${encodeURIComponent(way.model)}/versions/${way.version}/promotion`
+  const id = openRequest(way)?.id
+  process.stderr.write(`roost: waits for ${id}: roost approve ${id}\n`)
+  for (let ended = way, heardMs = performance.now(); ; ) {
+    const request = ended.requests.find((one) => one.id === id)
+    if (request?.state !== 'open') return { ended, request }
+    await delay(waitEveryMs)
+    try {
+      ended = await client.get(path, PipelineDocument)
+      heardMs = performance.now()
+    } catch (error) {
+      const isAway = error instanceof RequestError && awayStatuses.has(error.status)
+      if (!isAway || performance.now() - heardMs >= patienceS * 1_000) throw error
+    }
+  }
 }
 
 function addApprove(program: Command): void {
@@ -149,7 +193,7 @@ const verdictLines = ({ id, version, to, answer, rules, lastAt }: Verdict): stri
   ...rules.map((rule) => `  ${rule.answer.padEnd(9)} ${rule.rule}: ${rule.sentence}`),
 ]
 
-function wayLines({ model, version, stage, hold, requests, moves }: z.infer<typeof PipelineDocument>): string[] {
+function wayLines({ model, version, stage, hold, requests, moves }: Pipeline): string[] {
   const rows = moves.map((move) => [
     time(Date.parse(move.at)),
     `${move.from} -> ${move.to}`,

@@ -3,11 +3,9 @@
 import { type Command, Option } from 'commander'
 import { RolloutDetail } from '../rollouts/documents.ts'
 import { type Operation, operations } from '../rollouts/operate.ts'
-import { RequestError } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { repeated } from './option-values.ts'
 import { detailLines } from './rollout-lines.ts'
-import { awayStatuses } from './watch.ts'
 
 type OperationOptions = ConnectionOptions & {
   reason: string
@@ -69,10 +67,6 @@ export function addApprovals(rollout: Command): void {
   }
 }
 
-/** Exit codes where it was not done: refused, no hub answers (whether it was done is not known), or the rollout has
- *  changed since --if-match. */
-const exitCodes = { refused: 1, hubAway: 3, changed: 4 } as const
-
 async function change(
   { ifMatch, ...options }: Omit<OperationOptions, 'reason'>,
   path: string,
@@ -80,15 +74,8 @@ async function change(
 ): Promise<void> {
   const { client, output } = connect(options)
   const headers = ifMatch === undefined ? {} : { 'if-match': `"${ifMatch.replaceAll('"', '')}"` }
-  try {
-    const after = await client.send('POST', path, body, RolloutDetail, headers)
-    output.print(after, detailLines(after))
-  } catch (error) {
-    if (!(error instanceof RequestError)) throw error
-    process.stderr.write(`roost: ${error.message}\n`)
-    process.exitCode =
-      error.status === 412 ? exitCodes.changed : awayStatuses.has(error.status) ? exitCodes.hubAway : exitCodes.refused
-  }
+  const after = await client.send('POST', path, body, RolloutDetail, headers)
+  output.print(after, detailLines(after))
 }
 
 /** What release is about, where nobody says it; the hub is told its name, so that it is done once. */

@@ -4,11 +4,13 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { RolloutDetail } from '../rollouts/documents.ts'
 import { Preview } from '../rollouts/plan/preview.ts'
 import { RolloutId } from '../rollouts/plan/rollout-id.ts'
+import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
-import { wholeNumber } from './option-values.ts'
+import { versionReference, wholeNumber } from './option-values.ts'
 import { readPlanFile } from './plan-file.ts'
 import { previewLines, warningLines } from './preview-lines.ts'
 import { detailLines } from './rollout-lines.ts'
+import { versionNumber } from './version-number.ts'
 import { patience, type WatchOptions, watch } from './watch.ts'
 
 type Wanted = { group: string; deployment?: string; plan?: string; supersede?: boolean; as?: string }
@@ -21,9 +23,12 @@ export function addStart(rollout: Command): void {
     .option('--draft', 'write it down only; `roost rollout begin` starts it')
     .option('--watch', 'and watch it')
     .addOption(patience())
-    .action(async (model: string, version: number, options: StartOptions) => {
+    .action(async (model: string, version: string, options: StartOptions) => {
       const { client, output } = connect(options)
-      const body = { ...(await bodyOf(model, version, options)), ...(options.draft === true ? { draft: true } : {}) }
+      const body = {
+        ...(await bodyOf(client, model, version, options)),
+        ...(options.draft === true ? { draft: true } : {}),
+      }
       const started = await client.send('POST', '/v1/rollouts', body, RolloutDetail)
       output.print(started, [...detailLines(started), ...warningLines(started.warnings)])
       if (options.watch === true) await watch(client, started.id, options)
@@ -37,9 +42,14 @@ export function addPlan(rollout: Command): void {
     )
     .option('--dry-run', 'as it always is: nothing is stored')
     .option('--devices <number>', 'so many devices are listed', wholeNumber, 20)
-    .action(async (model: string, version: number, options: PlanOptions) => {
+    .action(async (model: string, version: string, options: PlanOptions) => {
       const { client, output } = connect(options)
-      const preview = await client.send('POST', '/v1/rollouts/plan', await bodyOf(model, version, options), Preview)
+      const preview = await client.send(
+        'POST',
+        '/v1/rollouts/plan',
+        await bodyOf(client, model, version, options),
+        Preview,
+      )
       output.print(preview, previewLines(preview, options.devices))
     })
 }
@@ -47,7 +57,7 @@ export function addPlan(rollout: Command): void {
 /** What both take. */
 const wanting = (command: Command): Command =>
   connected(command)
-    .argument('<version>', 'its number', wholeNumber)
+    .argument('<version>', 'its number or @alias', versionReference)
     .requiredOption('--group <name>', 'the group; its members are frozen when the rollout starts')
     .option('--deployment <name>', 'the deployment on the devices (the name of the model)')
     .option('--plan <file>', 'YAML or JSON: stages, gates, limits (a plan by the number of devices, where left out)')
@@ -60,9 +70,14 @@ function rolloutId(text: string): string {
   return text
 }
 
-const bodyOf = async (model: string, version: number, { group, deployment, plan, supersede, as }: Wanted) => ({
+const bodyOf = async (
+  client: Client,
+  model: string,
+  version: string,
+  { group, deployment, plan, supersede, as }: Wanted,
+) => ({
   model,
-  version,
+  version: await versionNumber(client, model, version),
   group,
   ...(as === undefined ? {} : { id: as }),
   ...(deployment === undefined ? {} : { deployment }),

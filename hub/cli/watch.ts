@@ -6,12 +6,11 @@ import type { z } from 'zod'
 import { RolloutDetail } from '../rollouts/documents.ts'
 import { type Client, RequestError } from './client.ts'
 import type { ConnectionOptions } from './connection.ts'
+import { awayStatuses, exitCodes } from './exit-codes.ts'
 import { number } from './option-values.ts'
 import { time } from './output.ts'
 
 const watchEveryMs = 1_000
-/** Exit codes: that the hub stays away says nothing of the rollout. */
-const exitCodes = { completed: 0, notCompleted: 1, hubAway: 3 } as const
 
 export type WatchOptions = ConnectionOptions & { patience: number }
 
@@ -43,12 +42,12 @@ export async function watch(client: Client, id: string, { json = false, patience
       last = line
       if (detail.state !== 'running' && detail.state !== 'rolling_back') {
         if (!json) process.stdout.write(`${detail.state}: ${detail.reason}\n`)
-        process.exitCode = detail.state === 'completed' ? exitCodes.completed : exitCodes.notCompleted
+        process.exitCode = detail.state === 'completed' ? exitCodes.done : exitCodes.refused
         return
       }
       if (isHeld(detail)) {
         if (!json) process.stdout.write(`${detail.state}, and waits for ${detail.waits?.for}\n`)
-        process.exitCode = exitCodes.notCompleted
+        process.exitCode = exitCodes.refused
         return
       }
     }
@@ -61,9 +60,6 @@ type Detail = z.infer<typeof RolloutDetail>
 /** Whether nothing goes on before a person lets the next stage begin. */
 const isHeld = ({ state, stages, waits }: Detail): boolean =>
   state === 'running' && waits?.until === null && stages.some((stage) => stage.state === 'held')
-
-/** No answer, or a proxy's that the hub is away. */
-export const awayStatuses: ReadonlySet<number> = new Set([0, 502, 503, 504])
 
 /** The rollout, or why the hub is away.
  *  @throws RequestError where the hub is there and refuses */

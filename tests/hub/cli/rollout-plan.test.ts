@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { setAlias } from '../../../hub/registry/aliases.ts'
 import { RolloutDetail } from '../../../hub/rollouts/documents.ts'
 import { Preview } from '../../../hub/rollouts/plan/preview.ts'
 import { aRunningHub, type RunningHub } from './a-running-hub.ts'
@@ -67,6 +68,7 @@ window: { from: 01:00, to: 05:00, timezone: Europe/Berlin }
             VALUES (?, 'motes', 1, 'fp32', 1, ?, ?, '1', '{}', '{}')`,
       args: ['1'.repeat(64), Buffer.from(JSON.stringify(manifest)), nothing],
     },
+    setAlias('motes', 'live', 1, 'test', 0),
   ])
 })
 
@@ -90,12 +92,15 @@ test('a plan in YAML is tried dry and started with the draw that was shown', asy
   expect(dry.stdout).toMatch(/^and 5 more: --devices 7, or --json$/m)
   const [, id = ''] = /--as (r-[0-9a-z]{9}-[0-9a-f]{10}) /.exec(dry.stdout) ?? []
 
-  const json = await roost(hub, 'rollout', 'plan', ...motes, '--plan', yaml, '--as', id, '--json')
+  const byAlias = ['motes', '@live', ...motes.slice(2)]
+  const json = await roost(hub, 'rollout', 'plan', ...byAlias, '--plan', yaml, '--as', id, '--json')
   const seen = Preview.parse(JSON.parse(json.stdout))
   const started = await roost(hub, 'rollout', 'start', ...motes, '--plan', yaml, '--as', id, '--json')
   expect(started.code, started.stderr).toBe(0)
   const detail = RolloutDetail.parse(JSON.parse(started.stdout))
-  expect(detail).toMatchObject({ id, warnings: seen.warnings })
+  expect(detail).toMatchObject({ id, version: 1, warnings: seen.warnings })
+  const unknown = await roost(hub, 'rollout', 'plan', 'motes', '@gone', ...motes.slice(2))
+  expect(unknown).toMatchObject({ code: 1, stderr: 'roost: Not found: there is no alias "motes@gone"\n' })
   expect(detail.plan).toMatchObject({
     stages: [
       { devices: 3, bakeMs: 5_400_000, mode: 'canary' },

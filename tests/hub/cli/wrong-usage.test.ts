@@ -16,7 +16,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const noFile = 'FOLDER/nofile cannot be opened: no such file or folder'
-const noVersion = 'give a whole number, at least 1'
+const noVersion = 'give a number, or @ and an alias'
 
 test.each([
   ['model push motes FOLDER/nofile', noFile],
@@ -27,11 +27,11 @@ test.each([
   ['rollout start motes latest --group all', noVersion],
   ['rollout start motes 1.5 --group all', noVersion],
   ['device run d-1 motes v2', noVersion],
-  ['gates check motes latest', 'give a number, or @ and an alias'],
+  ['gates check motes latest', noVersion],
   ['promote motes @champion --to prod', 'Allowed choices are development, staging, production, archived'],
   ['promote motes 1 --to production --override', 'say with --comment why'],
   ['approve p-1 --revoke', 'say with --comment why'],
-  ['model show motes 0', 'give a number, or @ and an alias'],
+  ['model show motes 0', noVersion],
   ['device label d-1', "required option '--set <key=value>' not specified"],
 ])('roost %s', async (line, sentence) => {
   const inFolder = (text: string) => text.replaceAll('FOLDER', folder)
