@@ -6,21 +6,15 @@ import type { Context } from 'hono'
 import { actorOf, type HubEnv, mayTouchModel, modelsGranted, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
-import { notFound, problems } from '../problem.ts'
+import { problems } from '../problem.ts'
+import { addressedRollout, json, rolloutParams } from './addressed.ts'
 import { Decision, Member, Rollout, RolloutDetail, showDetail, showMember, showRollout } from './documents.ts'
 import type { Caller, FleetLink, Rollouts } from './engine.ts'
 import { suspectsOf } from './evidence/suspects.ts'
 import { operations } from './operate.ts'
 import { NewRollout } from './plan/plan.ts'
 import type { Starter } from './start.ts'
-import { decisionsOf, membersOf, rolloutById, rolloutPage, type StoredRollout, stagesOf } from './store.ts'
-
-const json = <S extends z.ZodType>(schema: S, description: string) => ({
-  description,
-  content: { 'application/json': { schema } },
-})
-
-const params = z.object({ id: z.string().regex(/^r-[0-9a-z-]{1,40}$/, 'a rollout is called r-…') })
+import { decisionsOf, membersOf, rolloutPage, type StoredRollout, stagesOf } from './store.ts'
 
 const create = createRoute({
   method: 'post',
@@ -48,7 +42,7 @@ const show = createRoute({
   path: '/v1/rollouts/{id}',
   summary: 'One rollout with its stages',
   ...scoped('viewer'),
-  request: { params },
+  request: { params: rolloutParams },
   responses: { 200: json(RolloutDetail, 'The rollout'), ...problems() },
 })
 const devices = createRoute({
@@ -56,7 +50,7 @@ const devices = createRoute({
   path: '/v1/rollouts/{id}/devices',
   summary: 'Which devices are in which stage, why, and how far they are',
   ...scoped('viewer'),
-  request: { params },
+  request: { params: rolloutParams },
   responses: { 200: json(z.object({ devices: z.array(Member) }), 'Its devices'), ...problems() },
 })
 const history = createRoute({
@@ -64,7 +58,7 @@ const history = createRoute({
   path: '/v1/rollouts/{id}/decisions',
   summary: 'Every decision, by whom, and the numbers it was based on',
   ...scoped('viewer'),
-  request: { params },
+  request: { params: rolloutParams },
   responses: { 200: json(z.object({ decisions: z.array(Decision) }), 'Its history'), ...problems() },
 })
 /** The ETag of the rollout as you saw it: refuses if it has changed since. */
@@ -78,7 +72,7 @@ const approval = createRoute({
   summary: 'Approve or reject a stage that waits for it, or the rollout before it starts; not by who started it',
   ...scoped('approver'),
   request: {
-    params,
+    params: rolloutParams,
     headers: ifMatch,
     body: {
       required: true,
@@ -101,7 +95,7 @@ const start = createRoute({
   path: '/v1/rollouts/{id}/start',
   summary: 'Start a draft: its members are frozen now; asked for twice it is done once',
   ...scoped('operator'),
-  request: { params, headers: ifMatch },
+  request: { params: rolloutParams, headers: ifMatch },
   responses: { 200: json(RolloutDetail, 'It runs, or waits for approval'), ...problems() },
 })
 const operation = createRoute({
@@ -111,7 +105,7 @@ const operation = createRoute({
     'Pause, resume, abort, roll back, release a held stage, pass one, retry devices; asked for twice it is done once',
   ...scoped('operator'),
   request: {
-    params: params.extend({ operation: z.enum(operations) }),
+    params: rolloutParams.extend({ operation: z.enum(operations) }),
     headers: ifMatch,
     body: {
       content: {
@@ -136,12 +130,7 @@ export function rolloutRoutes(
   fleet: Pick<FleetLink, 'isConnected'>,
 ): OpenAPIHono<HubEnv> {
   const { database, clock } = hub
-  const known = async (c: Context<HubEnv>, id: string): Promise<StoredRollout> => {
-    const row = await rolloutById(database, id)
-    if (row === undefined) throw notFound('rollout', id)
-    mayTouchModel(c, row.model)
-    return row
-  }
+  const known = (c: Context<HubEnv>, id: string) => addressedRollout(c, database, id)
   const detail = async (c: Context<HubEnv>, row: StoredRollout) => {
     c.header('etag', etagOf(row))
     return showDetail(database, row, fleet.isConnected, clock())

@@ -2,22 +2,17 @@
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { type HubEnv, mayTouchModel, scoped } from '../../governance/access.ts'
+import { type HubEnv, scoped } from '../../governance/access.ts'
 import type { Hub } from '../../hub.ts'
 import { notFound, Problem, problems } from '../../problem.ts'
+import { addressedRollout, json, rolloutParams } from '../addressed.ts'
 import { readRollout, stageName, waitsOf } from '../documents.ts'
 import type { FleetLink } from '../engine.ts'
-import { decisionsOf, rolloutById, type StoredRollout, stagesOf } from '../store.ts'
+import { decisionsOf, stagesOf } from '../store.ts'
 import { Explanation, explain } from './explain.ts'
 import { StageInputs, StageVerdict } from './judge.ts'
 import { inputsOfLook, looksOf } from './looks.ts'
 import { suspectsOf } from './suspects.ts'
-
-const json = <S extends z.ZodType>(schema: S, description: string) => ({
-  description,
-  content: { 'application/json': { schema } },
-})
-const params = z.object({ id: z.string().regex(/^r-[0-9a-z-]{1,40}$/, 'a rollout is called r-…') })
 
 export const Look = z.object({
   number: z.number().int(),
@@ -32,7 +27,7 @@ const looks = createRoute({
   path: '/v1/rollouts/{id}/looks',
   summary: 'Every look at a stage, with its verdict',
   ...scoped('viewer'),
-  request: { params },
+  request: { params: rolloutParams },
   responses: { 200: json(z.object({ looks: z.array(Look) }), 'Its looks, oldest first'), ...problems() },
 })
 const inputs = createRoute({
@@ -40,7 +35,7 @@ const inputs = createRoute({
   path: '/v1/rollouts/{id}/decisions/{seq}/inputs',
   summary: 'All that a decision about a stage followed from, device by device',
   ...scoped('viewer'),
-  request: { params: params.extend({ seq: z.coerce.number().int().positive() }) },
+  request: { params: rolloutParams.extend({ seq: z.coerce.number().int().positive() }) },
   responses: { 200: json(DecisionInputs, 'Its inputs'), ...problems() },
 })
 const explanation = createRoute({
@@ -48,7 +43,7 @@ const explanation = createRoute({
   path: '/v1/rollouts/{id}/explanation',
   summary: 'The story of the rollout in sentences, with the numbers',
   ...scoped('viewer'),
-  request: { params },
+  request: { params: rolloutParams },
   responses: { 200: json(Explanation, 'The story'), ...problems() },
 })
 
@@ -56,12 +51,7 @@ const Judged = z.object({ verdict: StageVerdict })
 
 export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>): OpenAPIHono<HubEnv> {
   const { database, clock } = hub
-  const known = async (c: Context<HubEnv>, id: string): Promise<StoredRollout> => {
-    const row = await rolloutById(database, id)
-    if (row === undefined) throw notFound('rollout', id)
-    mayTouchModel(c, row.model)
-    return row
-  }
+  const known = (c: Context<HubEnv>, id: string) => addressedRollout(c, database, id)
   return new OpenAPIHono<HubEnv>()
     .openapi(looks, async (c) => {
       const { id } = await known(c, c.req.valid('param').id)
