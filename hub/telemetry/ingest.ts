@@ -135,7 +135,10 @@ async function prepare(
     const { epoch, after = 0, records } = reports
     const key = positionKey(device, epoch)
     const mark = marks.get(key) ?? { device, epoch, seq: await markOf(reader, positions, device, epoch) }
-    if (after > mark.seq) log.info({ device, epoch, after, held: mark.seq }, 'reports before these are missing')
+    if (after > mark.seq) {
+      // with a connection that ended, mostly: the device has them still, for they were not acknowledged
+      log.info({ device, epoch, after, held: mark.seq }, 'reports before these got lost on the way; all are sent again')
+    }
     for (const record of after > mark.seq ? [] : records) {
       if (record.from <= mark.seq || record.seq < record.from) continue
       mark.seq = record.seq

@@ -69,7 +69,10 @@ export async function connectWaveDevice(url: string, { device, secret, root }: E
     },
     {
       onUp: () => hello(),
-      onDown: () => answered.reject(new Error(`${device} was cut off`)),
+      onDown: () => {
+        shipper.onDisconnect()
+        answered.reject(new Error(`${device} was cut off`))
+      },
       onMessage: (kind, bytes) => {
         if (kind === 'assign') judge(bytes)
         if (kind !== 'ack') return
