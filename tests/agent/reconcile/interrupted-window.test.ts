@@ -14,7 +14,7 @@ import { ask } from '../runtime/a-crowd.ts'
 import { aWorld } from '../runtime/a-runtime.ts'
 import { aDevice } from './a-device.ts'
 
-const patience = { timeout: 30_000, interval: 20 }
+const patience = { timeout: 120_000, interval: 20 }
 const answersEach = [7, 5]
 
 test('the window of a runtime that died is counted once, marked as interrupted', async () => {

@@ -9,7 +9,7 @@ import { aWorld } from '../runtime/a-runtime.ts'
 import { aDevice } from './a-device.ts'
 
 const rows = 300
-const patience = { timeout: 30_000, interval: 20 }
+const patience = { timeout: 120_000, interval: 20 }
 const features: FeatureDefinitions = {
   features: [
     { name: 'a', field: 'a', transform: { kind: 'last' } },

@@ -25,7 +25,7 @@ import { aCrowd, ask } from '../runtime/a-crowd.ts'
 import { type BundleParts, post } from '../runtime/a-runtime.ts'
 import { aDevice, type Device, type DeviceOptions } from './a-device.ts'
 
-const patience = { timeout: 30_000, interval: 20 }
+const patience = { timeout: 120_000, interval: 20 }
 const limits = { memoryBytes: 64 * 1024 * 1024, trialMs: 4_000, inferenceMs: 500 }
 const task = { kind: 'binary-classification' as const, output: 'y', threshold: 10 }
 

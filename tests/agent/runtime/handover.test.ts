@@ -8,7 +8,7 @@ import { aCrowd, ask, readAnswer } from './a-crowd.ts'
 import { type ARuntime, anInfer, aServing, aWorld, type World } from './a-runtime.ts'
 
 const switches = 10
-const patience = { timeout: 30_000, interval: 20 }
+const patience = { timeout: 120_000, interval: 20 }
 /** Version 1 doubles, version 2 triples: an answer of one under the other's name is seen. */
 const factors = { 1: 2, 2: 3 }
 const versionOne = (world: World) =>

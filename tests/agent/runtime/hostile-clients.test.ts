@@ -9,7 +9,7 @@ import { ask, readAnswer } from './a-crowd.ts'
 import { type ARuntime, anInfer, aServing, aWorld, get, post, type World } from './a-runtime.ts'
 
 const bodyBytesMax = 1_048_576
-const patience = { timeout: 30_000, interval: 20 }
+const patience = { timeout: 120_000, interval: 20 }
 let world: World
 let runtime: ARuntime
 let infer: string

@@ -14,7 +14,7 @@ import { seeded } from '../download/builders.ts'
 import { type ARuntime, aServing, aWorld, type World } from './a-runtime.ts'
 
 const seed = 20_261_125
-const patience = { timeout: 30_000, interval: 10 }
+const patience = { timeout: 120_000, interval: 10 }
 
 /** Windows of three machines that remember up to 40 records, so that a runtime that forgot shows in the counts. */
 const features: FeatureDefinitions = {
