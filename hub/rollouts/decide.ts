@@ -60,6 +60,7 @@ export function decide(rollout: RolloutView, judge: Judge, nowMs: number): Actio
     case 'rolling_back':
       return [...news, ...takeBack(observed)]
     case 'completed':
+      return [...news, ...lateOffers(rollout.plan, observed, nowMs)]
     case 'rolled_back':
       return news
   }
@@ -186,7 +187,7 @@ const untouched = (devices: readonly DeviceView[], actions: readonly Action[] | 
 function advance(rollout: RolloutView, judge: Judge, nowMs: number): Action[] {
   const { plan, devices } = rollout
   const stage = stageAtHand(rollout)
-  if (stage === undefined) return complete(devices, nowMs)
+  if (stage === undefined) return complete(plan, devices, nowMs)
   const { index } = stage
   const planned = plan.stages[index]
   if (stage.state === 'pending' || stage.state === 'held') {
@@ -254,19 +255,28 @@ const isWhereWanted = (device: DeviceView, stage: number): boolean =>
   stage >= device.servesFrom ? isInstalled(device) : isInPlace(device)
 
 /** Who was away all the time gets the version when it returns, with its own probation, outside the gates. */
-function complete(devices: readonly DeviceView[], nowMs: number): Action[] {
+function complete(plan: RolloutPlan, devices: readonly DeviceView[], nowMs: number): Action[] {
   const left = devices.filter(
     ({ state, role, gone }) => !gone && (state === 'planned' || (role === 'shadow' && state === 'shadowing')),
   )
   const late = left.filter(({ asideUntil }) => asideUntil === null || asideUntil <= nowMs)
+  const offered = late.map(({ device }): Action => ({ do: 'offer', device, as: 'unreachable', role: 'primary' }))
+  const kept = left.filter((device) => !late.includes(device))
+  // what is wanted now would be fetched at whatever time the device returns
+  const closing = kept.map(({ device }): Action => ({ do: 'device', device, state: 'cancelled', reason: null }))
   return [
-    ...late.map(({ device }): Action => ({ do: 'offer', device, as: 'unreachable', role: 'primary' })),
-    { do: 'rollout', state: 'completed', reason: completedSentence(devices, left, late) },
+    ...(plan.window === undefined ? offered : closing),
+    { do: 'rollout', state: 'completed', reason: completedSentence(plan, devices, left, late) },
   ]
 }
 
+/** Of a rollout with a maintenance window, after its end: who has come back, when its window is open. */
+const lateOffers = (plan: RolloutPlan, devices: readonly DeviceView[], nowMs: number): Action[] =>
+  plan.window === undefined ? [] : offers(plan, plan.stages.length - 1, devices, nowMs)
+
 /** Stays true when devices have moved on: it speaks of the end, and names who needs a look. */
 function completedSentence(
+  { window }: RolloutPlan,
   devices: readonly DeviceView[],
   left: readonly DeviceView[],
   late: readonly DeviceView[],
@@ -275,7 +285,7 @@ function completedSentence(
   const rest = devices.filter((device) => !isInstalled(device) && !left.includes(device) && !device.gone)
   return [
     `every stage passed; ${there} of ${counted(devices.length, 'device')} had it at the end`,
-    ...who('away, and to get it on return', late),
+    ...who(`away, and to get it on return${window === undefined ? '' : ', within the maintenance window'}`, late),
     ...who(
       'left out after failing too often',
       left.filter((device) => !late.includes(device)),

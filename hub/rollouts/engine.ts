@@ -26,7 +26,15 @@ import {
 } from './statements.ts'
 import type { Action } from './states.ts'
 import { clockJump, type Uptime } from './steady-clock.ts'
-import { type RolloutRow, rolloutById, rolloutsByState, type StoredRollout, unsettledRollouts } from './store.ts'
+import {
+  lateDevices,
+  overtakenAmong,
+  type RolloutRow,
+  rolloutById,
+  rolloutsByState,
+  type StoredRollout,
+  unsettledRollouts,
+} from './store.ts'
 import { readable, withPlan } from './unreadable.ts'
 import { type Loaded, loadRollout } from './view.ts'
 
@@ -39,6 +47,9 @@ const lookEveryMsMax = 15_000
 const joinEveryMs = 30_000
 /** A true report may still correct a device of a rollout that ended this recently. */
 const correctsForMs = 7 * 86_400_000
+/** A device that was away at the end gets the version if it returns this soon, where a maintenance window must be waited
+ *  for. */
+const lateForMs = 90 * 86_400_000
 
 export type FleetLink = {
   isConnected(device: string): boolean
@@ -104,7 +115,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
       const rollout = await load(tx, id)
       const nowMs = clock()
       const { judge, record } = await judgingOf(tx, hub.blobs, rollout, nowMs, isRead)
-      const actions = decide(rollout.view, judge, nowMs)
+      const actions = await withoutOvertaken(tx, rollout, decide(rollout.view, judge, nowMs))
       const joiners = await joining(tx, rollout, nowMs)
       const looks = await record(actions)
       const devices = await carryOut(tx, rollout, actions, { actor: 'hub' }, nowMs, [...looks, ...joiners])
@@ -159,7 +170,12 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
     const passedMs = nowMs - unsettled.atMs
     if (passedMs < 0 || passedMs >= restMsMax) {
       const ended = ['completed', 'rolled_back', 'aborted', 'superseded'] as const
-      unsettled = { ids: await unsettledRollouts(database, ended, nowMs - correctsForMs), atMs: nowMs }
+      const late = (await lateDevices(database, nowMs - lateForMs)).filter(({ device }) => fleet.isConnected(device))
+      const ids = [
+        ...(await unsettledRollouts(database, ended, nowMs - correctsForMs)),
+        ...late.map(({ rollout }) => rollout),
+      ]
+      unsettled = { ids: [...new Set(ids)], atMs: nowMs }
     }
     return unsettled.ids
   }
@@ -346,6 +362,19 @@ export async function runRollouts({ stopping, log }: Pick<Hub, 'stopping' | 'log
       },
     )
   }
+}
+
+/** What a rollout that has completed still offers is offered only where nobody has wanted anything else since. */
+async function withoutOvertaken(tx: Reader, { row }: Loaded, actions: readonly Action[]): Promise<Action[]> {
+  if (row.state !== 'completed') return [...actions]
+  const offered = actions.flatMap((action) => (action.do === 'offer' ? [action.device] : []))
+  if (offered.length === 0) return [...actions]
+  const overtaken = await overtakenAmong(tx, row.id, offered)
+  return actions.map((action) =>
+    action.do === 'offer' && overtaken.has(action.device)
+      ? { do: 'device', device: action.device, state: 'superseded', reason: null }
+      : action,
+  )
 }
 
 async function known(reader: Reader, id: string): Promise<StoredRollout> {

@@ -136,6 +136,36 @@ export const unsettledRollouts = async (
     )
   ).map(({ id }) => id)
 
+const Late = z.object({ rollout: z.string(), device: z.string() })
+
+/** Devices that were away when a rollout with a maintenance window completed, and have not been offered it since. */
+export const lateDevices = (reader: Reader, endedAfterMs: number): Promise<z.infer<typeof Late>[]> =>
+  reader.all(
+    Late,
+    `SELECT m.rollout, m.device FROM rollouts r JOIN rollout_devices m ON m.rollout = r.id
+     WHERE r.state = 'completed' AND r.changed_at > ? AND r.plan ->> '$.window' IS NOT NULL
+       AND m.state IN ('planned', 'shadowing') AND m.withdrawn = 0`,
+    [endedAfterMs],
+  )
+
+/** Those for which something else is wanted by now than before the rollout, or that a later rollout holds or has had. */
+export async function overtakenAmong(
+  reader: Reader,
+  rollout: string,
+  devices: readonly string[],
+): Promise<Set<string>> {
+  const rows = await reader.all(
+    z.object({ device: z.string() }),
+    `SELECT m.device FROM rollout_devices m
+     LEFT JOIN desired d ON d.device = m.device AND d.deployment = m.deployment AND d.role = 'primary'
+     WHERE m.rollout = ?1 AND m.device IN (SELECT value FROM json_each(?2)) AND (d.manifest IS NOT m.previous OR EXISTS (
+       SELECT 1 FROM rollouts n JOIN rollout_devices o ON o.rollout = n.id
+       WHERE n.id > ?1 AND (n.state = 'completed' OR o.active = 1) AND o.device = m.device AND o.deployment = m.deployment))`,
+    [rollout, JSON.stringify(devices)],
+  )
+  return new Set(rows.map(({ device }) => device))
+}
+
 /** Newest first, from below the id `before`. Ids rise with time. */
 export const rolloutPage = (reader: Reader, before: string, limit: number): Promise<StoredRollout[]> =>
   reader.all(StoredRollout, `SELECT ${rolloutColumns} FROM rollouts WHERE id < ? ORDER BY id DESC LIMIT ?`, [

@@ -192,6 +192,37 @@ describe('rollout engine', () => {
     expect(late?.state).toBe('succeeded')
   })
 
+  test.each([false, true])(
+    'with a maintenance window they wait for it, also after the end, and get what was wanted last (taken over: %s)',
+    async (takenOver) => {
+      await using fleet = await aFleet(10)
+      await fleet.obey()
+      fleet.online.delete('d-003')
+      // 08:00 UTC by the fleet's clock
+      const plan = aPlan({ window: { from: '07:00', to: '09:00' } })
+      const { id } = await fleet.engine().start(wanted(2, { plan }), { actor: 'token:ops' })
+      await run(fleet, 25)
+      expect(await rolloutById(fleet.hub.database, id)).toMatchObject({
+        state: 'completed',
+        reason: expect.stringContaining('away, and to get it on return, within the maintenance window: d-003'),
+      })
+      if (takenOver) {
+        await fleet.engine().start(wanted(3, { plan }), { actor: 'token:ops' })
+        await run(fleet, 25)
+      }
+      const theirs = takenOver ? 3 : 2
+      fleet.clock.nowMs += 2 * 3_600_000
+      fleet.online.add('d-003')
+      await run(fleet, 3)
+      expect(await fleet.running()).toEqual({ 1: 1, [theirs]: 9 })
+      fleet.clock.nowMs += 21.5 * 3_600_000
+      await run(fleet, 4)
+      expect(await fleet.running()).toEqual({ [theirs]: 10 })
+      const first = (await membersOf(fleet.hub.database, id)).find(({ device }) => device === 'd-003')
+      expect(first?.state).toBe(takenOver ? 'superseded' : 'succeeded')
+    },
+  )
+
   test('whoever may not touch the model that runs in a deployment, or that is on its way there, replaces neither', async () => {
     await using fleet = await aFleet(4)
     const mayTouch = (model: string) => {
