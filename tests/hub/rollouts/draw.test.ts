@@ -211,7 +211,7 @@ describe('draw', () => {
       many(6),
       stagesOf({ devices: 7 }, { percent: 100 }),
       'too-many-devices',
-      /wants 7 devices, and there are 6/,
+      /wants 7 devices, and there are only 6/,
     ],
     [
       'a query that fits nobody',
