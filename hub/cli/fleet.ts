@@ -133,7 +133,8 @@ const deviceTable = (devices: readonly z.infer<typeof DeviceDocument>[]): string
     ]),
   )
 
-function detailLines(device: z.infer<typeof DeviceDetail>): string[] {
+/** One device: what it is, what it reports, and why where something went wrong. */
+export function detailLines(device: z.infer<typeof DeviceDetail>): string[] {
   return [
     ...deviceTable([device]),
     ...(device.asideUntil === null
@@ -147,7 +148,7 @@ function detailLines(device: z.infer<typeof DeviceDetail>): string[] {
         row.model === null ? row.manifest.slice(0, 12) : `${row.model} ${row.version}`,
         row.attempt,
         row.state,
-        row.reason ?? row.detail,
+        [row.reason, row.detail].filter((word) => word !== null).join(': '),
         row.running ? 'yes' : '',
         time(Date.parse(row.changedAt)),
       ]),
