@@ -6,7 +6,6 @@ import { type Change, writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
 import { assertRollable } from '../promotion/guards.ts'
-import { notReleased } from '../registry/not-released.ts'
 import { releasedVersion } from '../registry/store.ts'
 import type { Reader } from '../storage/database.ts'
 import {
@@ -20,6 +19,7 @@ import {
 } from './desired.ts'
 import type { DeviceRow } from './devices.ts'
 import type { Fleet } from './fleet.ts'
+import { notReleased } from './not-released.ts'
 
 type Wanted = { model: string; version: number; sample?: number | undefined }
 type Place = { deployment: string; role: WishRole }

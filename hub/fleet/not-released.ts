@@ -3,9 +3,9 @@
 
 import { z } from 'zod'
 import { notFound, Problem } from '../problem.ts'
+import { readManifest } from '../registry/store.ts'
 import { BooleanColumn, BytesColumn, type Reader } from '../storage/database.ts'
 import { named } from '../wording.ts'
-import { readManifest } from './store.ts'
 
 const Known = z.object({ model_deleted: z.number().nullable(), newest: z.number().nullable() })
 const Version = z.object({ deleted_at: z.number().nullable() })
