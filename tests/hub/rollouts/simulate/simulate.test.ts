@@ -32,7 +32,7 @@ test('the same seeds give the same rollouts, on one thread or three', async () =
 })
 
 test('a plan that such a fleet cannot meet is refused with the reason', async () => {
-  await expect(simulateMany(batchOf(5), 2)).rejects.toThrow(/stage canary wants 6 devices, and there are 5/)
+  await expect(simulateMany(batchOf(5), 2)).rejects.toThrow(/stage canary wants 6 devices, and there are only 5/)
 })
 
 test('a version that fails everywhere is stopped in shadow, where it answers nobody', async () => {
