@@ -18,7 +18,8 @@ export type WantTimes = {
   silentAsksMax: number
 }
 
-/** A hub gathers wants for up to two seconds, so silence begins to mean something after twice that.
+/** A hub gathers wants for up to two seconds, so silence begins to mean something after twice that; asking while it is
+ *  still telling others (ten seconds at most) costs a message.
  *  Gives up after 4 + 8 + 16 + 30 + 30 s. */
 export const wantTimes: WantTimes = { listenMs: 300, silenceMs: 4_000, silenceMaxMs: 30_000, silentAsksMax: 4 }
 

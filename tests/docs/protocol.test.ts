@@ -44,7 +44,7 @@ import { z } from 'zod'
 import type { RefusalCode } from '../../agent/reconcile/accept.ts'
 import { bodyBytesMax } from '../../hub/app.ts'
 import { assignmentLifetimeMs } from '../../hub/fleet/assign.ts'
-import { lagBytesMax, patienceMs } from '../../hub/fleet/broadcast.ts'
+import { lagBytesMax, patienceMs, patienceWithManyMs } from '../../hub/fleet/broadcast.ts'
 import { brokerLimits, controlBytesMax } from '../../hub/fleet/broker.ts'
 import { asksRememberedMs } from '../../hub/fleet/chunk-ledger.ts'
 import { chunkServerLimits } from '../../hub/fleet/chunks.ts'
@@ -139,7 +139,7 @@ const objects: [heading: string, schema: z.ZodType, place?: number][] = [
   ['movement', Movement],
   ['record gap', Gap],
   ...DeviceEvent.options.map((option, i): [string, z.ZodType] => {
-    const heading = ['event progress', 'event drift', 'event refused', 'event other'][i]
+    const heading = ['event progress', 'event drift', 'event refused', 'event runtime_died', 'event other'][i]
     return [heading ?? '', option]
   }),
 ]
@@ -343,7 +343,7 @@ describe('topics', () => {
 })
 
 describe('limits', () => {
-  const { gatherQuietMs, gatherMostMs, asksPerChunkMax, blobsMax } = chunkServerLimits
+  const { gatherQuietMs, gatherMostMs, tellingMostMs, againAfterMs, asksPerChunkMax, blobsMax } = chunkServerLimits
   const limits: Record<string, number> = {
     ...brokerLimits,
     messageBytesMax: messages.messageBytesMax,
@@ -359,10 +359,13 @@ describe('limits', () => {
     asksRememberedMs,
     gatherQuietMs,
     gatherMostMs,
+    tellingMostMs,
+    againAfterMs,
     asksPerChunkMax,
     blobsMax,
     lagBytesMax,
     patienceMs,
+    patienceWithManyMs,
     assignmentLifetimeMs,
     deploymentsMax,
     bodyBytesMax,
