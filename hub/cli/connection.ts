@@ -2,26 +2,26 @@
 
 import type { Command } from 'commander'
 import { type Client, createClient } from './client.ts'
+import { chooseHub, defaultUrl } from './contexts/choose.ts'
+import { contextsPath, readContexts } from './contexts/file.ts'
 import { createOutput, type Output } from './output.ts'
 
 export type Connection = { client: Client; output: Output; hub: { url: string; token: string } }
 
-export const defaultUrl = 'http://127.0.0.1:7070'
-
-/** Adds --url, --token and --json to a command that talks to the hub. */
+/** Adds --url, --token, --context and --json to a command that talks to the hub. */
 export const connected = (command: Command): Command =>
   command
     .option('--url <url>', `where the hub is (or ROOST_URL; ${defaultUrl})`)
     .option('--token <token>', 'a roost_… token (or ROOST_TOKEN)')
+    .option('--context <name>', 'a hub that was logged in to (the one in use: roost context list)')
     .option('--json', 'print what the hub answers, as JSON')
 
 /** @throws Error naming what is missing */
-export function connect(options: { url?: string; token?: string; json?: boolean }): Connection {
-  const token = options.token ?? process.env.ROOST_TOKEN
-  if (token === undefined || token === '') {
-    throw new Error('no token: set ROOST_TOKEN or give --token (the hub prints an admin token at its first start)')
-  }
-  const url = options.url ?? process.env.ROOST_URL ?? defaultUrl
+export function connect(options: { url?: string; token?: string; context?: string; json?: boolean }): Connection {
+  const { ROOST_URL: envUrl, ROOST_TOKEN: envToken } = process.env
+  const { url, token } = chooseHub(options, { url: envUrl, token: envToken }, () =>
+    readContexts(contextsPath(process.env)),
+  )
   return {
     client: createClient(url, token),
     hub: { url, token },

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import hub from '../package.json' with { type: 'json' }
 import { addAuditCommands } from './audit.ts'
 import { RequestError } from './client.ts'
+import { addContextCommands } from './contexts/commands.ts'
 import { addDatasetCommands } from './datasets.ts'
 import { addEvaluateCommand } from './evaluate.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
@@ -27,6 +28,7 @@ program
   .description('run the hub; settings are ROOST_* variables')
   .option('--new-admin-token', 'print a new admin token, for one who lost theirs')
   .action((options: { newAdminToken?: boolean }) => runHub(options))
+addContextCommands(program)
 addModelCommands(program)
 addDatasetCommands(program)
 addEvaluateCommand(program)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { settings as agentSettings } from '../../agent/config.ts'
-import { defaultUrl } from '../../hub/cli/connection.ts'
+import { defaultUrl } from '../../hub/cli/contexts/choose.ts'
 import { publicUrl, readConfig, settings } from '../../hub/config.ts'
 import { codeIn, readSections } from './document.ts'
 
