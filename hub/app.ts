@@ -5,6 +5,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
 import { getPath } from 'hono/utils/url'
 import { limitBody } from './body-limit.ts'
+import { servePage } from './dashboard/built-page.ts'
 import { isArtifactUpload } from './experiments/mlflow/artifacts.ts'
 import { isMlflowPath, mlflowErrorResponse } from './experiments/mlflow/error.ts'
 import { type HubEnv, scoped, unscoped } from './governance/access.ts'
@@ -37,6 +38,7 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
     c.res.headers.set('x-request-id', c.get('requestId'))
   })
   app.use(watchRequests(hub.metrics))
+  app.use(servePage())
   app.use(limitBody(bodyBytesMax, (method, path) => isArtifactUpload(method, path) || isStreamedBody(method, path)))
 
   addOwnRoutes(app, hub)

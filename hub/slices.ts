@@ -1,11 +1,14 @@
 // The capabilities of the hub, started in the order in which they need each other.
 
 import type { Routes } from './app.ts'
+import { liveRoutes } from './dashboard/live.ts'
+import { sessionRoutes } from './dashboard/routes.ts'
 import { datasetRoutes } from './datasets/routes.ts'
 import { createEvaluations } from './evaluation/evaluations.ts'
 import { evaluationRoutes } from './evaluation/routes.ts'
 import { mlflowRoutes } from './experiments/mlflow/routes.ts'
 import { runRoutes } from './experiments/routes.ts'
+import { differentWishStatements } from './fleet/ahead.ts'
 import { startFleet } from './fleet/fleet.ts'
 import { progressStatements } from './fleet/progress.ts'
 import { fleetRoutes } from './fleet/routes.ts'
@@ -43,7 +46,10 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
     database,
     clock,
     log,
-    onEvent: (device, event) => progressStatements(device, event, clock()),
+    onEvent: (device, event) => [
+      ...progressStatements(device, event, clock()),
+      ...differentWishStatements(device, event),
+    ],
   })
   opened.defer(() => ingest.close())
   const fleet = await startFleet(hub, ingest)
@@ -93,6 +99,8 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       promotionRequestRoutes(hub, promotion),
       runRoutes(hub),
       mlflowRoutes(hub, registrar),
+      sessionRoutes(hub),
+      liveRoutes(hub, fleet),
     ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },
   }

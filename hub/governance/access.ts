@@ -2,6 +2,7 @@
 // check before everything else and the requirement into the OpenAPI document; nothing is open by omission.
 
 import type { Context, MiddlewareHandler } from 'hono'
+import { assertOwnPage, findSession, pageHeader, sessionId } from '../dashboard/session.ts'
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
 import { areaOf, type Grants, grantsModel, holdsScope, modelOf, type Scope } from './grants.ts'
@@ -81,7 +82,7 @@ function assertScope(principal: Principal, scopes: readonly Scope[], area: strin
 export async function authenticate(c: Context<HubEnv>): Promise<Principal> {
   const hub = c.get('hub')
   const header = c.req.header('authorization')
-  if (header === undefined) throw unauthorized('send Authorization: Bearer roost_…')
+  if (header === undefined) return sessionPrincipal(c)
   const [scheme = '', credentials = ''] = header.trim().split(/ +/)
   if (scheme.toLowerCase() === 'bearer') return tokenPrincipal(hub, credentials)
   if (scheme.toLowerCase() === 'basic') {
@@ -92,6 +93,23 @@ export async function authenticate(c: Context<HubEnv>): Promise<Principal> {
     throw unauthorized('the device is unknown or revoked, or its secret is another')
   }
   throw unauthorized('send Authorization: Bearer roost_…, or Basic with device id and secret')
+}
+
+/** What the dashboard's cookie stands for. */
+async function sessionPrincipal(c: Context<HubEnv>): Promise<Principal> {
+  const hub = c.get('hub')
+  const { headers } = c.req.raw
+  const id = sessionId(headers)
+  const token = id === undefined ? undefined : await findSession(hub, id)
+  if (token === undefined) {
+    // a browser that is told of Basic asks for a password, in a window of its own
+    if (headers.has(pageHeader))
+      throw unauthorized('sign in: there is no session, or it is over', 'Bearer realm="roost"')
+    throw unauthorized('send Authorization: Bearer roost_…')
+  }
+  assertOwnPage(c.req.method, headers)
+  noteUse(hub, token.id)
+  return principalOf(token)
 }
 
 async function tokenPrincipal(hub: Hub, credentials: string): Promise<Principal> {
@@ -115,7 +133,5 @@ function splitOnce(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + separator.length)]
 }
 
-const unauthorized = (detail: string): Problem =>
-  new Problem(401, 'unauthorized', 'Not authenticated', detail, {
-    headers: { 'www-authenticate': 'Bearer realm="roost", Basic realm="roost"' },
-  })
+const unauthorized = (detail: string, ways = 'Bearer realm="roost", Basic realm="roost"'): Problem =>
+  new Problem(401, 'unauthorized', 'Not authenticated', detail, { headers: { 'www-authenticate': ways } })

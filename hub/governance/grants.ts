@@ -36,6 +36,12 @@ export type Grants = { role: Role; scopes: readonly string[] | null; models: rea
 export const holdsScope = ({ role, scopes }: Grants, scope: Scope, area: string): boolean =>
   scopesOf[role].has(scope) && (scopes === null || scopes.includes(scope) || scopes.includes(`${scope}:${area}`))
 
+/** Everything a token may do, as grants: `operator` everywhere, `operator:devices` in one area. */
+export const scopesHeld = ({ role, scopes }: Grants): string[] =>
+  scopes === null
+    ? [...scopesOf[role]]
+    : scopes.filter((grant) => [...scopesOf[role]].some((scope) => grant.split(':')[0] === scope))
+
 /** Whether a token restricted to `models` may touch `model`. */
 export const grantsModel = (models: Grants['models'], model: string): boolean =>
   models === null ||
