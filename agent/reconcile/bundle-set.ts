@@ -33,6 +33,10 @@ export function keyOf(set: BundleSet): string {
     .join(' ')
 }
 
+/** The manifests of the set that has this key. */
+export const manifestsOf = (key: string): Digest[] =>
+  key.split(' ').flatMap((place) => Digest.safeParse(place.split('=')[1]).data ?? [])
+
 export const bundleOf = (set: BundleSet, deployment: string): Bundle | undefined =>
   set.bundles.find((bundle) => bundle.deployment === deployment)
 

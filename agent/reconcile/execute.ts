@@ -4,7 +4,7 @@
 import type { Digest } from '@roost/shared/protocol/names.ts'
 import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
-import { type Bundle, type BundleSet, keyOf } from './bundle-set.ts'
+import { type Bundle, type BundleSet, keyOf, manifestsOf } from './bundle-set.ts'
 import { keepWished, noteProgress } from './progress.ts'
 import { type ShadowBundle, type ShadowSet, shadowKeyOf } from './shadow-set.ts'
 import type { Failure, Moment, Slots } from './slots.ts'
@@ -150,7 +150,10 @@ export async function executeStep(step: Step, memory: Memory, ports: Ports): Pro
     case 'roll-back':
       return rollBack(step.failure, step.runtime, memory, ports)
     case 'roll-back-late':
-      ports.log.error({ event: 'rolling_back', ...step.failure }, 'the current version does not start any more, or dies again and again')
+      ports.log.error(
+        { event: 'rolling_back', ...step.failure },
+        'the current version does not start any more, or dies again and again',
+      )
       return adopt(transitions.rollBackLate(slots, step.failure), memory, ports)
     case 'start-shadow':
       return ports.runtimes.startShadow(step.set)
@@ -257,9 +260,11 @@ async function bury(id: number, memory: Memory, ports: Ports): Promise<void> {
   if (dead?.failure === undefined) return
   const { failure, key } = dead
   ports.log.error({ event: 'runtime_died', ...failure }, 'a runtime process died')
+  // what runs beside what serves is no part of its accidents
+  const manifests = dead.shadows === undefined ? manifestsOf(key) : []
   const detail = `${failure.reason}: ${failure.detail}`.slice(0, 500)
   rememberDeath(key, failure, id, memory, ports, dead)
-  await addEvent({ kind: 'event', event: 'runtime_died', at: ports.wallClock(), detail }, memory, ports)
+  await addEvent({ kind: 'event', event: 'runtime_died', at: ports.wallClock(), detail, manifests }, memory, ports)
 }
 
 async function report(memory: Memory, ports: Ports): Promise<void> {

@@ -132,7 +132,15 @@ export const DeviceEvent = z.discriminatedUnion('event', [
   }),
   z.object({
     kind: z.literal('event'),
-    event: z.enum(['started', 'runtime_died', 'stale', 'fresh', 'patch_failed']),
+    event: z.literal('runtime_died'), // one that had proved itself, and is started again
+    at: Milliseconds,
+    detail: z.string().max(500),
+    /** What it ran. Absent in what older agents say. */
+    manifests: z.array(Digest).max(64).optional(),
+  }),
+  z.object({
+    kind: z.literal('event'),
+    event: z.enum(['started', 'stale', 'fresh', 'patch_failed']),
     at: Milliseconds,
     detail: z.string().max(500),
   }),

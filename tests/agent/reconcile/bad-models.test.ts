@@ -145,7 +145,9 @@ describe('an accident of a version that had proved itself', () => {
     const answered = crowd.answered(2)
     await vi.waitFor(() => expect(crowd.answered(2)).toBeGreaterThan(answered + 100), patience)
     await crowd.stop()
-    expect(device.events.filter(({ event }) => event === 'runtime_died')).toHaveLength(1)
+    expect(device.events.filter(({ event }) => event === 'runtime_died')).toMatchObject([
+      { manifests: [good.manifest] },
+    ])
     expect(device.slots()).toMatchObject({ candidate: null, denied: [] })
     expect(crowd.wrong).toEqual([])
     expect(crowd.failures.length).toBeLessThanOrEqual(crowd.clients)
