@@ -133,7 +133,17 @@ const deviceTable = (devices: readonly z.infer<typeof DeviceDocument>[]): string
     ]),
   )
 
-/** One device: what it is, what it reports, and why where something went wrong. */
+const versionWords = ({
+  model,
+  version,
+  manifest,
+}: {
+  model: string | null
+  version: number | null
+  manifest: string
+}) => (model === null ? manifest.slice(0, 12) : `${model} ${version}`)
+
+/** One device: what it is, what is wanted there, what it reports, and why where something went wrong. */
 export function detailLines(device: z.infer<typeof DeviceDetail>): string[] {
   return [
     ...deviceTable([device]),
@@ -141,11 +151,25 @@ export function detailLines(device: z.infer<typeof DeviceDetail>): string[] {
       ? []
       : [`failed three times: no rollout offers it anything until ${time(Date.parse(device.asideUntil))}, or a retry`]),
     '',
+    'wanted',
+    ...table(
+      ['deployment', 'version', 'as', 'attempt', 'by', 'since'],
+      device.desired.map((row) => [
+        row.deployment,
+        versionWords(row),
+        row.role,
+        row.attempt,
+        row.changedBy,
+        time(Date.parse(row.changedAt)),
+      ]),
+    ),
+    '',
+    'reported',
     ...table(
       ['deployment', 'version', 'attempt', 'state', 'reason', 'serves', 'since'],
       device.reported.map((row) => [
         row.deployment,
-        row.model === null ? row.manifest.slice(0, 12) : `${row.model} ${row.version}`,
+        versionWords(row),
         row.attempt,
         row.state,
         [row.reason, row.detail].filter((word) => word !== null).join(': '),

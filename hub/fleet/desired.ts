@@ -121,6 +121,8 @@ export const DesiredRow = z.object({
   role: z.enum(['primary', 'shadow']),
   sample: z.number().nullable(),
   manifest: Digest,
+  model: z.string().nullable(),
+  version: z.number().int().nullable(),
   attempt: z.number().int(),
   generation: z.number().int(),
   changed_by: z.string(),
@@ -129,7 +131,12 @@ export const DesiredRow = z.object({
 export type DesiredRow = z.infer<typeof DesiredRow>
 
 export const desiredOf = (reader: Reader, device: string): Promise<DesiredRow[]> =>
-  reader.all(DesiredRow, 'SELECT * FROM desired WHERE device = ? ORDER BY deployment, role', [device])
+  reader.all(
+    DesiredRow,
+    `SELECT d.*, m.model, m.version FROM desired d LEFT JOIN manifests m ON m.digest = d.manifest
+     WHERE d.device = ? ORDER BY d.deployment, d.role`,
+    [device],
+  )
 
 /** The model that is wanted in a deployment of the device. */
 export async function modelWanted(

@@ -83,6 +83,9 @@ const DesiredDocument = z.object({
   /** Of a shadow: the share of the primary's inferences that it repeats; null: as the device has it by itself. */
   sample: z.number().nullable(),
   manifest: z.string(),
+  /** Null where the registry does not know the manifest. */
+  model: z.string().nullable(),
+  version: z.number().int().nullable(),
   attempt: z.number().int(),
   generation: z.number().int(),
   changedBy: z.string(),
@@ -113,6 +116,8 @@ export const showDesired = (row: DesiredRow): z.infer<typeof DesiredDocument> =>
   role: row.role,
   sample: row.sample,
   manifest: row.manifest,
+  model: row.model,
+  version: row.version,
   attempt: row.attempt,
   generation: row.generation,
   changedBy: row.changed_by,
