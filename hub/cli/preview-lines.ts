@@ -42,7 +42,7 @@ function stageLines(stage: Preview['stages'][number]): string[] {
     ...(waits.length === 0 ? [] : [`    waits for ${waits.join(' and ')}`]),
     `    begins after ${minutes(stage.beginsMs)}, installed after ${minutes(stage.installedMs)}, passes after ${minutes(stage.passesMs)} at the earliest; pauses when undecided for ${spellDuration(stage.timeLimitMs)}`,
     `    moves ${bytes(stage.bytes)}`,
-    ...stage.gates.map(({ metric, sentence }) => `    ${metric}: ${sentence}`),
+    ...stage.gates.map(({ label, sentence }) => `    ${label}: ${sentence}`),
   ]
 }
 

@@ -1,6 +1,7 @@
 // Who could approve the stages of a rollout: said before it starts where nobody could, and to whoever may not.
 
 import { grantsModel, holdsScope } from '../governance/grants.ts'
+import { namesOfTokens, withNames } from '../governance/token-names.ts'
 import { TokenRow } from '../governance/tokens.ts'
 import { samePerson } from '../promotion/persons.ts'
 import type { Reader } from '../storage/database.ts'
@@ -58,10 +59,11 @@ export async function approvalsInDoubt(
   const most = Math.max(...stages.map(({ approvals }) => approvals))
   if (most === 0) return []
   const found = (await approversBeside(reader, model, [starter], nowMs, most)).length
+  const who = withNames(starter, await namesOfTokens(reader, [starter]))
   return stages.flatMap(({ name, approvals }, i): Finding[] => {
     if (approvals <= found) return []
     const there = found === 0 ? 'nobody' : counted(found, 'person', 'people')
-    const detail = `stage ${name} needs ${counted(approvals, 'approval')}, and besides ${starter}, who starts it, ${there} could give one now: ${howToApprove}`
+    const detail = `stage ${name} needs ${counted(approvals, 'approval')}, and besides ${who}, who starts it, ${there} could give one now: ${howToApprove}`
     return [{ code: 'nobody-to-approve', field: `plan.stages.${i}.approvals`, detail }]
   })
 }

@@ -103,7 +103,9 @@ test('every gate, with its settings and their defaults', () => {
 })
 
 test('every code of a refusal and of a warning is in the code, and the other way round', () => {
-  const files = ['check', 'draw', 'membership', 'preview', 'plan'].map((name) => read(`hub/rollouts/plan/${name}.ts`))
+  const files = ['check', 'draw', 'membership', 'misfits', 'preview', 'plan'].map((name) =>
+    read(`hub/rollouts/plan/${name}.ts`),
+  )
   const others = ['rollouts/start', 'rollouts/approvers', 'fleet/not-released'].map((name) => read(`hub/${name}.ts`))
   const sources = [...files, ...others].join('\n')
   const written = [...rowsUnder('What is refused'), ...rowsUnder('What is warned of')].map(

@@ -6,7 +6,7 @@ import type { Gate } from '../plan/gate.ts'
 import { judgeCounts } from './counts.ts'
 import type { GateEvidence } from './evidence.ts'
 import { type Finding, findingOf } from './findings.ts'
-import { type ComparingGate, scaleOf } from './scale.ts'
+import { type ComparingGate, labelOf } from './scale.ts'
 import { comparisonSentence } from './sentence.ts'
 import { histogramOf, intervalOf, pValue, pValues } from './tested.ts'
 import { excludedMax, type GateVerdict, type Look, noFigures, type Outcome, type StageContext } from './verdict.ts'
@@ -96,7 +96,7 @@ function noFinding(gate: ComparingGate, why: string, look: Look, stage: StageCon
 
 const nothing = (gate: Gate, outcome: Outcome, sentence: string, look: Look): GateVerdict => ({
   metric: gate.metric,
-  label: gate.metric === 'installation' ? 'installation' : scaleOf(gate).label,
+  label: labelOf(gate),
   outcome,
   ...noFigures,
   spent: look.before?.spent ?? 0,

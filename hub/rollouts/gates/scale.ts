@@ -18,6 +18,8 @@ export type Scale = {
   shown(difference: number): number
   /** Margin on the scale, given what the old version usually shows (a level on the scale). */
   margin(usual: number): number
+  /** The metric itself falls where it is worse, so that the interval's upper end is its lower one. */
+  falls: boolean
   /** A difference, and a level, in words. */
   inWords(difference: number): string
   levelInWords(level: number): string
@@ -26,6 +28,9 @@ export type Scale = {
   /** Where the metric is a share of `weight` independent tries: the share that is bad, of a level. */
   badShare?(level: number): number
 }
+
+/** What a person calls the gate: `latency p95`, `metric torque`. */
+export const labelOf = (gate: Gate): string => (gate.metric === 'installation' ? 'installation' : scaleOf(gate).label)
 
 export function scaleOf(gate: ComparingGate): Scale {
   switch (gate.metric) {
@@ -59,6 +64,7 @@ export function scaleOf(gate: ComparingGate): Scale {
 
 const plain = (label: string, worse: 1 | -1) => ({
   label,
+  falls: worse < 0,
   toScale: (value: number) => worse * value,
   fromScale: (level: number) => worse * level,
   shown: (difference: number) => difference,
@@ -92,6 +98,7 @@ const latencyLeastUs = 1
 function latency(gate: Extract<Gate, { metric: 'latency' }>): Scale {
   return {
     label: `latency p${Number((gate.quantile * 100).toFixed(2))}`,
+    falls: false,
     toScale: (us) => Math.log(Math.max(us, latencyLeastUs)),
     fromScale: Math.exp,
     shown: Math.exp,

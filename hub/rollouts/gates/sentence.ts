@@ -30,7 +30,9 @@ function counted(outcome: Outcome, { tested, method }: Finding, { asBad, asGood 
     : `${looked(asBad, 'bad')} and ${asGood.toLocaleString('en')} as good`
 }
 
-function range({ scale }: Finding, { low, high }: Numbers): string {
+/** From the least value of the metric to the greatest. */
+function range({ scale }: Finding, ends: Numbers): string {
+  const [low, high] = scale.falls ? [ends.high, ends.low] : [ends.low, ends.high]
   if (low === null && high === null) return 'too few devices for an interval'
   if (low === null) return `at most ${scale.inWords(high ?? 0)}`
   if (high === null) return `at least ${scale.inWords(low)}`

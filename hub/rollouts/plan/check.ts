@@ -39,6 +39,7 @@ export function checkPlan(
       ...stagesShort(plan, drawn),
       ...gatesInDoubt(plan, membership, past),
       ...blindGates(plan, sights),
+      ...failuresBorne(plan, drawn),
       ...silenceUnseen(plan),
       ...windowsInDoubt(plan, membership, nowMs),
       ...paceInDoubt(plan),
@@ -232,10 +233,21 @@ function blindGates(plan: RolloutPlan, sights: readonly (readonly Sight[])[]): F
   return plan.stages.flatMap((stage, i): Finding[] => {
     const blind = (sights[i] ?? []).filter((sight) => sight.blind)
     if (blind.length === 0) return []
-    const detail = `stage ${stage.name}: ${listed(blind.map(({ metric }) => metric))} could never decide (${blind[0]?.sentence}), so it would pause at its time limit; add devices, or a stage of mode shadow before it`
+    const detail = `stage ${stage.name}: ${listed(blind.map(({ label }) => label))} could never decide (${blind[0]?.sentence}), so it would pause at its time limit; add devices, or a stage of mode shadow before it`
     return [{ code: 'too-few-to-tell', field: `plan.stages.${i}`, detail }]
   })
 }
+
+/** A gate on installations that not even the failure of every device can fail. */
+const failuresBorne = (plan: RolloutPlan, drawn: readonly Drawn[]): Finding[] =>
+  plan.stages.flatMap((stage, i) =>
+    gatesOf(plan, i).flatMap(({ gate, field }): Finding[] => {
+      const taking = drawn.filter((device) => device.stage <= i).length
+      if (gate.metric !== 'installation' || gate.failuresMax < taking) return []
+      const detail = `of stage ${stage.name} and those before it ${counted(taking, 'device takes', 'devices take')} the version, and ${counted(gate.failuresMax, 'failure is', 'failures are')} allowed: the gate passes even if all of them fail; the stage then pauses because its quorum cannot come about. Allow fewer than there are devices`
+      return [{ code: 'failures-all-borne', field: `${field}.failuresMax`, detail }]
+    }),
+  )
 
 /** Who falls silent as it begins is silent for `silentMs` only when the stage is over. */
 const silenceUnseen = (plan: RolloutPlan): Finding[] =>

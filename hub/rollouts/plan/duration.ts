@@ -2,8 +2,8 @@
 
 import { z } from 'zod'
 
-const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-const spelled = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/
+const unitMs = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const spelled = /^(\d+(?:\.\d+)?) ?(ms|s|m|min|h|d)$/
 
 /** Milliseconds of `90s`, `1.5h`, `3d`; undefined where it is none. */
 export function parseDuration(text: string): number | undefined {
@@ -14,7 +14,7 @@ export function parseDuration(text: string): number | undefined {
 
 /** The shortest whole spelling: 90 s for 90,000, 1 d for 86,400,000. */
 export function spellDuration(ms: number): string {
-  const fitting = (['d', 'h', 'm', 's'] as const).find((unit) => ms >= unitMs[unit] && ms % unitMs[unit] === 0)
+  const fitting = (['d', 'h', 'min', 's'] as const).find((unit) => ms >= unitMs[unit] && ms % unitMs[unit] === 0)
   return fitting === undefined ? `${ms} ms` : `${ms / unitMs[fitting]} ${fitting}`
 }
 

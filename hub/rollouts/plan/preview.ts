@@ -13,6 +13,7 @@ import { type Drawn, drawStages } from './draw.ts'
 import { gateMetrics } from './gate.ts'
 import { standings } from './line.ts'
 import { type Asker, type Membership, membershipOf, type Skipped } from './membership.ts'
+import { refusalsInSight } from './misfits.ts'
 import { pastOf } from './past.ts'
 import { type NewRollout, RolloutPlan, reachOf, stageModes } from './plan.ts'
 import { assumedInstallMs, stageTimings } from './timing.ts'
@@ -47,6 +48,8 @@ const Stage = z.object({
   gates: z.array(
     z.object({
       metric: z.enum(gateMetrics),
+      /** What a person calls it: `latency p95`, `metric torque`. */
+      label: z.string(),
       method: z.enum(['counts', 'redraw', 'blocks', 'paired', 'none']),
       /** The smallest effect it would see, in the metric's unit; null where nobody can say. */
       sees: z.number().nullable(),
@@ -120,7 +123,8 @@ export async function prepareDraw(
   const [refusal] = checked.refusals
   if (refusal !== undefined) throw cannotBeMet(refusal, checked.refusals)
   const unapproved = await approvalsInDoubt(reader, plan, wanted.model, asker.actor, nowMs)
-  return { ...checked, warnings: [...checked.warnings, ...unapproved], plan, membership, drawn }
+  const refusing = await refusalsInSight(reader, membership)
+  return { ...checked, warnings: [...checked.warnings, ...refusing, ...unapproved], plan, membership, drawn }
 }
 
 function cannotBeMet({ code, field, detail }: Finding, all: readonly Finding[] = []): Problem {
@@ -172,7 +176,7 @@ export async function previewRollout(
         approvals: stage.approvals,
         ...(timings[i] ?? { beginsMs: 0, installedMs: 0, passesMs: 0, timeLimitMs: 0 }),
         bytes: bytes[i] ?? nothing,
-        gates: (sights[i] ?? []).map(({ metric, method, sees, sentence }) => ({ metric, method, sees, sentence })),
+        gates: (sights[i] ?? []).map(({ blind: _, ...sight }) => sight),
       }
     }),
     bytes: bytes.reduce(together, nothing),

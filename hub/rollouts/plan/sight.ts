@@ -3,7 +3,7 @@
 
 import { counted } from '../../wording.ts'
 import { powerOf } from '../gates/power.ts'
-import { type ComparingGate, scaleOf } from '../gates/scale.ts'
+import { type ComparingGate, labelOf, scaleOf } from '../gates/scale.ts'
 import type { StageContext } from '../gates/verdict.ts'
 import type { Gate } from './gate.ts'
 import type { Past } from './past.ts'
@@ -19,6 +19,8 @@ export type Arms = {
 
 export type Sight = {
   metric: Gate['metric']
+  /** What a person calls the gate. */
+  label: string
   /** `redraw`: canary against other draws. `blocks`: few devices, each beside its own past. `paired`: both versions on the
    *  same inputs. `counts`: a number against what is allowed. `none`: nothing to compare with. */
   method: 'counts' | 'redraw' | 'blocks' | 'paired' | 'none'
@@ -34,13 +36,17 @@ export type Sight = {
 const blocksMax = 40
 
 export function sightOf(gate: Gate, arms: Arms, past: Past, stage: StageContext): Sight {
+  return { ...seenBy(gate, arms, past, stage), label: labelOf(gate) }
+}
+
+function seenBy(gate: Gate, arms: Arms, past: Past, stage: StageContext): Omit<Sight, 'label'> {
   const { metric } = gate
   if (gate.metric === 'installation') {
     const bound = 1 - 0.05 ** (1 / Math.max(1, arms.taking))
     const sentence = `${counted(arms.taking, 'device')} without a failure would show that at most ${percent(bound)} of such fail (95 %)`
     return { metric, method: 'counts', sees: bound, blind: false, sentence }
   }
-  const none = (sentence: string, blind = false): Sight => ({ metric, method: 'none', sees: null, blind, sentence })
+  const none = (sentence: string, blind = false) => ({ metric, method: 'none' as const, sees: null, blind, sentence })
   if (arms.canary + arms.control === 0)
     return none('no device runs another version, so there is nothing to compare with: it passes')
   if (metric === 'agreement' && stage.mode !== 'shadow')

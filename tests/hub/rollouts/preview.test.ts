@@ -140,6 +140,14 @@ describe('dry run', () => {
   })
 })
 
+const tooLargeFor = (profile: string) => ({
+  profile,
+  verdict: 'cannot-run',
+  reasons: ['its files are 2.0 MiB, the device keeps 1.4 MiB'],
+  memoryBytes: null,
+  latencyMs: null,
+})
+
 describe('what is doubtful is said', () => {
   const half = size / 2
   test.each<[string, () => Promise<unknown>, object, string, RegExp]>([
@@ -229,11 +237,41 @@ describe('what is doubtful is said', () => {
       /2 devices install at a time/,
     ],
     [
+      'a gate that bears the failure of all canaries',
+      async () => undefined,
+      planned({ gates: [{ metric: 'installation', failuresMax: 4 }] }),
+      'failures-all-borne',
+      /of stage canary and those before it 4 devices take the version, and 4 failures are allowed/,
+    ],
+    [
+      'a profile that the version is too large for',
+      () =>
+        change(
+          `UPDATE manifests SET compatibility = ? WHERE version = 2`,
+          JSON.stringify({ hubLatencyMs: null, profiles: [tooLargeFor('generic-x64')] }),
+        ),
+      {},
+      'will-refuse',
+      /20 devices of profile generic-x64 would refuse it \(d-000, .* and 15 more\): its files are 2\.0 MiB, the device keeps 1\.4 MiB/,
+    ],
+    [
+      'a profile of which one has refused it before',
+      () =>
+        change(
+          `INSERT INTO device_deployments (device, deployment, manifest, attempt, state, reason, detail, changed_at)
+           VALUES ('d-007', 'vibration', ?, 1, 'rejected', 'incompatible', 'is 2000133 bytes, this device keeps 1500000', 0)`,
+          fleet.digests[2] ?? '',
+        ),
+      {},
+      'will-refuse',
+      /d-007 has refused it before, because it is 2000133 bytes, this device keeps 1500000/,
+    ],
+    [
       'approvals that nobody could give',
       () => personWith('approver'),
       { plan: { stages: stages.map((stage, i) => ({ ...stage, approvals: i })) } },
       'nobody-to-approve',
-      /stage all needs 2 approvals, and besides token:\w{8}, who starts it, 1 person could give one now: .*roost token create NAME --role operator.*roost hub --new-admin-token/,
+      /stage all needs 2 approvals, and besides test operator \(token:\w{8}\), who starts it, 1 person could give one now: .*roost token create NAME --role operator.*roost hub --new-admin-token/,
     ],
   ])('%s', async (_, prepare, over, code, detail) => {
     await prepare()

@@ -30,3 +30,10 @@ test('agreement is told by pairs in shadow, and passes elsewhere', () => {
   expect(sightOf(gate, arms(2, 8), past, stage)).toMatchObject({ method: 'none', blind: false })
   expect(sightOf(gate, arms(2, 8), past, stage).sentence).toContain('in shadow only')
 })
+
+test('a gate is called what a person calls it', () => {
+  const torque = { metric: 'custom' as const, name: 'torque', better: 'lower' as const, margin: 1, relative: false }
+  expect(sightOf(torque, arms(2, 8), past, stage).label).toBe('metric torque')
+  const gate = { metric: 'installation' as const, failuresMax: 0 }
+  expect(sightOf(gate, arms(2, 8), past, stage).label).toBe('installation')
+})
