@@ -72,14 +72,14 @@ function actionWords(action: z.infer<typeof Action>, stages: z.infer<typeof Roll
     case 'retry':
       return named(action.devices)
     case 'acknowledge':
-      return `has seen the failures of ${named(action.devices)}`
+      return `has seen that ${named(action.devices)} failed or refused it`
     case 'release':
       return `${stages[action.index]?.name ?? action.index} may begin`
     case 'withdraw':
       return `${action.device}, now ${action.as.replaceAll('_', ' ')}`
     case 'stage': {
       const gates = (action.verdict?.gates ?? []).map(
-        ({ outcome, metric, sentence }) => `${outcome} ${metric}: ${sentence}`,
+        ({ outcome, label, sentence }) => `${outcome} ${label}: ${sentence}`,
       )
       return [`${stages[action.index]?.name ?? action.index} is ${action.state}`, ...gates].join('; ')
     }

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { withNames } from '../governance/token-names.ts'
 import { Decision, Member, Rollout, RolloutDetail } from '../rollouts/documents.ts'
 import { Explanation } from '../rollouts/evidence/explain.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
@@ -66,7 +67,7 @@ export function addRolloutCommands(program: Command): void {
         row.stage,
         row.role,
         row.state,
-        row.leftOut ?? (row.acknowledged ? `${row.reason ?? ''} (seen)`.trim() : row.reason),
+        row.leftOut ?? reasonWords(row),
         row.attempt,
         row.stratum,
       ])
@@ -90,11 +91,14 @@ export function addRolloutCommands(program: Command): void {
       const { client, output } = connect(options)
       const page = await client.get(`/v1/rollouts/${id}/decisions`, z.object({ decisions: z.array(Decision) }))
       const { stages } = await client.get(`/v1/rollouts/${id}`, RolloutDetail)
+      const names = new Map(
+        page.decisions.flatMap(({ actor, name }) => (name === null ? [] : [[actor, name] as const])),
+      )
       const rows = page.decisions.map((row) => [
         time(Date.parse(row.at)),
-        row.actor,
+        withNames(row.actor, names),
         row.action,
-        decisionWords(row, stages),
+        withNames(decisionWords(row, stages), names),
       ])
       output.print(page, table(['at', 'by', 'what', 'why'], rows))
     })
@@ -102,3 +106,7 @@ export function addRolloutCommands(program: Command): void {
   addOperations(rollout)
   addApprovals(rollout)
 }
+
+/** Why a device has not got it: in one word, in the device's own words, and whether somebody has gone on from it. */
+export const reasonWords = ({ reason, detail, acknowledged }: z.infer<typeof Member>): string =>
+  [[reason, detail].filter((word) => word !== null).join(': '), ...(acknowledged ? ['(seen)'] : [])].join(' ').trim()

@@ -9,6 +9,7 @@ import type { ConnectionOptions } from './connection.ts'
 import { awayStatuses, exitCodes } from './exit-codes.ts'
 import { number } from './option-values.ts'
 import { time } from './output.ts'
+import { stageWord } from './rollout-lines.ts'
 
 const watchEveryMs = 1_000
 
@@ -73,10 +74,10 @@ async function askFor(client: Client, id: string): Promise<Detail | RequestError
 }
 
 /** `running  canary [passed 1 succeeded]  all [admitting 2 succeeded 1 downloading 3 planned]` */
-function progressLine({ state, stages }: Detail): string {
+function progressLine({ state: rollout, stages }: Detail): string {
   const parts = stages.map(({ name, state, devices }) => {
     const counts = Object.entries(devices).map(([word, count]) => `${count} ${word}`)
-    return `${name} [${[state, ...counts].join(' ')}]`
+    return `${name} [${[stageWord(rollout, state), ...counts].join(' ')}]`
   })
-  return [state, ...parts].join('  ')
+  return [rollout, ...parts].join('  ')
 }

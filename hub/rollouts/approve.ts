@@ -1,9 +1,11 @@
 // Approvals of a rollout's stages: who may give one, and what it moves.
 
+import { namesOfTokens, withNames } from '../governance/token-names.ts'
 import { Problem } from '../problem.ts'
 import { samePerson } from '../promotion/persons.ts'
 import type { Reader, Statement } from '../storage/database.ts'
 import { approversBeside, howToApprove } from './approvers.ts'
+import { waitsOf } from './documents.ts'
 import { insertApproval, voidApprovals } from './statements.ts'
 import type { Action, StageView } from './states.ts'
 import { approvalsOf, type RolloutRow } from './store.ts'
@@ -25,7 +27,7 @@ export type Answered = { stage: StageView; actions: Action[]; statements: Statem
 /** @throws Problem own-rollout, nothing-to-approve, not-found */
 export async function answerStage(tx: Reader, loaded: Loaded, answer: Answer, nowMs: number): Promise<Answered> {
   const { row, view } = loaded
-  const stage = await stageMeant(tx, loaded, answer)
+  const stage = await stageMeant(tx, loaded, answer, nowMs)
   if (stage === undefined) return undefined
   await assertMayAnswer(tx, row, answer.actor, nowMs)
   const others = (await approvalsOf(tx, row.id)).filter((given) => given.stage === stage.index && !given.void)
@@ -33,7 +35,8 @@ export async function answerStage(tx: Reader, loaded: Loaded, answer: Answer, no
     if (!(await samePerson(tx, given.approver, answer.actor))) continue
     if (answer.decision === 'reject') break
     if (given.approver === answer.actor) return undefined
-    const detail = `${given.approver}, who must be taken for the same person as ${answer.actor}, has approved it`
+    const names = await namesOfTokens(tx, [given.approver, answer.actor])
+    const detail = `${withNames(given.approver, names)}, who must be taken for the same person as ${withNames(answer.actor, names)}, has approved it`
     throw new Problem(409, 'answered-already', 'Approved already', detail)
   }
   const { actor, name, decision, comment } = answer
@@ -53,7 +56,12 @@ export async function answerStage(tx: Reader, loaded: Loaded, answer: Answer, no
 
 /** The stage that waits for approvals; undefined where this approver has approved the stage they mean before.
  *  @throws Problem nothing-to-approve, not-found */
-async function stageMeant(tx: Reader, { row, view }: Loaded, answer: Answer): Promise<StageView | undefined> {
+async function stageMeant(
+  tx: Reader,
+  { row, view }: Loaded,
+  answer: Answer,
+  nowMs: number,
+): Promise<StageView | undefined> {
   const waits = waitingStage(view.state, view.stages, row)
   const named = answer.stage === undefined ? waits : view.stages.find(({ name }) => name === answer.stage)
   if (answer.stage !== undefined && named === undefined) {
@@ -63,17 +71,21 @@ async function stageMeant(tx: Reader, { row, view }: Loaded, answer: Answer): Pr
     })
   }
   if (named !== undefined && named.index === waits?.index) return named
+  // what was said of an earlier stage is no answer to what is asked at the present one
+  const meant = named ?? view.stages.find(({ state }) => state !== 'passed') ?? view.stages.at(-1)
   const given = await approvalsOf(tx, row.id)
   const mine = given.some(
     ({ approver, decision, stage, void: isVoid }) =>
       approver === answer.actor &&
       decision === answer.decision &&
       (!isVoid || decision === 'reject') &&
-      (named === undefined || stage === named.index),
+      stage === meant?.index,
   )
   if (mine) return undefined
   const what = named === undefined ? `rollout ${row.id}, ${view.state.replaceAll('_', ' ')},` : `stage ${named.name}`
-  throw new Problem(409, 'nothing-to-approve', 'Nothing waits for it', `${what} waits for no approval now`)
+  const instead = await waitsOf(tx, row, view, nowMs)
+  const detail = `${what} waits for no approval now${instead === undefined ? '' : `; the rollout waits for ${instead.for}`}`
+  throw new Problem(409, 'nothing-to-approve', 'Nothing waits for it', detail)
 }
 
 function waitingStage(
@@ -111,7 +123,7 @@ async function assertMayAnswer(
       403,
       'own-rollout',
       'Somebody else must approve',
-      `${starter} started this rollout, ${who}; ${next}`,
+      withNames(`${starter} started this rollout, ${who}; ${next}`, await namesOfTokens(tx, [starter, actor])),
     )
   }
 }

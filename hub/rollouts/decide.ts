@@ -205,6 +205,11 @@ function advance(rollout: RolloutView, judge: Judge, nowMs: number): Action[] {
   if (stage.state === 'admitting' && ready && left.length === 0) return [{ do: 'stage', index, state: 'baking' }]
 
   const verdict = judge(index, devices)
+  const lost = isLast && plan.dynamic ? undefined : outOfReach(plan.quorum, index, devices)
+  if (lost?.isNews === true) {
+    const why = `${lost.sentence}: ${quorumSentence(plan, index, devices, nowMs)}`
+    return undecided(rollout, stage, verdict, why, '')
+  }
   const baked = stage.bakingSince !== null && nowMs - stage.bakingSince >= (planned?.bakeMs ?? 0)
   if (stage.state === 'baking' && verdict.outcome === 'pass' && ready && baked && left.length === 0) {
     return [{ do: 'stage', index, state: isLast && plan.dynamic ? 'open' : 'passed', verdict }]
@@ -225,9 +230,16 @@ export function mayBegin(planned: PlannedStage | undefined, { approvals, release
   return planned.approvals > 0 ? approvals >= planned.approvals : !planned.hold || released
 }
 
-function undecided(rollout: RolloutView, stage: StageView, verdict: StageVerdict, why: string): Action[] {
+/** @param when what follows `is undecided` in the reason */
+function undecided(
+  rollout: RolloutView,
+  stage: StageView,
+  verdict: StageVerdict,
+  why: string,
+  when = ' at its time limit',
+): Action[] {
   const { plan } = rollout
-  const reason = `stage ${stage.name} is undecided at its time limit: ${why}`
+  const reason = `stage ${stage.name} is undecided${when}: ${why}`
   const ended: Action = { do: 'stage', index: stage.index, state: 'inconclusive', verdict }
   return undecidedAnswer(plan, stage.index, verdict) === 'rollback'
     ? [ended, ...rollBack(rollout, reason)]
@@ -248,6 +260,26 @@ function isQuorate(quorum: number, stage: number, devices: readonly DeviceView[]
   const settled = devices.every((device) => device.stage > stage || !isInFlight(device))
   const there = members.filter((device) => isWhereWanted(device, stage)).length
   return settled && there >= Math.max(1, Math.ceil(quorum * members.length))
+}
+
+/** Where so many devices of a stage have failed or refused it that its quorum cannot come about any more, whatever the others
+ *  do: nothing is won by waiting. One that has timed out may still report a success. `isNews`: nobody has resumed after it
+ *  yet. */
+export function outOfReach(
+  quorum: number,
+  stage: number,
+  devices: readonly DeviceView[],
+): { sentence: string; isNews: boolean } | undefined {
+  const members = devices.filter((device) => isOf(device, stage) && !device.gone)
+  const isOut = (device: DeviceView) =>
+    (isBroken(device) && device.state !== 'timed_out') || device.state === 'rejected'
+  const lost = members.filter(isOut)
+  const needed = Math.max(1, Math.ceil(quorum * members.length))
+  if (lost.length === 0 || members.length - lost.length >= needed) return undefined
+  const isNews = lost.some(({ acknowledged }) => !acknowledged)
+  return lost.length === members.length
+    ? { sentence: 'no device of it can have the version any more', isNews }
+    : { sentence: `its quorum of ${counted(needed, 'device')} cannot come about any more`, isNews }
 }
 
 /** Shadowing is enough for a stage in shadow only. */
@@ -391,7 +423,12 @@ export function quorumSentence(
     [count(isInFlight), 'is still installing', 'are still installing'],
     [count(({ state }) => state === 'unreachable'), 'went away before it had it', 'went away before they had it'],
     [count(({ state }) => state === 'rejected'), 'refused it', 'refused it'],
-    [count(isBroken), 'failed', 'failed'],
+    [
+      count(({ state }) => state === 'timed_out'),
+      'has timed out and may still come',
+      'have timed out and may still come',
+    ],
+    [count((device) => isBroken(device) && device.state !== 'timed_out'), 'failed', 'failed'],
   ]
   const known = others.flatMap(([number, one, many]) => (number > 0 ? [counted(number, one, many)] : []))
   const there = count((device) => isWhereWanted(device, stage))

@@ -1,13 +1,21 @@
 // Rollouts as the API shows them.
 
 import { z } from '@hono/zod-openapi'
+import { namesOfTokens, withNames } from '../governance/token-names.ts'
 import type { Reader } from '../storage/database.ts'
 import { openingOf } from './evidence/gather.ts'
 import { StageVerdict } from './evidence/judge.ts'
 import { lastLookOf } from './evidence/looks.ts'
 import { Finding } from './plan/check.ts'
 import { RolloutPlan, reachOf, type StageMode, stageModes } from './plan/plan.ts'
-import { pauseKinds, type RolloutState, type RolloutView, rolloutStates, stageStates } from './states.ts'
+import {
+  type DeviceView,
+  pauseKinds,
+  type RolloutState,
+  type RolloutView,
+  rolloutStates,
+  stageStates,
+} from './states.ts'
 import {
   approvalsOf,
   type MemberRow,
@@ -54,6 +62,9 @@ const Stage = z.object({
   state: z.enum(stageStates),
   /** How many devices are in which state, of those whose first stage it is. */
   devices: z.record(z.string(), z.number().int()),
+  /** Of a stage that was rolled back, those of its devices that had been offered the version, and how many of them say
+   *  that they run what ran there before; null where it was not. */
+  takenBack: z.object({ devices: z.number().int(), back: z.number().int() }).nullable(),
   /** Approvals it needs before it begins, and those that count now. */
   approvals: z.object({ needed: z.number().int(), given: z.array(z.string()) }),
   heldSince: z.iso.datetime().nullable(),
@@ -100,6 +111,8 @@ export const Member = z.object({
   rank: z.number(),
   state: z.string(),
   reason: z.string().nullable(),
+  /** What the device itself says of it. */
+  detail: z.string().nullable(),
   attempt: z.number().int(),
   /** An operator has seen that this attempt failed and gone on. */
   acknowledged: z.boolean(),
@@ -112,6 +125,8 @@ export const Decision = z.object({
   seq: z.number().int(),
   at: z.iso.datetime(),
   actor: z.string(),
+  /** That of the actor's token; null where it is none. */
+  name: z.string().nullable(),
   action: z.string(),
   detail: z.unknown(),
 })
@@ -142,13 +157,15 @@ export async function showDetail(
   isConnected: (device: string) => boolean,
   nowMs: number,
 ): Promise<z.infer<typeof RolloutDetail>> {
-  const { stages, members, view } = await readRollout(reader, row, isConnected)
+  const { stages, members, view } = await readRollout(reader, row, isConnected, nowMs)
   const valid = await validApprovals(reader, row.id)
   const waits = await waitsOf(reader, row, view, nowMs)
+  const names = await namesOfTokens(reader, [row.reason])
   return {
     ...showRollout(row),
+    reason: withNames(row.reason, names),
     stages: showStages(
-      { plan: row.plan, stages, members },
+      { plan: row.plan, stages, members, back: new Set(view?.devices.filter(isBack).map(({ device }) => device)) },
       Map.groupBy(valid, ({ stage }) => stage),
     ),
     approvals: (await approvalsOf(reader, row.id)).map(({ stage, at, ...given }) => ({
@@ -167,8 +184,9 @@ export async function readRollout(
   reader: Reader,
   row: StoredRollout,
   isConnected: (device: string) => boolean,
+  nowMs: number,
 ): Promise<{ stages: StageRow[]; members: MemberRow[]; view: RolloutView | undefined }> {
-  if (row.plan !== null) return loadRollout(reader, { ...row, plan: row.plan }, isConnected)
+  if (row.plan !== null) return loadRollout(reader, { ...row, plan: row.plan }, isConnected, nowMs)
   return { stages: await stagesOf(reader, row.id), members: await membersOf(reader, row.id), view: undefined }
 }
 
@@ -190,10 +208,33 @@ export async function waitsOf(
 
 const goesOn: ReadonlySet<RolloutState> = new Set(['draft', 'awaiting_approval', 'running', 'paused', 'rolling_back'])
 
-type Shown = { plan: RolloutPlan | null; stages: readonly StageRow[]; members: readonly MemberRow[] }
+/** `back`: devices that run what ran there before. */
+type Shown = {
+  plan: RolloutPlan | null
+  stages: readonly StageRow[]
+  members: readonly MemberRow[]
+  back: ReadonlySet<string>
+}
+
+const isBack = ({ backOnPrevious }: DeviceView) => backOnPrevious
+
+/** Asked back by a roll-back of the stage, a device waits for its turn again, or stays failed. */
+function takenBack(
+  { idx, state }: StageRow,
+  { members, back }: Pick<Shown, 'members' | 'back'>,
+): { devices: number; back: number } | null {
+  if (state !== 'failed' && state !== 'pending') return null
+  const asked = members.filter(
+    ({ stage, serves_from, offered_at, withdrawn, state: at }) =>
+      (stage === idx || serves_from === idx) && offered_at !== null && (withdrawn || at === 'planned'),
+  )
+  return asked.length === 0
+    ? null
+    : { devices: asked.length, back: asked.filter(({ device }) => back.has(device)).length }
+}
 
 function showStages(
-  { plan, stages, members }: Shown,
+  { plan, stages, members, back }: Shown,
   approvals: ReadonlyMap<number, readonly { approver: string }[]>,
 ): z.infer<typeof Stage>[] {
   const byStage = Map.groupBy(members, ({ stage }) => stage)
@@ -202,6 +243,7 @@ function showStages(
     ...reachAndMode(plan, stage.idx),
     state: stage.state,
     devices: countByState(byStage.get(stage.idx) ?? []),
+    takenBack: takenBack(stage, { members, back }),
     approvals: {
       needed: plan?.stages[stage.idx]?.approvals ?? 0,
       given: (approvals.get(stage.idx) ?? []).map(({ approver }) => approver),
@@ -230,6 +272,7 @@ export const showMember = (
   stages: readonly StageRow[],
   member: MemberRow,
   leftOut: string | null,
+  detail: string | null,
 ): z.infer<typeof Member> => ({
   device: member.device,
   leftOut,
@@ -240,6 +283,7 @@ export const showMember = (
   rank: member.rank,
   state: member.state,
   reason: member.reason,
+  detail,
   attempt: member.attempt,
   acknowledged: member.acknowledged_attempt === member.attempt,
   offeredAt: iso(member.offered_at),

@@ -102,7 +102,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, { uptime, alarms }: E
     if (expected !== undefined && expected !== row.revision) {
       throw new Problem(412, 'changed', 'It has changed since you looked', `its ETag is "${row.revision}" now`)
     }
-    return loadRollout(tx, await withPlan(tx, row, asked), fleet.isConnected)
+    return loadRollout(tx, await withPlan(tx, row, asked), fleet.isConnected, clock())
   }
 
   const lookAt = async (id: string): Promise<void> => {

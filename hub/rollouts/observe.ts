@@ -2,7 +2,7 @@
 
 import { advances } from '../fleet/progress.ts'
 import type { RolloutPlan } from './plan/plan.ts'
-import { type DeviceView, isBroken, isInactive, isInFlight } from './states.ts'
+import { type DeviceView, isBroken, isInactive, isInFlight, isInstalled } from './states.ts'
 
 /** How long an attempt may last as a whole, and how long it may stand still while the device is there. */
 export const attemptMsMax = ({ installTimeoutMs }: RolloutPlan): number => installTimeoutMs
@@ -22,10 +22,14 @@ export function observe(device: DeviceView, plan: RolloutPlan, nowMs: number): D
     return device.backOnPrevious && !isBroken(device) ? { ...device, state: 'rolled_back' } : device
   }
   const said = reported !== undefined && advances(device.state, reported.state) ? { ...device, ...reported } : device
-  if (device.state !== 'unreachable') return withClock(said, device, plan, nowMs)
+  if (device.state !== 'unreachable') return withDeaths(withClock(said, device, plan, nowMs))
   // what it was doing before it went away it does again when it is there
-  return isInFlight(said) && !device.online ? device : said
+  return isInFlight(said) && !device.online ? device : withDeaths(said)
 }
+
+/** The device has no complaint: each time it starts the version anew. */
+const withDeaths = (device: DeviceView): DeviceView =>
+  device.deaths > 0 && isInstalled(device) ? { ...device, state: 'failed', reason: 'crash' } : device
 
 function withClock(said: DeviceView, before: DeviceView, plan: RolloutPlan, nowMs: number): DeviceView {
   if (!isInFlight(said) || said.offeredAt === null) return said

@@ -110,8 +110,9 @@ const nameStage = (rollout: RolloutView, operation: Operation): Refusal => ({
 /** The stage at hand is watched anew, with its full time limit, and those after it begin anew; the failures so far are
  *  acknowledged. */
 function reopen({ stages, devices }: RolloutView): Action[] {
-  const broken = devices.filter((device) => isBroken(device) && !device.acknowledged).map(({ device }) => device)
-  const seen: Action[] = broken.length > 0 ? [{ do: 'acknowledge', devices: broken }] : []
+  const isOut = (device: DeviceView) => isBroken(device) || device.state === 'rejected'
+  const out = devices.filter((device) => isOut(device) && !device.acknowledged).map(({ device }) => device)
+  const seen: Action[] = out.length > 0 ? [{ do: 'acknowledge', devices: out }] : []
   const at = stages.findIndex(({ state }) => state !== 'passed')
   const later = stages.slice(at + 1).filter(({ state }) => state !== 'pending')
   const restarts = stages[at] !== undefined && restarted.has(stages[at].state)

@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { DeviceId } from '@roost/shared/protocol/names.ts'
 import type { Context } from 'hono'
 import { actorOf, type HubEnv, mayTouchModel, modelsGranted, scoped } from '../governance/access.ts'
+import { namesOfTokens } from '../governance/token-names.ts'
 import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { problems } from '../problem.ts'
@@ -11,6 +12,7 @@ import { addressedRollout, json, rolloutParams } from './addressed.ts'
 import { Decision, Member, Rollout, RolloutDetail, showDetail, showMember, showRollout } from './documents.ts'
 import type { Caller, FleetLink, Rollouts } from './engine.ts'
 import { suspectsOf } from './evidence/suspects.ts'
+import { failureDetails } from './failure-details.ts'
 import { operations } from './operate.ts'
 import { NewRollout } from './plan/plan.ts'
 import type { Starter } from './start.ts'
@@ -162,13 +164,25 @@ export function rolloutRoutes(
       const members = await membersOf(database, row.id)
       const suspects = new Map((await suspectsOf(database, row.id)).map(({ device, why }) => [device, why]))
       const stages = await stagesOf(database, row.id)
-      const shown = members.map((member) => showMember(stages, member, suspects.get(member.device) ?? null))
+      const details = await failureDetails(database, row, clock())
+      const shown = members.map((member) =>
+        showMember(stages, member, suspects.get(member.device) ?? null, details.get(member.device) ?? null),
+      )
       return c.json({ devices: shown }, 200)
     })
     .openapi(history, async (c) => {
       const row = await known(c, c.req.valid('param').id)
       const decisions = await decisionsOf(database, row.id)
-      return c.json({ decisions: decisions.map((row) => ({ ...row, at: new Date(row.at).toISOString() })) }, 200)
+      const names = await namesOfTokens(
+        database,
+        decisions.map(({ actor }) => actor),
+      )
+      const shown = decisions.map(({ at, ...row }) => ({
+        ...row,
+        at: new Date(at).toISOString(),
+        name: names.get(row.actor) ?? null,
+      }))
+      return c.json({ decisions: shown }, 200)
     })
     .openapi(approval, async (c) => {
       const { id } = c.req.valid('param')

@@ -19,7 +19,8 @@ export const rolloutStates = [
 ] as const
 export type RolloutState = (typeof rolloutStates)[number]
 
-/** Why a rollout is paused. `operator`: a person did it; `gate`: one failed; `undecided`: at the time limit; `budget`:
+/** Why a rollout is paused. `operator`: a person did it; `gate`: one failed; `undecided`: at the time limit, or where the
+ *  quorum of a stage cannot come about any more; `budget`:
  *  more failed installations than the plan bears; `rejected`: an approver said no to a stage; `revoked`: an approval of
  *  the version was taken back. */
 export const pauseKinds = ['operator', 'gate', 'undecided', 'budget', 'rejected', 'revoked'] as const
@@ -83,6 +84,8 @@ export type DeviceView = {
   reported: { state: ProgressState; reason: FailureReason | null } | undefined
   /** Whether the device says that it runs what it ran before the rollout (or nothing, if it ran nothing). */
   backOnPrevious: boolean
+  /** How often its runtime died with the version since it was offered, where that is the version's failure; else 0. */
+  deaths: number
 }
 
 /** A device as it is before anything was wanted of it. */
@@ -104,6 +107,7 @@ export const plannedDevice = (device: string, stage: number, servesFrom = stage)
   timezone: null,
   reported: undefined,
   backOnPrevious: false,
+  deaths: 0,
 })
 
 export const pendingStage = (index: number, name: string): StageView => ({
@@ -163,6 +167,9 @@ export const isInstalled = (device: DeviceView): boolean => installed.has(device
 /** Failed, took the version back by itself, or took too long. What we have taken back ourselves is not broken. */
 export const isBroken = (device: DeviceView): boolean =>
   broken.has(device.state) && !(device.state === 'rolled_back' && device.withdrawn)
+/** It runs the version, as far as it knows for good, and the version dies there again and again. */
+export const keepsDying = ({ state, reason, reported }: DeviceView): boolean =>
+  state === 'failed' && reason === 'crash' && reported !== undefined && installed.has(reported.state)
 /** Broken, and nobody has gone on from it. */
 export const countsAsFailure = (device: DeviceView): boolean => isBroken(device) && !device.acknowledged
 /** Told that it takes the version on, whatever became of it; a refusal (does not fit) is no failure of the version. */

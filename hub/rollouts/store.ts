@@ -320,6 +320,19 @@ export const saidIn = (reader: Reader, rollout: string): Promise<SaidRow[]> =>
     [rollout],
   )
 
+const Runs = z.object({ model: z.string().nullable(), version: z.number().nullable(), devices: z.number() })
+
+/** What the rollout's devices say they run in its deployment. */
+export const runningIn = (reader: Reader, rollout: string): Promise<z.infer<typeof Runs>[]> =>
+  reader.all(
+    Runs,
+    `SELECT b.model, b.version, count(*) AS devices FROM rollout_devices m
+     LEFT JOIN device_deployments r ON r.device = m.device AND r.deployment = m.deployment AND r.running = 1
+     LEFT JOIN manifests b ON b.digest = r.manifest
+     WHERE m.rollout = ? GROUP BY b.model, b.version ORDER BY devices DESC, b.version DESC`,
+    [rollout],
+  )
+
 /** Those that have failed too often of late. */
 export async function asideAmong(reader: Reader, devices: readonly string[], nowMs: number): Promise<Set<string>> {
   const rows = await reader.all(

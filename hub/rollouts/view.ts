@@ -2,6 +2,7 @@
 
 import { revokedAmong } from '../promotion/persons.ts'
 import type { Reader } from '../storage/database.ts'
+import { deathsIn, deathsThatCount } from './deaths.ts'
 import type { DeviceView, RolloutView, StageView } from './states.ts'
 import {
   type ApprovalRow,
@@ -23,6 +24,7 @@ export async function loadRollout(
   reader: Reader,
   row: RolloutRow,
   isConnected: (device: string) => boolean,
+  nowMs: number,
 ): Promise<Loaded> {
   const stages = await stagesOf(reader, row.id)
   const members = await membersOf(reader, row.id)
@@ -32,7 +34,7 @@ export async function loadRollout(
     pausedBy: row.paused_by,
     plan: row.plan,
     stages: stages.map((stage) => stageView(stage, approvals)),
-    devices: await deviceViews(reader, row, members, isConnected),
+    devices: await deviceViews(reader, row, members, isConnected, nowMs),
   }
   return { row, stages, members, view }
 }
@@ -59,15 +61,24 @@ const stageView = (row: StageRow, approvals: readonly ApprovalRow[]): StageView 
 
 async function deviceViews(
   reader: Reader,
-  { id }: RolloutRow,
+  row: RolloutRow,
   members: readonly MemberRow[],
   isConnected: (device: string) => boolean,
+  nowMs: number,
 ): Promise<DeviceView[]> {
+  const { id } = row
+  const deaths = deathsThatCount(await deathsIn(reader, row, nowMs), members)
   const reports = Map.groupBy(await saidIn(reader, id), ({ device }) => device)
   const circumstances = new Map((await circumstancesOf(reader, id)).map((row) => [row.device, row]))
-  return members.map((member) =>
-    deviceView(member, reports.get(member.device) ?? [], circumstances.get(member.device), isConnected(member.device)),
-  )
+  return members.map((member) => ({
+    ...deviceView(
+      member,
+      reports.get(member.device) ?? [],
+      circumstances.get(member.device),
+      isConnected(member.device),
+    ),
+    deaths: deaths.get(member.device) ?? 0,
+  }))
 }
 
 function deviceView(
@@ -75,7 +86,7 @@ function deviceView(
   reports: readonly SaidRow[],
   circumstances: Circumstances | undefined,
   online: boolean,
-): DeviceView {
+): Omit<DeviceView, 'deaths'> {
   const ofTarget = reports.find(({ manifest }) => manifest === member.target)
   const running = reports.find((report) => report.running)
   return {

@@ -1,11 +1,12 @@
 // What a rollout waits for now, and until when: a sentence for people, from the same facts that `decide` goes by.
 
 import { counted } from '../wording.ts'
-import { mayBegin, quorumSentence, timeLimitOf } from './decide.ts'
+import { mayBegin, outOfReach, quorumSentence, timeLimitOf } from './decide.ts'
+import { labelOf } from './gates/scale.ts'
 import type { GateVerdict } from './gates/verdict.ts'
 import { awaits, isInWindow, paceOpensAt, waiting } from './offers.ts'
 import { opensAt } from './plan/window.ts'
-import { gatesOf, isInFlight, isOf, type RolloutView, type StageView } from './states.ts'
+import { gatesOf, isInFlight, type RolloutView, type StageView } from './states.ts'
 
 /** `until`: when it goes on or ends by itself if nothing else happens, hub time, ms; null: a person must act, or nobody
  *  knows. */
@@ -70,7 +71,7 @@ function ofStage(rollout: RolloutView, gates: readonly GateVerdict[] | undefined
 
 /** In short: what a comparison found is in the verdict. */
 function gatesLeft({ plan }: RolloutView, stage: StageView, gates: readonly GateVerdict[] | undefined): string[] {
-  if (gates === undefined) return gatesOf(plan, stage.index).map(({ metric }) => `${metric} (not looked at yet)`)
+  if (gates === undefined) return gatesOf(plan, stage.index).map((gate) => `${labelOf(gate)} (not looked at yet)`)
   return gates.flatMap(({ label, outcome, method, sentence }) =>
     outcome === 'pass' ? [] : [`${label} (${method === 'none' ? sentence : outcome})`],
   )
@@ -91,6 +92,9 @@ function admission({ plan, devices }: RolloutView, stage: StageView, nowMs: numb
     const opens = closed.map(({ timezone }) => opensAt(window, timezone ?? undefined, nowMs) ?? limit)
     return { for: `the maintenance window of ${counted(closed.length, 'device')}`, until: Math.min(...opens, limit) }
   }
-  const members = devices.filter((device) => isOf(device, stage.index))
-  return { for: `devices of stage ${stage.name}: ${quorumSentence(plan, stage.index, members, nowMs)}`, until: limit }
+  const lost = outOfReach(plan.quorum, stage.index, devices)
+  const far = quorumSentence(plan, stage.index, devices, nowMs)
+  if (lost === undefined) return { for: `devices of stage ${stage.name}: ${far}`, until: limit }
+  const what = `a person to retry devices of stage ${stage.name}, or to advance it`
+  return { for: `${what}: ${lost.sentence} (${far})`, until: limit }
 }

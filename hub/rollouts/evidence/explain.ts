@@ -25,6 +25,10 @@ export type Story = {
   looks: readonly LookRow[]
   /** Devices that are left out of the gates now. */
   suspects: readonly { device: string; why: string }[]
+  /** What devices say of why they failed. */
+  details: ReadonlyMap<string, string>
+  /** What runs in the deployment now, by the devices' own word; `model` null where they run nothing that is known. */
+  running: readonly { model: string | null; version: number | null; devices: number }[]
   waits: { for: string; until: number | null } | undefined
 }
 
@@ -49,10 +53,18 @@ export function explain(story: Story): Explanation {
 }
 
 /** The reason speaks of the end; devices that were away may have it since, others may have failed after all. */
-function haveItNow({ row, members }: Story): string {
-  if (row.state !== 'completed') return ''
-  const now = members.filter(({ state }) => state === 'succeeded' || state === 'already_current').length
-  return ` Now ${now} of ${counted(members.length, 'device')} ${now === 1 ? 'has' : 'have'} it.`
+function haveItNow({ row, running }: Story): string {
+  const total = running.reduce((sum, { devices }) => sum + devices, 0)
+  if (total === 0) return ''
+  const isNew = ({ model, version }: Story['running'][number]) => model === row.model && version === row.version
+  const now = running.filter(isNew).reduce((sum, { devices }) => sum + devices, 0)
+  const others = running
+    .filter((one) => !isNew(one))
+    .map(
+      ({ model, version, devices }) => `${devices} ${model === null ? 'nothing that is known' : `${model} ${version}`}`,
+    )
+  const rest = others.length === 0 ? '' : `, ${named(others)}`
+  return ` Now ${now} of ${counted(total, 'device')} ${now === 1 ? 'runs' : 'run'} ${row.model} ${row.version}${rest}.`
 }
 
 const iso = (ms: number) => new Date(ms).toISOString()
@@ -125,7 +137,7 @@ function actionSentences(action: Action, all: readonly Action[], decision: Decis
     case 'retry':
       return [`${who(actor)} has ${devicesNamed(action.devices)} try again.`]
     case 'acknowledge':
-      return [`${who(actor)} has seen that ${devicesNamed(action.devices)} failed, and gone on.`]
+      return [`${who(actor)} has seen that ${devicesNamed(action.devices)} failed or refused it, and gone on.`]
     case 'rollout':
       return [`The rollout is ${words(action.state)}: ${action.reason}.`]
     case 'stage':
@@ -176,7 +188,7 @@ function stageSentence(action: Extract<Action, { do: 'stage' }>, decision: Decis
 const stageWords: Record<string, string> = {
   passed: 'passed',
   failed: 'failed',
-  inconclusive: 'was still undecided at its time limit',
+  inconclusive: 'was left undecided',
   open: 'passed and stays open',
 }
 
@@ -236,13 +248,23 @@ function otherSentence(decision: DecisionRow, story: Story): string {
 }
 
 /** Which devices failed, by what they say of it. */
-function failures({ members }: Story): string[] {
-  const failed = members.flatMap(({ device, state, reason }) =>
-    reason === null ? [] : [{ device, how: `${words(state)}: ${words(reason)}` }],
-  )
-  const groups = Map.groupBy(failed, ({ how }) => how)
-  return [...groups].map(([how, devices]) => `${devicesNamed(devices.map(({ device }) => device))} ${how}.`)
+function failures({ members, details }: Story): string[] {
+  const failed = members.flatMap(({ device, state, reason }) => {
+    const detail = details.get(device)
+    const how = `${words(state)}: ${words(reason ?? '')}${detail === undefined ? '' : ` (${detail})`}`
+    return reason === null ? [] : [{ device, how }]
+  })
+  const groups = [...Map.groupBy(failed, ({ how }) => how)]
+  const rest = groups.slice(groupsShown).reduce((sum, [, devices]) => sum + devices.length, 0)
+  return [
+    ...groups
+      .slice(0, groupsShown)
+      .map(([how, devices]) => `${devicesNamed(devices.map(({ device }) => device))} ${how}.`),
+    ...(rest > 0 ? [`${counted(rest, 'more device')} failed in other ways.`] : []),
+  ]
 }
+
+const groupsShown = 20
 
 /** What the last look at a stage that has not ended said. */
 function openLooks({ stages, looks }: Story): string[] {

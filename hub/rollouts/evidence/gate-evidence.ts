@@ -2,7 +2,7 @@
 
 import type { Agreement } from '@roost/shared/protocol/records.ts'
 import { counted } from '../../wording.ts'
-import type { Blocks, Excluded, GateEvidence, Pair, Unit } from '../gates/evidence.ts'
+import type { Blocks, Excluded, GateEvidence, Installations, Pair, Unit } from '../gates/evidence.ts'
 import type { Gate } from '../plan/gate.ts'
 import type { StageMode } from '../plan/plan.ts'
 import type { Counts, DeviceCounts } from './counts.ts'
@@ -15,7 +15,7 @@ export type EvidenceContext = {
   /** Some device of the rollout ran another version before. */
   comparable: boolean
   /** Devices of the stages so far, counted as the gate on installations does. */
-  installations: { assigned: number; accepted: number; failed: number; refused: number; acknowledged: number }
+  installations: Installations
 }
 
 /** Of so many suspects among the treated nothing is left out any more: a version may be what makes them report so. */

@@ -3,12 +3,14 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type HubEnv, scoped } from '../../governance/access.ts'
+import { namesOfTokens, withNames } from '../../governance/token-names.ts'
 import type { Hub } from '../../hub.ts'
 import { notFound, Problem, problems } from '../../problem.ts'
 import { addressedRollout, json, rolloutParams } from '../addressed.ts'
 import { readRollout, stageName, waitsOf } from '../documents.ts'
 import type { FleetLink } from '../engine.ts'
-import { decisionsOf, stagesOf } from '../store.ts'
+import { failureDetails } from '../failure-details.ts'
+import { decisionsOf, runningIn, stagesOf } from '../store.ts'
 import { Explanation, explain } from './explain.ts'
 import { StageInputs, StageVerdict } from './judge.ts'
 import { inputsOfLook, looksOf } from './looks.ts'
@@ -81,7 +83,7 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
     })
     .openapi(explanation, async (c) => {
       const row = await known(c, c.req.valid('param').id)
-      const { stages, members, view } = await readRollout(database, row, fleet.isConnected)
+      const { stages, members, view } = await readRollout(database, row, fleet.isConnected, clock())
       const story = {
         row,
         stages,
@@ -89,8 +91,18 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
         decisions: await decisionsOf(database, row.id),
         looks: await looksOf(database, row.id),
         suspects: await suspectsOf(database, row.id),
+        details: await failureDetails(database, row, clock()),
+        running: await runningIn(database, row.id),
         waits: await waitsOf(database, row, view, clock()),
       }
-      return c.json(explain(story), 200)
+      const { rollout, sentences } = explain(story)
+      const names = await namesOfTokens(
+        database,
+        sentences.map(({ text }) => text),
+      )
+      return c.json(
+        { rollout, sentences: sentences.map(({ at, text }) => ({ at, text: withNames(text, names) })) },
+        200,
+      )
     })
 }

@@ -2,7 +2,7 @@
 
 import type { StageContext } from '../gates/verdict.ts'
 import type { RolloutPlan } from '../plan/plan.ts'
-import { type DeviceView, gatesOf, hasAccepted, isBroken, roleAt } from '../states.ts'
+import { countsAsFailure, type DeviceView, gatesOf, hasAccepted, isBroken, keepsDying, roleAt } from '../states.ts'
 import type { EvidenceContext } from './gate-evidence.ts'
 
 /** What the error budget is shared over, and where in the plan the stage stands. */
@@ -22,6 +22,8 @@ export function installationsOf(devices: readonly DeviceView[], stage: number): 
     assigned: count(({ offeredAt }) => offeredAt !== null),
     accepted: count(hasAccepted),
     failed: count(isBroken),
+    tookBack: count((device) => countsAsFailure(device) && device.state === 'rolled_back'),
+    died: count((device) => countsAsFailure(device) && keepsDying(device)),
     refused: count(({ state }) => state === 'rejected'),
     acknowledged: count((device) => isBroken(device) && device.acknowledged),
   }

@@ -37,6 +37,8 @@ export const StoredEvidence = z.discriminatedUnion('kind', [
     assigned: z.number(),
     accepted: z.number(),
     failed: z.number(),
+    tookBack: z.number().default(0),
+    died: z.number().default(0),
     refused: z.number(),
     acknowledged: z.number(),
   }),

@@ -3,7 +3,10 @@
 
 import { counted } from '../../wording.ts'
 import { shareInterval } from './binomial.ts'
-import type { GateEvidence } from './evidence.ts'
+import type { GateEvidence, Installations } from './evidence.ts'
+
+/** Of deaths of the version's runtime on a device: fewer may be an accident. */
+export const deathsMin = 3
 
 export type Counted = {
   outcome: 'pass' | 'fail'
@@ -20,7 +23,7 @@ export function judgeCounts(failuresMax: number, counts: Extract<GateEvidence, {
   const failed = Math.max(0, counts.failed - acknowledged)
   const { low, high } = shareInterval(Math.min(counts.failed, accepted), accepted)
   const said = [
-    `${failed} of ${counted(accepted, 'device')} that accepted it failed to install it, ${failuresMax} allowed`,
+    `${failed} of ${counted(accepted, 'device')} that accepted it ${whatHappened(failed, counts)}, ${failuresMax} allowed`,
     ...(acknowledged > 0
       ? [`${counted(Math.min(acknowledged, counts.failed), 'more was acknowledged', 'more were acknowledged')}`]
       : []),
@@ -30,4 +33,17 @@ export function judgeCounts(failuresMax: number, counts: Extract<GateEvidence, {
       : []),
   ]
   return { outcome: failed > failuresMax ? 'fail' : 'pass', failed, low, high, sentence: said.join('; ') }
+}
+
+/** What became of those that failed. */
+function whatHappened(failed: number, { tookBack, died }: Pick<Installations, 'tookBack' | 'died'>): string {
+  const kinds: [number, string][] = [
+    [failed - tookBack - died, 'failed to install it'],
+    [tookBack, 'took it back'],
+    [died, `saw it die ${deathsMin} times or more`],
+  ]
+  const known = kinds.filter(([count]) => count > 0)
+  const [only] = known
+  if (only === undefined) return 'failed to install it or took it back'
+  return known.length === 1 ? only[1] : `failed: ${known.map(([count, what]) => `${count} ${what}`).join(', ')}`
 }

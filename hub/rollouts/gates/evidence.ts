@@ -41,6 +41,19 @@ export type Blocks = {
 
 export type Excluded = { device: string; why: string }
 
+/** Devices of the stages so far. `failed`: of those that accepted, failed to install it, took it back, or lose their runtime
+ *  to it again and again, acknowledged ones included. `tookBack`, `died`: so many of them, without the acknowledged.
+ *  `refused`: said that it does not fit. `acknowledged`: failures an operator has seen and resumed after. */
+export type Installations = {
+  assigned: number
+  accepted: number
+  failed: number
+  tookBack: number
+  died: number
+  refused: number
+  acknowledged: number
+}
+
 export type GateEvidence =
   /** `blocks` only where at most `blockDevicesMax` devices take part. */
   | {
@@ -50,9 +63,7 @@ export type GateEvidence =
       blocks: readonly Blocks[]
       excluded: readonly Excluded[]
     }
-  /** Devices of the stages so far. `failed`: of those that accepted, failed to install or took it back, acknowledged ones
-   *  included; `refused`: said that it does not fit; `acknowledged`: failures an operator has seen and resumed after. */
-  | { kind: 'counts'; assigned: number; accepted: number; failed: number; refused: number; acknowledged: number }
+  | ({ kind: 'counts' } & Installations)
   /** Nothing to judge by yet: too few samples, nobody has reported. */
   | { kind: 'none'; why: string }
   /** There will never be anything to compare with: no device of the rollout ran another version before. Passes. */

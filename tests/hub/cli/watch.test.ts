@@ -104,7 +104,7 @@ test('the history is told in words', async () => {
   expect(stdout).not.toMatch(/[{}"]/)
   expect(stdout).toMatch(/token:ops +started +4 devices of all/)
   expect(stdout).toMatch(/hub +offer +d-\d{3}$/m)
-  expect(stdout).toMatch(/hub +stage +canary is passed; pass installation: .*; pass error_rate: /)
+  expect(stdout).toMatch(/hub +stage +canary is passed; pass installation: .*; pass error rate: /)
   expect(stdout).toMatch(/token:ops +operation +pause *$/m)
   expect(stdout).toMatch(/token:ops +rollout +aborted: abort: enough/)
 })

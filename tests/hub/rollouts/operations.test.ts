@@ -278,6 +278,24 @@ describe('approvals', () => {
     ])
   })
 
+  test('one of an earlier stage is none of the present one: who says it again hears what is waited for', async () => {
+    const later = {
+      ...plan,
+      stages: plan.stages.map((stage, i) => (i === 0 ? stage : { ...stage, approvals: 0, hold: true })),
+    }
+    const { id } = await engine.start(wanted(2, later), { actor: await token('olga') })
+    await say(id, 'token:anna')
+    await say(id, 'token:anna') // asked twice, done once
+    await go(4)
+    expect((await stagesOf(fleet.hub.database, id)).map(({ state }) => state)).toEqual(['passed', 'held'])
+    await expect(say(id, 'token:anna')).rejects.toMatchObject({
+      code: 'nothing-to-approve',
+      detail: expect.stringContaining('the rollout waits for a person to release stage all'),
+    })
+    await say(id, 'token:anna', 'approve', 'canary')
+    await engine.operate(id, { operation: 'abort', reason: '' }, ops)
+  })
+
   test('a rejection ends what has not begun, and pauses what has; what was approved of the stage is void', async () => {
     const first = await engine.start(wanted(3, plan), ops)
     await say(first.id, 'token:anna', 'reject')

@@ -179,6 +179,40 @@ describe('from the command line', () => {
     expect(told.stdout).not.toMatch(/[{}"]/)
   })
 
+  test('people have names, stages their ends, and devices that were taken back are counted as they come', async () => {
+    const { id } = await detailOf(ask('olga', '', wanted({ version: 3 })))
+    await go(3)
+    expect((await run('vera', 'show', id)).stdout).toMatch(/running: started by olga \(token:\w{8}\)/)
+    expect((await run('vera', 'history', id)).stdout).toMatch(/olga \(token:\w{8}\) +started/)
+    await ask('olga', `/${id}/rollback`, { stage: 'canary', reason: 'no' })
+    const canary = async () =>
+      (await run('vera', 'show', id)).stdout.split('\n').find((line) => /^ +canary /.test(line))
+    expect(await canary()).toContain('failed, 2 planned, 0 of 2 that had been offered it back on what ran before')
+    await fleet.obey()
+    expect(await canary()).toContain('failed, 2 planned, 2 of 2 that had been offered it back on what ran before')
+    await ask('olga', `/${id}/abort`, { reason: 'enough' })
+    expect((await run('vera', 'show', id)).stdout).toMatch(/rest \(75 %\): not reached, 1 planned/)
+  })
+
+  test('devices say why they refused in their own words', async () => {
+    const { id } = await detailOf(ask('olga', '', wanted({ version: 3 })))
+    await engine.look()
+    await fleet.hub.database.write([
+      {
+        sql: `INSERT OR REPLACE INTO device_deployments
+                (device, deployment, manifest, attempt, state, reason, detail, running, changed_at)
+              SELECT device, deployment, manifest, attempt, 'rejected', 'incompatible', 'is 9 bytes, this device keeps 8', 0, ?
+              FROM desired WHERE device = 'd-000'`,
+        args: [fleet.clock.nowMs],
+      },
+    ])
+    await engine.look()
+    expect((await run('vera', 'devices', id)).stdout).toMatch(
+      /d-000 .*rejected +incompatible: is 9 bytes, this device keeps 8/,
+    )
+    await ask('olga', `/${id}/abort`, {})
+  })
+
   test('exit codes say what became of it: refused, changed since', async () => {
     const { id } = await detailOf(ask('olga', '', wanted()))
     const stale = await run('olga', 'pause', id, '--if-match', '1')

@@ -31,7 +31,7 @@ test('of the gates it names those alone that do not pass yet, each with what it 
 
 test('before the first look it says that none was looked at', () => {
   expect(waitsFor(baking, undefined, afterBake)?.for).toBe(
-    'gates of stage canary that do not pass yet: installation (not looked at yet); error_rate (not looked at yet); latency (not looked at yet)',
+    'gates of stage canary that do not pass yet: installation (not looked at yet); error rate (not looked at yet); latency p50 (not looked at yet)',
   )
 })
 

@@ -68,6 +68,8 @@ const told = (
     decisions: decisions.map((decision, i) => ({ seq: i, at: i, actor: 'hub', ...decision })),
     looks: [],
     suspects: [],
+    details: new Map(),
+    running: [],
     waits: undefined,
     ...story,
   }).sentences.map(({ text }) => text)
@@ -122,11 +124,23 @@ test('says why devices failed, and which', () => {
   expect(sentences).toHaveLength(3)
 })
 
-test('of one that completed it says who has the version now, beside what was so at its end', () => {
-  const members = [aMember('a', { state: 'succeeded' }), aMember('b', { state: 'unreachable' })]
-  expect(told(members, [], { state: 'completed' })).toEqual([
-    'It has ended: completed, back. Now 1 of 2 devices has it.',
-  ])
+test('says in the words of the device why it failed', () => {
+  const details = new Map([['a', 'is 2000133 bytes, this device keeps 1500000']])
+  const sentences = told([aMember('a', { state: 'rejected', reason: 'incompatible' })], [], { details })
+  expect(sentences).toContain('a rejected: incompatible (is 2000133 bytes, this device keeps 1500000).')
+})
+
+test('of one that has ended it says what runs where now', () => {
+  const running = [
+    { model: 'm', version: 1, devices: 7 },
+    { model: 'm', version: 2, devices: 1 },
+    { model: null, version: null, devices: 2 },
+  ]
+  for (const state of ['completed', 'aborted', 'superseded'] as const) {
+    expect(told([], [], { state, running })).toEqual([
+      `It has ended: ${state}, back. Now 1 of 10 devices runs m 2, 7 m 1, 2 nothing that is known.`,
+    ])
+  }
 })
 
 test('times in sentences are written as all others are', () => {

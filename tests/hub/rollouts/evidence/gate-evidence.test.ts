@@ -19,7 +19,7 @@ const context: EvidenceContext = {
   mode: 'canary',
   samplesMin: 100,
   comparable: true,
-  installations: { assigned: 2, accepted: 2, failed: 0, refused: 0, acknowledged: 0 },
+  installations: { assigned: 2, accepted: 2, failed: 0, tookBack: 0, died: 0, refused: 0, acknowledged: 0 },
 }
 
 function someCounts(ok: number, error: number, over: Partial<Counts> = {}): Counts {

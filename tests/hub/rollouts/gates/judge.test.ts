@@ -26,6 +26,18 @@ describe('the verdict over a comparison', () => {
     )
   })
 
+  test('an interval goes from less to more, whichever way is worse', () => {
+    const right = aFleet({ effect: 0.019, devices: 400, canary: 40 }).map((unit) => ({
+      ...unit,
+      value: 1 - unit.value,
+      before: unit.before === null ? null : 1 - unit.before,
+    }))
+    const { sentence, low, high } = judgedAs({ metric: 'accuracy', margin }, comparison(right))
+    expect(low).toBeLessThan(high ?? 0)
+    const [, from, to] = /accuracy −[\d.]+ % \(−([\d.]+) % to −([\d.]+) %\)/.exec(sentence) ?? []
+    expect(Number(from), sentence).toBeGreaterThan(Number(to))
+  })
+
   test('the same inputs give the same verdict to the last bit, whatever the order and the names of devices', () => {
     fc.assert(
       fc.property(fc.integer(), fc.constantFrom(0, margin, 2 * margin), (which, effect) => {
@@ -273,7 +285,16 @@ describe('the verdict over a comparison', () => {
 })
 
 describe('the gate on installations', () => {
-  const counts = { kind: 'counts' as const, assigned: 12, accepted: 10, failed: 2, refused: 1, acknowledged: 0 }
+  const counts = {
+    kind: 'counts' as const,
+    assigned: 12,
+    accepted: 10,
+    failed: 2,
+    tookBack: 0,
+    died: 0,
+    refused: 1,
+    acknowledged: 0,
+  }
   const gate = { metric: 'installation' as const, failuresMax: 1 }
 
   test('counts failures among those that accepted, without those that were acknowledged', () => {
@@ -282,6 +303,17 @@ describe('the gate on installations', () => {
     expect(judgedAs(gate, { ...counts, failed: 1 }).sentence).toBe(
       '1 of 10 devices that accepted it failed to install it, 1 allowed; 1 refused it because it does not fit; from so many devices one can tell that at most 45 % of such would fail',
     )
+  })
+
+  test.each([
+    [{ failed: 0 }, '0 of 10 devices that accepted it failed to install it or took it back, 1 allowed'],
+    [{ failed: 2, tookBack: 2 }, '2 of 10 devices that accepted it took it back, 1 allowed'],
+    [
+      { failed: 3, tookBack: 1, died: 1 },
+      '3 of 10 devices that accepted it failed: 1 failed to install it, 1 took it back, 1 saw it die 3 times or more, 1 allowed',
+    ],
+  ])('says what became of each: %j', (over, expected) => {
+    expect(judgedAs(gate, { ...counts, ...over }).sentence).toContain(`${expected};`)
   })
 
   test('says how little ten devices without a failure can show', () => {
