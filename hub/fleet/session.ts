@@ -6,6 +6,7 @@ import { downTopic, type UpKind } from '@roost/shared/protocol/topics.ts'
 import { decode, encode } from '@roost/shared/protocol/wire.ts'
 import type { Hub } from '../hub.ts'
 import type { Statement } from '../storage/database.ts'
+import { passStatements } from './ahead.ts'
 import type { Asked, Assigner } from './assign.ts'
 import type { Broker } from './broker.ts'
 import type { ChunkServer, WantRefusal } from './chunks.ts'
@@ -180,6 +181,7 @@ function helloStatements(device: string, hello: Hello, nowMs: number): Statement
         device,
       ],
     },
+    ...passStatements(device, hello.generation),
     ...slotStatements(device, hello.slots, nowMs),
   ]
 }
