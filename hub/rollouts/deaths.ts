@@ -30,13 +30,14 @@ export function deathsIn(
   const ran = (manifest: string) => `EXISTS (SELECT 1 FROM json_each(e.body, '$.manifests') WHERE value = ${manifest})`
   return reader.all(
     Deaths,
+    // from the deaths to the devices: they are few, and a rollout may have a hundred thousand devices
     `SELECT m.device,
             total(e.received_at >= max(m.offered_at, ?3) AND ${ran('m.target')}) AS target,
             total(e.received_at < ?2 AND ${ran('m.previous')}) AS before,
             total(e.received_at >= max(?2, ?3) AND ${ran('m.previous')}) AS meanwhile
      FROM (SELECT device, received_at, body FROM device_events INDEXED BY device_events_deaths
            WHERE event = 'runtime_died' AND received_at >= ?4 ORDER BY received_at DESC LIMIT ${eventsMax}) e
-     JOIN rollout_devices m ON m.rollout = ?1 AND m.device = e.device
+     CROSS JOIN rollout_devices m ON m.rollout = ?1 AND m.device = e.device
      GROUP BY m.device`,
     [id, started_at, nowMs - countedMs, started_at - countedMs],
   )
