@@ -81,7 +81,9 @@ async function makeKeys(folder: string, random: Random, clock: Clock, log: Logge
   )
 }
 
-async function readRoots(folder: string): Promise<{ roots: Uint8Array[]; root: Root }> {
+/** The roots in `folder`, each verified against the one before.
+ *  @throws KeysError, TrustError */
+export async function readRoots(folder: string): Promise<{ roots: Uint8Array[]; root: Root }> {
   const roots: Uint8Array[] = []
   let root: Root | undefined
   for (;;) {
@@ -98,7 +100,9 @@ async function readRoot(folder: string, version: number): Promise<Uint8Array | u
   return unlessMissing(readFile(rootFile(folder, version)), undefined)
 }
 
-async function readKey(folder: string, role: RoleName, root: Root): Promise<KeyPair | undefined> {
+/** Undefined where the file is not there.
+ *  @throws KeysError where the root does not name it; TrustError where it is damaged */
+export async function readKey(folder: string, role: RoleName, root: Root): Promise<KeyPair | undefined> {
   const pem = await unlessMissing(readFile(keyFile(folder, role), 'utf8'), undefined)
   if (pem === undefined) return undefined
   const pair = decodePrivateKey(pem)

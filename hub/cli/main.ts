@@ -8,6 +8,7 @@ import { addAuditCommands } from './audit.ts'
 import { RequestError } from './client.ts'
 import { addContextCommands } from './contexts/commands.ts'
 import { addDatasetCommands } from './datasets.ts'
+import { addDoctorCommand } from './doctor/command.ts'
 import { addEvaluateCommand } from './evaluate.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addExplainCommand } from './explain.ts'
@@ -42,6 +43,7 @@ addRunCommands(program)
 addWatchingCommands(program)
 addLineageCommand(program)
 addSimulateCommand(program)
+addDoctorCommand(program)
 
 try {
   await program.parseAsync()

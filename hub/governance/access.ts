@@ -4,6 +4,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { assertOwnPage, findSession, pageHeader, sessionId } from '../dashboard/session.ts'
 import type { Hub } from '../hub.ts'
+import hubPackage from '../package.json' with { type: 'json' }
 import { Problem } from '../problem.ts'
 import { areaOf, type Grants, grantsModel, holdsScope, modelOf, type Scope } from './grants.ts'
 import { answerOnce } from './idempotency.ts'
@@ -20,6 +21,9 @@ export const actorOf = (principal: Principal): string => `${principal.kind}:${pr
 /** What every handler finds in its context. `principal` is set by `scoped`; open routes must not read it. */
 export type HubEnv = { Variables: { hub: Hub; requestId: string; principal: Principal } }
 
+/** Says which version of the hub answered. */
+export const versionHeader = 'roost-version'
+
 export type Access = { middleware: MiddlewareHandler<HubEnv>[]; security: Record<string, string[]>[] }
 
 /** Lets in whoever holds one of `scopes`. POSTs behind it honour `Idempotency-Key`.
@@ -32,6 +36,8 @@ export function scoped(...scopes: [Scope, ...Scope[]]): Access {
     const model = modelOf(c.req.path)
     if (model !== undefined) mayTouchModel(c, model)
     await next()
+    // for those that are known only: what a hub's faults are follows from its version
+    c.res.headers.set(versionHeader, hubPackage.version)
   }
   const security = scopes.map((scope) => (scope === 'device' ? { device: [] } : { token: [scope] }))
   return { middleware: [check, answerOnce], security }

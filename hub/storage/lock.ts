@@ -1,6 +1,7 @@
 // One hub per data folder, enforced by the kernel: `hub.lock` is a database file held in exclusive locking mode.
 // The lock ends with the process, however it ends, so there is no stale one to judge; `hub.pid` only tells whose it is.
 
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -44,6 +45,22 @@ export async function lockFolder(folder: string, startedMs: number): Promise<{ c
       await client.execute('SELECT one FROM held')
       client.close()
     },
+  }
+}
+
+/** Whether a hub has the folder now; changes nothing in it. */
+export async function isFolderHeld(folder: string): Promise<boolean> {
+  const path = join(folder, 'hub.lock')
+  if (!existsSync(path)) return false
+  const client = createClient({ url: pathToFileURL(path).href, concurrency: 1, timeout: 0 })
+  try {
+    await client.execute('SELECT count(*) FROM sqlite_master')
+    return false
+  } catch (error) {
+    if (error instanceof LibsqlError && error.code === 'SQLITE_BUSY') return true
+    throw error
+  } finally {
+    client.close()
   }
 }
 

@@ -14,6 +14,7 @@ export type RunningHub = AsyncDisposable & {
   url: string
   token: string
   folder: string
+  mqttPort: number | undefined
   database: Database
   hub: Hub
   app: Routes
@@ -30,6 +31,7 @@ export async function aRunningHub(): Promise<RunningHub> {
     url: started.url,
     token: started.adminToken ?? '',
     folder,
+    mqttPort: started.ports.mqtt,
     database: started.hub.database,
     hub: started.hub,
     app: started.app,

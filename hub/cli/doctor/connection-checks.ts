@@ -1,0 +1,169 @@
+// What can be told of a hub from where it is used: whether it answers, over what, at what time, and to whom.
+
+import { z } from 'zod'
+import { versionHeader } from '../../governance/access.ts'
+import hub from '../../package.json' with { type: 'json' }
+import { named } from '../../wording.ts'
+import type { HubAddress } from '../contexts/choose.ts'
+import { type Finding, fault, hubAway, ok, warning } from './finding.ts'
+
+const answerMsMax = 5_000
+/** Beyond this, tokens and claims expire early or late, and windows are told apart wrongly. */
+const skewMsMax = 60_000
+/** Devices that are looked at: a page. */
+const devicesMax = 200
+
+/** @param profiles the names of those that come with this version */
+export async function checkConnection(
+  { url, token }: HubAddress,
+  profiles: ReadonlySet<string>,
+  clock: () => number,
+): Promise<Finding[]> {
+  const ask = (path: string) =>
+    fetch(new URL(path, url), {
+      headers: path === '/healthz' ? {} : { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(answerMsMax),
+      redirect: 'manual',
+    })
+  let health: Response
+  const askedMs = clock()
+  try {
+    health = await ask('/healthz')
+  } catch (error) {
+    return [whyAway(url, error)]
+  }
+  const answeredMs = clock()
+  if (health.status !== 200 || (await health.text()) !== 'ok') {
+    const says = `${url} answers ${health.status}, but not as a hub does`
+    return [fault(hubAway, says, 'give the address of the hub itself: --url, ROOST_URL, or roost login')]
+  }
+  const models = await ask('/v1/models?limit=1')
+  return [
+    ok(hubAway, `a hub answers at ${url}`),
+    encryption(url),
+    clockFinding(health.headers.get('date'), askedMs, answeredMs),
+    tokenFinding(models.status),
+    ...(models.status === 401 ? [] : [versionFinding(models.headers.get(versionHeader))]),
+    ...(models.status === 401 ? [] : await devicesFindings(await ask(`/v1/devices?limit=${devicesMax}`), profiles)),
+  ]
+}
+
+const certificateFaults: Readonly<Record<string, [says: string, next: string]>> = {
+  CERT_HAS_EXPIRED: ['its certificate has expired', 'renew the file of ROOST_TLS_CERT_FILE and restart the hub'],
+  CERT_NOT_YET_VALID: ['its certificate is not valid yet', 'look at the clock of this machine, and at the certificate'],
+  ERR_TLS_CERT_ALTNAME_INVALID: ['its certificate is for another name', 'use a name that stands in the certificate'],
+}
+/** The hub's authority is not one that this machine trusts. */
+const unknownAuthority = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]
+
+function whyAway(url: string, error: unknown): Finding {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const certificate = certificateFaults[code]
+  if (certificate !== undefined) return fault('TLS', `${url}: ${certificate[0]}`, certificate[1])
+  if (unknownAuthority.includes(code)) {
+    const next = 'set NODE_EXTRA_CA_CERTS to the PEM file of that authority'
+    return fault('TLS', `${url}: no authority that this machine trusts signed its certificate`, next)
+  }
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
+    return fault(
+      'TLS',
+      `${url}: what answers there does not speak TLS`,
+      'write http:// or set ROOST_TLS_CERT_FILE at the hub',
+    )
+  }
+  if (code === 'ECONNREFUSED') {
+    return fault(
+      hubAway,
+      `nothing listens at ${url}`,
+      'start it there (roost hub), or give its address: --url, ROOST_URL',
+    )
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return fault(
+      hubAway,
+      `the name in ${url} leads nowhere`,
+      'look at the spelling, and at the name server of this machine',
+    )
+  }
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    const says = `${url} has not answered within ${answerMsMax / 1000} s`
+    return fault(hubAway, says, 'look whether a firewall lets this machine through, and at the log of the hub')
+  }
+  const says = `${url} does not answer (${cause instanceof Error ? cause.message : String(cause)})`
+  return fault(hubAway, says, 'look at the address, and whether it should be https://')
+}
+
+function encryption(url: string): Finding {
+  const { protocol, hostname } = new URL(url)
+  if (protocol === 'https:') return ok('TLS', 'its certificate is good for this address')
+  if (['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
+    return ok('TLS', 'none, and none is needed on this machine')
+  const next = 'set ROOST_TLS_CERT_FILE and ROOST_TLS_KEY_FILE at the hub, or put a proxy with TLS in front'
+  return warning('TLS', `${url} is not encrypted: tokens can be read on the way`, next)
+}
+
+/** The hub's second, against the time between question and answer. */
+function clockFinding(date: string | null, askedMs: number, answeredMs: number): Finding {
+  const theirsMs = Date.parse(date ?? '')
+  if (Number.isNaN(theirsMs))
+    return warning('clock', 'the hub does not say what time it is', 'look whether a proxy cuts the Date header')
+  const skewMs = theirsMs + 999 < askedMs ? theirsMs + 999 - askedMs : Math.max(0, theirsMs - answeredMs)
+  const seconds = Math.round(Math.abs(skewMs) / 1000)
+  if (Math.abs(skewMs) <= skewMsMax) return ok('clock', `hub and this machine agree within ${Math.max(1, seconds)} s`)
+  const says = `the hub's clock is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} this machine's: tokens, claims and time limits end at the wrong time`
+  return fault('clock', says, 'let both keep time by NTP (timedatectl set-ntp true)')
+}
+
+function tokenFinding(status: number): Finding {
+  if (status === 401)
+    return fault('token', 'the hub does not know the token: it is wrong, expired or revoked', 'roost login')
+  if (status >= 500)
+    return fault('token', `the hub answers ${status}`, 'look at its log; roost doctor --hub on its machine')
+  return ok('token', 'the hub knows the token')
+}
+
+/** 0.x versions may differ in any minor one (semver 2.0.0, 4). */
+const series = (version: string): string => version.split('.').slice(0, 2).join('.')
+
+function versionFinding(theirs: string | null): Finding {
+  if (theirs !== null && series(theirs) === series(hub.version))
+    return ok('version', `the hub is ${theirs}, roost ${hub.version}`)
+  const says = `the hub is ${theirs ?? 'of another version'}, roost is ${hub.version}: they may not understand each other`
+  return warning('version', says, 'install the same version on both')
+}
+
+const Devices = z.object({
+  devices: z.array(
+    z.object({ id: z.string(), profile: z.string(), agent: z.string().nullable(), revokedAt: z.string().nullable() }),
+  ),
+})
+
+/** Nothing where the token may not see devices. */
+async function devicesFindings(response: Response, profiles: ReadonlySet<string>): Promise<Finding[]> {
+  if (!response.ok) return []
+  const devices = Devices.parse(await response.json()).devices.filter(({ revokedAt }) => revokedAt === null)
+  const other = devices.filter(({ agent }) => agent !== null && series(agent) !== series(hub.version))
+  const foreign = devices.filter(({ profile }) => !profiles.has(profile))
+  return [
+    other.length === 0
+      ? ok('agents', 'all agents are of this version')
+      : warning(
+          'agents',
+          `${named(other.map(({ id, agent }) => `${id} (${agent})`))}: another version than ${hub.version}`,
+          'bring agents and hub to the same version, the hub first',
+        ),
+    foreign.length === 0
+      ? ok('profile', 'every device has a profile that this version comes with')
+      : warning(
+          'profile',
+          `${named(foreign.map(({ id, profile }) => `${id} (${profile})`))}: a profile that does not come with this version: the hub cannot tell which models fit`,
+          'enrol it with one of firmware-profiles/, or name the profile in the metadata of models that are for it',
+        ),
+  ]
+}
