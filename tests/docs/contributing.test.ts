@@ -1,0 +1,23 @@
+// The files that docs/contributing.md sends a contributor to are those that know what is added there.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { codeIn, readSections } from './document.ts'
+
+const root = join(import.meta.dirname, '../..')
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const filesUnder = (heading: string) =>
+  (
+    readSections(read('docs/contributing.md')).find((section) => section.heading === heading)?.tables[0]?.rows ?? []
+  ).flatMap(([file]) => codeIn(file))
+
+test.each([
+  ['A gate metric', ['error_rate', 'latency', 'accuracy', 'custom']],
+  ['A figure of drift', ['wasserstein']],
+])('%s: every file of the table knows those there are', (heading, known) => {
+  const files = filesUnder(heading)
+  expect(files).toHaveLength(5)
+  for (const file of files)
+    for (const name of known) expect(read(file).toLowerCase(), `${name} in ${file}`).toContain(name)
+})
