@@ -1,62 +1,69 @@
-// The job by hand, as README.md says it: its commands, letter by letter, by the shell, in a checkout of their own.
+// What README.md, docs/get-started.md and docs/operate.md tell to type, typed: one page after the other, for they all use
+// the ports that a hub and an agent have where nothing else is said.
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { inherited } from '../builders/inherited.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { quickNpx, type Ran, root, run } from './a-checkout.ts'
 
-const root = join(import.meta.dirname, '../..')
-const commands = /<!-- the commands below.*?```sh\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1]
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const commandsIn = (markdown: string): string =>
+  [...markdown.matchAll(/^```sh\n(.*?)^```/gms)].map(([, commands]) => commands ?? '').join('')
+const lastOf = ({ checkout }: Ran, log: string) => readFileSync(join(checkout, log), 'utf8').trim().split('\n').at(-1)
 
-let checkout: string
-let output: string
-let status: number | null
-
-beforeAll(async () => {
-  checkout = mkdtempSync(join(tmpdir(), 'roost-by-hand-'))
-  // what the commands make lies beside links to what they use
-  for (const name of readdirSync(root)) {
-    if (!name.startsWith('.') || name === '.npmrc') symlinkSync(join(root, name), join(checkout, name))
-  }
-  // `set -m`: as in a terminal each job is a process group, so that `kill %1` reaches what npx has started
-  const script = `set -m\n${commands}\nkill %2 && wait %2; kill %1 && wait %1\nexit 0\n`
-  const shell = spawn('bash', ['-c', script], {
-    cwd: checkout,
-    env: environment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
+describe('the job by hand of the README', () => {
+  const [, commands = ''] = /<!-- the commands below.*?```sh\n(.*?)```/s.exec(read('README.md')) ?? []
+  let ran: Ran
+  beforeAll(async () => {
+    ran = await run(commands)
   })
-  const said = Promise.all([text(shell.stdout), text(shell.stderr)])
-  const [code] = await once(shell, 'exit')
-  status = code
-  output = (await said).join('')
-}, 240_000)
+  afterAll(() => ran[Symbol.dispose]())
 
-afterAll(() => rmSync(checkout, { recursive: true, force: true }))
+  test('ten commands', () => {
+    expect(commands.trim().split('\n')).toHaveLength(10)
+  })
 
-/** As a stranger's: nothing of Roost, and of the process that runs this test only where compiled code is kept. */
-function environment(): Record<string, string> {
-  const { HOME = '' } = process.env
-  return { ...inherited(), HOME }
-}
+  test('run through, and the hub and the agent stop when they are told', () => {
+    expect(ran.status, ran.output).toBe(0)
+    expect(ran.failed, ran.output).toEqual([])
+    expect(lastOf(ran, 'hub.log')).toContain('hub stopped')
+    expect(lastOf(ran, 'agent.log')).toContain('agent stopped')
+  })
 
-test('ten commands', () => {
-  expect(commands?.trim().split('\n')).toHaveLength(10)
+  test('show a rollout that completes, the model that serves, and drift on readings it was not trained on', () => {
+    expect(ran.output).toContain('completed: every stage passed; 1 of 1 device had it at the end')
+    expect(ran.output).toContain('"name":"motes","versions":["1"]')
+    expect(ran.output).toMatch(/motes 1 on 1 devices?, \d+ windows: drifted since/)
+  })
 })
 
-test('run through, and the hub and the agent stop when they are told', () => {
-  expect(status, output).toBe(0)
-  const lastOf = (log: string) => readFileSync(join(checkout, log), 'utf8').trim().split('\n').at(-1)
-  expect(lastOf('hub.log')).toContain('hub stopped')
-  expect(lastOf('agent.log')).toContain('agent stopped')
-})
+describe('get started, and running a hub', () => {
+  const commands = commandsIn(read('docs/get-started.md'))
+  const operating = commandsIn(read('docs/operate.md'))
+  let ran: Ran
+  beforeAll(async () => {
+    ran = await run(`${quickNpx}\n${commands}\necho STARTED\n${operating}`)
+  }, 600_000)
+  afterAll(() => ran[Symbol.dispose]())
 
-test('show a rollout that completes, the model that serves, and drift on readings it was not trained on', () => {
-  expect(output).toContain('completed: every stage passed; 1 of 1 device had it at the end')
-  expect(output).toContain('"name":"motes","versions":["1"]')
-  expect(output).toMatch(/motes 1 on 1 devices?, \d+ windows: drifted since/)
+  test('every command does what it should', () => {
+    expect(commands.trim().split('\n').length).toBeGreaterThan(20)
+    expect(operating.trim().split('\n').length).toBeGreaterThan(8)
+    expect(ran.status, ran.output).toBe(0)
+    expect(ran.failed, ran.output).toEqual([])
+  })
+
+  test('a second version goes to one of three, and to all when the gates have passed', () => {
+    const [started] = ran.output.split('STARTED')
+    expect(started).toContain('Stage canary passed')
+    expect(started).toContain('Now 3 of 3 devices run motes 2')
+    expect(started).toContain('the log is whole')
+  })
+
+  test('a restored hub has its log and its devices', () => {
+    const [, operated = ''] = ran.output.split('STARTED')
+    expect(operated).toContain('the log is whole')
+    for (const device of ['gateway-1', 'gateway-2', 'gateway-3']) expect(operated).toContain(device)
+    expect(lastOf(ran, 'hub-restored.log')).toContain('hub stopped')
+  })
 })
