@@ -13,6 +13,7 @@ import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
 import { bundlesOf, grantedModels } from '../registry/granted-models.ts'
 import { desiredOf, modelWanted, retryWish, type WishRole } from './desired.ts'
+import { deviceStates } from './device-state.ts'
 import { type DeviceRow, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
 import {
   DeviceDetail,
@@ -29,6 +30,7 @@ import type { Fleet } from './fleet.ts'
 import { LabelKey, Labels, LabelValue } from './labels.ts'
 import { raiseFloor, wishByHand, withdrawByHand } from './operate.ts'
 import { reportedOf } from './progress.ts'
+import { stateOf } from './summary.ts'
 
 /** A deployment has what serves, and may have a shadow beside it. */
 const Role = z.enum(['primary', 'shadow']).default('primary')
@@ -46,6 +48,7 @@ const list = createRoute({
       query: QueryText.default('all'),
       /** `true`: revoked ones too. */
       revoked: z.enum(['true', 'false']).default('false'),
+      state: z.enum(deviceStates).optional().openapi({ description: 'only those that are so now' }),
     }),
   },
   responses: { 200: json(z.object({ devices: z.array(DeviceDocument), next: NextCursor }), 'A page'), ...problems() },
@@ -178,8 +181,11 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
 
   return new OpenAPIHono<HubEnv>()
     .openapi(list, async (c) => {
-      const { limit, cursor, query, revoked } = c.req.valid('query')
-      const filter = { query: readQuery(query), revoked: revoked === 'true' }
+      const { limit, cursor, query, revoked, state } = c.req.valid('query')
+      const nowMs = clock()
+      const holds = (row: DeviceRow) =>
+        state === undefined || (row.revoked_at === null && stateOf(row, fleet.isConnected, nowMs) === state)
+      const filter = { query: readQuery(query), revoked: revoked === 'true', holds }
       const rows = await listDevices(database, filter, cursorKey(cursor, DeviceId, ''), limit + 1)
       const { items, next } = cutPage(rows, limit, ({ id }) => id)
       return c.json({ devices: items.map(shown), next }, 200)

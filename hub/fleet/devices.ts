@@ -40,10 +40,10 @@ export function findDevice(reader: Reader, device: string): Promise<DeviceRow | 
   return reader.first(DeviceRow, `SELECT ${columns} FROM devices WHERE id = ?`, [device])
 }
 
-/** In order of id, from after `after`; with a query only those it holds for. Revoked ones only when asked for. */
+/** In order of id, from after `after`; with a query only those it holds for, and `holds`. Revoked ones only when asked for. */
 export async function listDevices(
   reader: Reader,
-  filter: { query: Query; revoked: boolean },
+  filter: { query: Query; revoked: boolean; holds?: (row: DeviceRow) => boolean },
   after: string,
   limit: number,
 ): Promise<DeviceRow[]> {
@@ -54,7 +54,8 @@ export async function listDevices(
       `SELECT ${columns} FROM devices WHERE id > ? AND (revoked_at IS NULL OR ?) ORDER BY id LIMIT ?`,
       [from, filter.revoked, rowsPerRead],
     )
-    found.push(...rows.filter((row) => matches(filter.query, row)).slice(0, limit - found.length))
+    const holding = rows.filter((row) => matches(filter.query, row) && (filter.holds?.(row) ?? true))
+    found.push(...holding.slice(0, limit - found.length))
     const last = rows.at(-1)
     if (found.length === limit || rows.length < rowsPerRead || last === undefined) return found
     from = last.id

@@ -7,10 +7,11 @@ import { claimRoutes } from './claim-routes.ts'
 import { deviceRoutes } from './device-routes.ts'
 import type { Fleet } from './fleet.ts'
 import { groupRoutes } from './group-routes.ts'
+import { summaryRoutes } from './summary.ts'
 
 export function fleetRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
   const routes = new OpenAPIHono<HubEnv>()
-  for (const part of [claimRoutes(hub, fleet), deviceRoutes(hub, fleet), groupRoutes(hub, fleet)])
-    routes.route('/', part)
+  const parts = [claimRoutes(hub, fleet), deviceRoutes(hub, fleet), groupRoutes(hub, fleet), summaryRoutes(hub, fleet)]
+  for (const part of parts) routes.route('/', part)
   return routes
 }

@@ -1,0 +1,128 @@
+// What is around every page: where one can go, who one is, light or dark, and whether the news still arrive.
+
+import type { ComponentType } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { answer, api } from '../api.ts'
+import { useConnection } from '../live.ts'
+import { type Page, type PageProps, pages } from '../pages.ts'
+import { matchPath, navigate } from '../router.ts'
+import { useMay, useSession } from '../session.ts'
+import { type Theme, themes, useTheme } from '../theme.ts'
+import { EmptyState } from './empty-state.tsx'
+import { Loading } from './loading.tsx'
+import { Time } from './time.tsx'
+
+export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () => void }) {
+  const session = useSession()
+  const may = useMay()
+  const main = useRef<HTMLElement>(null)
+  const seen = pages.filter(({ scope }) => scope === undefined || may(...scope))
+  const path = address.pathname
+  useEffect(() => {
+    if (path === '/' || path === '/sign-in') navigate('/fleet', { replace: true })
+  }, [path])
+  const found = seen
+    .map((page) => ({ page, parameters: matchPath(page.path, path) }))
+    .find(({ parameters }) => parameters)
+  const title = found?.page.title ?? 'Not found'
+  useEffect(() => {
+    document.title = `${title} · Roost`
+  }, [title])
+  const signOut = async () => {
+    await answer(api.DELETE('/v1/session'))
+    onSignedOut()
+  }
+  return (
+    <div class="shell">
+      <a class="skip" href="#main">
+        Skip to content
+      </a>
+      <header>
+        <a class="brand" href="/fleet">
+          Roost
+        </a>
+        <nav aria-label="Pages">
+          {seen
+            .filter(({ nav }) => nav !== undefined)
+            .map(({ nav, path: to }) => (
+              <a
+                key={to}
+                href={to}
+                aria-current={path === to ? 'page' : path.startsWith(`${to}/`) ? 'true' : undefined}
+              >
+                {nav}
+              </a>
+            ))}
+        </nav>
+        <div class="me">
+          <ThemeSwitch />
+          <span class="who" title={`Role ${session.role}`}>
+            {session.name}
+            <small>{session.role}</small>
+          </span>
+          <button type="button" class="plain" onClick={() => void signOut()}>
+            Sign out
+          </button>
+        </div>
+      </header>
+      <Offline />
+      <main id="main" ref={main} tabIndex={-1}>
+        {found?.parameters === undefined ? (
+          path === '/' || path === '/sign-in' ? null : (
+            <EmptyState title="Not found">
+              <p>There is nothing at {path}.</p>
+            </EmptyState>
+          )
+        ) : (
+          <Shown key={found.page.path} page={found.page} parameters={found.parameters} address={address} />
+        )}
+      </main>
+    </div>
+  )
+}
+
+/** A page, loaded first where it is lazy. */
+function Shown({ page, ...props }: { page: Page } & PageProps) {
+  const [loaded, setLoaded] = useState<{ component: ComponentType<PageProps> }>()
+  useEffect(() => {
+    if (page.isLazy !== true) return
+    const load = page.component as () => Promise<ComponentType<PageProps>>
+    void load().then((component) => setLoaded({ component }))
+  }, [page])
+  if (page.isLazy === true) return loaded === undefined ? <Loading rows={6} /> : <loaded.component {...props} />
+  const Eager = page.component as ComponentType<PageProps>
+  return <Eager {...props} />
+}
+
+const themeNames: Record<Theme, string> = { auto: 'Auto', light: 'Light', dark: 'Dark' }
+
+function ThemeSwitch() {
+  const [theme, setTheme] = useTheme()
+  return (
+    <select
+      class="plain"
+      aria-label="Theme"
+      value={theme}
+      onChange={({ currentTarget }) => setTheme(themes.find((name) => name === currentTarget.value) ?? 'auto')}
+    >
+      {themes.map((name) => (
+        <option key={name} value={name}>
+          {themeNames[name]}
+        </option>
+      ))}
+    </select>
+  )
+}
+
+function Offline() {
+  const { isLive, lastHeardMs } = useConnection()
+  return (
+    <div role="status">
+      {!isLive && (
+        <p class="banner">
+          No connection to the hub. What is shown was so <Time at={new Date(lastHeardMs).toISOString()} />.
+        </p>
+      )}
+    </div>
+  )
+}

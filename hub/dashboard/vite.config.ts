@@ -1,0 +1,19 @@
+// How the page is built: `npm run dashboard`, and by `npm ci` where Vite is installed.
+import { join } from 'node:path'
+import { defineConfig } from 'vite'
+
+export default defineConfig({
+  root: join(import.meta.dirname, 'page'),
+  cacheDir: join(import.meta.dirname, '../../node_modules/.cache/vite'),
+  publicDir: false,
+  logLevel: 'warn',
+  build: {
+    outDir: join(import.meta.dirname, 'built'),
+    emptyOutDir: true,
+    target: 'es2023',
+    // the policy of the page lets nothing inline through
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+})

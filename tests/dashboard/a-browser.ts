@@ -1,0 +1,100 @@
+// A real browser on a real hub: Chromium out of its package, or the system's where ROOST_TEST_CHROMIUM names it.
+
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import chromiumPackage from '@sparticuz/chromium'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { z } from 'zod'
+
+const screenshots = join(import.meta.dirname, 'screenshots')
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** It runs as root in containers, without a graphics card. */
+const args = [
+  '--no-sandbox',
+  '--headless=shell',
+  '--use-gl=angle',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+]
+
+export const themes = ['light', 'dark'] as const
+/** A laptop's width and a phone's. */
+export const widths = [1280, 390] as const
+
+/** `await using browser = await aBrowser()` */
+export async function aBrowser(): Promise<Browser & AsyncDisposable> {
+  const given = process.env.ROOST_TEST_CHROMIUM
+  const executablePath = given ?? (await chromiumPackage.executablePath())
+  // not the package's own arguments: one process for everything ends with the first page, and web security is tested here
+  const browser = await chromium.launch({ executablePath, args })
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
+}
+
+export type Watched = {
+  page: Page
+  context: BrowserContext /** What the browser complained of: errors, refusals by the policy. */
+  complaints: string[]
+}
+
+/** A page of its own, nobody signed in, whose complaints are kept. */
+export async function aPage(browser: Browser, url: string, width: number = widths[0]): Promise<Watched> {
+  const context = await browser.newContext({
+    baseURL: url,
+    viewport: { width, height: width === widths[1] ? 844 : 800 },
+    timezoneId: 'Europe/Berlin',
+    locale: 'en-GB',
+  })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  return { page, context, complaints }
+}
+
+/** Signs in by the form, as people do. */
+export async function signIn(page: Page, token: string | undefined): Promise<void> {
+  await page.goto('/')
+  await page.getByLabel('Token').fill(token ?? '')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Sign out' }).waitFor()
+}
+
+const Violations = z.array(z.object({ id: z.string(), help: z.string(), nodes: z.array(z.string()) }))
+
+/** What axe finds against WCAG 2.2 A and AA on the page as it is: rule, and where. */
+export async function violations(page: Page): Promise<string[]> {
+  // as a debugger does, which no policy of the page forbids
+  await page.evaluate(axeSource)
+  const found =
+    await page.evaluate(`axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+    .then(({ violations }) => violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ html, failureSummary }) => html + ' ' + failureSummary) })))`)
+  return Violations.parse(found).map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.slice(0, 3).join('\n')}`)
+}
+
+/** Whether something sticks out at the side. */
+export const isTooWide = (page: Page): Promise<boolean> =>
+  page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth').then(Boolean)
+
+/** Looks at what is shown, in both themes and at both widths: what is wrong anywhere. Keeps a picture of each. */
+export async function look(page: Page, name: string): Promise<string[]> {
+  mkdirSync(screenshots, { recursive: true })
+  const before = page.viewportSize()
+  const wrong: string[] = []
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: width === widths[1] ? 844 : 800 })
+    for (const theme of themes) {
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
+      const found = await violations(page)
+      if (await isTooWide(page)) found.push('something sticks out at the side')
+      wrong.push(...found.map((what) => `${name} at ${width} px, ${theme}: ${what}`))
+      await page.screenshot({ path: join(screenshots, `${name}-${width}-${theme}.png`) })
+    }
+  }
+  if (before !== null) await page.setViewportSize(before)
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null })
+  return wrong
+}

@@ -1,0 +1,179 @@
+// The page in a real browser on a real hub: in, a look at the fleet, out; what it weighs, and what it is not let do.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { builtFolder, pagePolicy, restPolicy } from '../../hub/dashboard/built-page.ts'
+import { aHubProcess, type HubProcess } from '../builders/hub-process.ts'
+import { aBrowser, aPage, look, signIn } from './a-browser.ts'
+
+let hub: HubProcess
+let browser: Browser
+beforeAll(async () => {
+  ;[hub, browser] = await Promise.all([aHubProcess(), aBrowser()])
+})
+afterAll(async () => {
+  await browser.close()
+  await hub[Symbol.asyncDispose]()
+})
+
+const bearer = () => ({ authorization: `Bearer ${hub.adminToken}` })
+const post = (path: string, body: unknown) =>
+  fetch(`${hub.url}${path}`, {
+    method: 'POST',
+    headers: { ...bearer(), 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+
+test('sign in, see the fleet, reload, sign out', async () => {
+  const { page, context, complaints } = await aPage(browser, hub.url)
+  await page.goto('/fleet')
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  expect(await look(page, 'sign-in')).toEqual([])
+
+  await page.getByLabel('Token').fill('roost_wrong')
+  await page.keyboard.press('Enter')
+  await page.getByRole('alert').waitFor()
+  expect(await page.getByRole('alert').textContent()).toContain('unknown, expired, revoked or used already')
+  expect(await look(page, 'sign-in-refused')).toEqual([])
+  // the refusal itself, which the browser notes
+  expect(complaints.splice(0)).toEqual([expect.stringContaining('422')])
+
+  await page.getByLabel('Token').fill(hub.adminToken ?? '')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'No devices yet' }).waitFor()
+  expect([new URL(page.url()).pathname, await page.title()]).toEqual(['/fleet', 'Fleet · Roost'])
+  expect(await look(page, 'fleet-empty')).toEqual([])
+  const [cookie] = await context.cookies()
+  expect(cookie).toMatchObject({ name: 'roost_session', httpOnly: true, sameSite: 'Strict' })
+  expect(await page.evaluate('document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage)')).toBe(
+    '{}{}',
+  )
+
+  await page.reload()
+  await page.getByRole('heading', { name: 'No devices yet' }).waitFor()
+  await page.goto('/nowhere-at-all').catch(() => undefined)
+  await page.goto('/fleet')
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  await page.goto('/fleet')
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  expect(complaints.filter((complaint) => !complaint.includes('404'))).toEqual([])
+  await context.close()
+})
+
+test('the theme is the system’s until one is chosen, which the browser remembers', async () => {
+  const { page, context } = await aPage(browser, hub.url)
+  await signIn(page, hub.adminToken)
+  const ground = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor')
+  await page.emulateMedia({ colorScheme: 'light' })
+  const light = await ground()
+  await page.emulateMedia({ colorScheme: 'dark' })
+  const dark = await ground()
+  expect(dark).not.toBe(light)
+  await page.getByLabel('Theme').selectOption('light')
+  expect(await ground()).toBe(light)
+  await page.reload()
+  await page.getByLabel('Theme').waitFor()
+  expect(await ground()).toBe(light)
+  await context.close()
+})
+
+test('a link with a code signs in once, and leaves no code in the address', async () => {
+  const { code } = z.object({ code: z.string() }).parse(await (await post('/v1/session/codes', {})).json())
+  const { page, context } = await aPage(browser, hub.url)
+  await page.goto(`/sign-in#${code}`)
+  await page.getByRole('button', { name: 'Sign out' }).waitFor()
+  expect(page.url()).toBe(`${hub.url}/fleet`)
+  await context.close()
+  const other = await aPage(browser, hub.url)
+  await other.page.goto(`/sign-in#${code}`)
+  await other.page.getByRole('alert').waitFor()
+  await other.context.close()
+  expect(hub.output()).not.toContain(code)
+})
+
+test('the session ends with its token, and the page says so', async () => {
+  const Made = z.object({ id: z.string(), token: z.string() })
+  const made = Made.parse(await (await post('/v1/tokens', { name: 'guest', role: 'viewer' })).json())
+  const { page, context } = await aPage(browser, hub.url)
+  await signIn(page, made.token)
+  expect(await page.locator('.who').textContent()).toBe('guestviewer')
+  await fetch(`${hub.url}/v1/tokens/${made.id}`, { method: 'DELETE', headers: bearer() })
+  await page.reload()
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  await context.close()
+})
+
+describe('what a browser is told', () => {
+  test('of the page: its own scripts and styles, nothing inline, no frame', async () => {
+    for (const path of ['/', '/fleet', '/devices/x', '/models/a/1', '/sign-in']) {
+      const response = await fetch(`${hub.url}${path}`)
+      expect([response.status, response.headers.get('content-security-policy')], path).toEqual([200, pagePolicy])
+      expect(response.headers.get('cache-control')).toBe('no-cache')
+      const html = await response.text()
+      expect(html).not.toMatch(/<script(?![^>]* src=)|<style| style=| on\w+=/)
+    }
+    expect(pagePolicy).not.toContain('unsafe')
+  })
+
+  test('an inline script, a style in the text and a picture from elsewhere are refused', async () => {
+    const { page, context, complaints } = await aPage(browser, hub.url)
+    await page.goto('/sign-in')
+    await page.evaluate(`document.body.insertAdjacentHTML('beforeend',
+      '<img src="https://evil.example/x.png" onerror="window.hit = 1"><p style="color:red">x</p>');
+      const script = document.createElement('script'); script.textContent = 'window.hit = 2'; document.body.append(script)`)
+    await page.waitForFunction('document.images.length > 0 && document.images[document.images.length - 1].complete')
+    expect(await page.evaluate('window.hit')).toBeUndefined()
+    expect(
+      complaints.filter((complaint) => complaint.includes('Content Security Policy')).length,
+    ).toBeGreaterThanOrEqual(3)
+    await context.close()
+  })
+
+  test('of everything else: no script at all, also in what somebody logged', async () => {
+    for (const path of [
+      '/healthz',
+      '/v1/models',
+      '/nowhere',
+      '/assets/../../package.json',
+      '/assets/nothing.js',
+      '/assets/%2e%2e%2f%2e%2e%2fapp.ts',
+    ]) {
+      const response = await fetch(`${hub.url}${path}`, { headers: bearer() })
+      expect(response.headers.get('content-security-policy'), path).toBe(restPolicy)
+      expect(response.headers.get('x-content-type-options'), path).toBe('nosniff')
+      expect(await response.text()).not.toContain('roost-workspace')
+    }
+  })
+
+  test('assets are kept for ever, and come compressed', async () => {
+    const [name = ''] = readdirSync(join(builtFolder, 'assets')).filter((name) => name.endsWith('.js'))
+    const response = await fetch(`${hub.url}/assets/${name}`)
+    expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+    expect([response.headers.get('content-encoding'), response.headers.get('content-type')]).toEqual([
+      'gzip',
+      'text/javascript; charset=utf-8',
+    ])
+    expect(await response.text()).toBe(readFileSync(join(builtFolder, 'assets', name), 'utf8'))
+    const plain = await fetch(`${hub.url}/assets/${name}`, { headers: { 'accept-encoding': 'identity' } })
+    expect([plain.headers.get('content-encoding'), await plain.text()]).toEqual([
+      null,
+      readFileSync(join(builtFolder, 'assets', name), 'utf8'),
+    ])
+  })
+})
+
+test('the first page weighs less than 200 kB, compressed', () => {
+  const html = readFileSync(join(builtFolder, 'index.html'), 'utf8')
+  const first = [...html.matchAll(/(?:src|href)="\/?(assets\/[^"]+)"/g)].map(([, name]) => name ?? '')
+  expect(first.length).toBeGreaterThanOrEqual(2)
+  const sizeBytes = ['index.html', ...first].reduce(
+    (sum, name) => sum + gzipSync(readFileSync(join(builtFolder, name))).length,
+    0,
+  )
+  expect(sizeBytes).toBeLessThan(200_000)
+})
