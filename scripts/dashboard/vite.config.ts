@@ -2,13 +2,15 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vite'
 
+const dashboard = join(import.meta.dirname, '../../hub/dashboard')
+
 export default defineConfig({
-  root: join(import.meta.dirname, 'page'),
+  root: join(dashboard, 'page'),
   cacheDir: join(import.meta.dirname, '../../node_modules/.cache/vite'),
   publicDir: false,
   logLevel: 'warn',
   build: {
-    outDir: join(import.meta.dirname, 'built'),
+    outDir: join(dashboard, 'built'),
     emptyOutDir: true,
     target: 'es2023',
     // the policy of the page lets nothing inline through
