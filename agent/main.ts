@@ -14,6 +14,7 @@ import { readConfig, settings, UsageError, variableOf } from './config.ts'
 import { startAgent } from './control/agent.ts'
 import { FolderInUseError } from './control/lock.ts'
 import { readStatus, type Status } from './control/status.ts'
+import { signOfLife, watchdogPauseMs } from './control/watchdog.ts'
 import { systemCode } from './durable-file.ts'
 import { IdentityError } from './identity/device.ts'
 import { enrol } from './identity/enrol.ts'
@@ -95,6 +96,10 @@ async function runEnrol(args: string[]): Promise<void> {
 async function run(args: string[]): Promise<void> {
   const config = readConfig(args, process.env)
   const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  const pauseMs = watchdogPauseMs(process.env, process.pid)
+  if (pauseMs !== undefined) {
+    signOfLife(pauseMs, (err) => log.warn({ err }, "systemd's watchdog could not be told that the agent lives"))
+  }
   const running = await startAgent(config, {
     version: agent.version,
     log,
