@@ -35,6 +35,8 @@ export type AgentProcessOptions = {
   environment?: Readonly<Record<string, string>>
   /** Of Node, before the agent's. */
   nodeArgs?: readonly string[]
+  /** What Node runs; the agent of this checkout otherwise. */
+  main?: string
 }
 
 const running = new Set<ChildProcess>()
@@ -44,8 +46,13 @@ process.on('exit', () => {
 })
 
 /** Starts `roost-agent …args` and does not wait for anything. Disposal kills it and all it started. */
-export function startAgentProcess({ args, environment = {}, nodeArgs = [] }: AgentProcessOptions): AgentProcess {
-  const child = spawn(process.execPath, [...nodeArgs, command, ...args], {
+export function startAgentProcess({
+  args,
+  environment = {},
+  nodeArgs = [],
+  main = command,
+}: AgentProcessOptions): AgentProcess {
+  const child = spawn(process.execPath, [...nodeArgs, main, ...args], {
     env: { ...inherited(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

@@ -27,7 +27,13 @@ export type HubProcess = AsyncDisposable & {
   kill(): Promise<void>
 }
 
-export type HubProcessOptions = { folder?: string; environment?: Record<string, string>; args?: string[] }
+export type HubProcessOptions = {
+  folder?: string
+  environment?: Record<string, string>
+  args?: string[]
+  /** What Node runs; the hub of this checkout otherwise. */
+  main?: string
+}
 
 /** Starts it and waits until it is ready. Disposal kills it, and removes the folder unless one was given.
  *  @throws with its output if it ends before */
@@ -64,9 +70,14 @@ export async function runHubProcess(
   return { code: await ended, output: output() }
 }
 
-function startHubProcess({ folder, environment = {}, args = [] }: HubProcessOptions & { folder: string }) {
+function startHubProcess({
+  folder,
+  environment = {},
+  args = [],
+  main = command,
+}: HubProcessOptions & { folder: string }) {
   const ports = { ROOST_HTTP_PORT: '0', ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0' }
-  const child = spawn(process.execPath, [command, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { ...inherited(), ROOST_DATA_DIR: folder, ...ports, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -8,16 +8,18 @@ import { inherited } from '../../builders/inherited.ts'
 const command = fileURLToPath(new URL('../../../hub/cli/main.ts', import.meta.url))
 
 export type Ran = { code: number | null; stdout: string; stderr: string }
+type Hub = { url: string; token: string; main?: string }
 export type Running = {
   said: () => Ran
   saysOn(stream: 'stdout' | 'stderr', text: string): Promise<void>
   ended: Promise<Ran>
 }
 
-/** Starts `roost …`; whoever starts it awaits `ended`. */
-export function startRoost(hub: { url: string; token: string }, ...args: string[]): Running {
+/** Starts `roost …`; whoever starts it awaits `ended`.
+ *  @param hub `main`: what Node runs, where it is not the command line of this checkout */
+export function startRoost(hub: Hub, ...args: string[]): Running {
   const env = { ...inherited(), ROOST_URL: hub.url, ROOST_TOKEN: hub.token }
-  const child = spawn(process.execPath, [command, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [hub.main ?? command, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const said: Ran = { code: null, stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].on('data', (piece) => {
@@ -38,5 +40,4 @@ export function startRoost(hub: { url: string; token: string }, ...args: string[
 }
 
 /** Runs `roost …` to its end. */
-export const roost = (hub: { url: string; token: string }, ...args: string[]): Promise<Ran> =>
-  startRoost(hub, ...args).ended
+export const roost = (hub: Hub, ...args: string[]): Promise<Ran> => startRoost(hub, ...args).ended
