@@ -14,8 +14,8 @@ const Groups = z.object({ groups: z.array(GroupDocument), next: z.string().nulla
 const Nothing = z.undefined()
 
 export function addFleetCommands(program: Command): void {
-  addDeviceCommands(program.command('device').description('the devices of the fleet'))
-  addGroupCommands(program.command('group').description('groups: label queries with a name'))
+  addDeviceCommands(program.command('device').alias('devices').description('the devices of the fleet'))
+  addGroupCommands(program.command('group').alias('groups').description('groups: label queries with a name'))
 }
 
 function addDeviceCommands(device: Command): void {

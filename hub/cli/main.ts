@@ -6,6 +6,7 @@ import { z } from 'zod'
 import hub from '../package.json' with { type: 'json' }
 import { addAuditCommands } from './audit.ts'
 import { RequestError } from './client.ts'
+import { addCompletionCommands } from './completion/commands.ts'
 import { addContextCommands } from './contexts/commands.ts'
 import { addDatasetCommands } from './datasets.ts'
 import { addDoctorCommand } from './doctor/command.ts'
@@ -44,6 +45,7 @@ addWatchingCommands(program)
 addLineageCommand(program)
 addSimulateCommand(program)
 addDoctorCommand(program)
+addCompletionCommands(program)
 
 try {
   await program.parseAsync()

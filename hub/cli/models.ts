@@ -34,34 +34,8 @@ type CardOptions = ConnectionOptions & { format: (typeof cardFormats)[number]; o
 export function addModelCommands(program: Command): void {
   const model = program.command('model').alias('models').description('models and their versions')
 
-  connected(model.command('push <name> <file>'))
-    .description('register an ONNX file as the next version')
-    .option('--metadata <file>', 'JSON: description, metrics, features, task, window, limits, profiles')
-    .option('--sample <file>', 'CSV or JSON lines of training rows, for the drift baseline')
-    .option('--golden <file>', 'JSON: inputs (and outputs) that every device must reproduce')
-    .option(
-      '--variant-of <version>',
-      'as a further variant of this version (its number or @alias), for the profiles of the metadata',
-      versionReference,
-    )
-    .option('--reuse', 'where a version of this very content is there, show that one: a pipeline may run twice')
-    .option('--sealed', 'encrypted: only the devices it is assigned to can read its files')
-    .option('--no-sign', 'leave it to be signed elsewhere, also where the hub holds a release key')
-    .action(async (name: string, file: string, options: PushOptions) => {
-      const { client, output, hub } = connect(options)
-      const model = await fileAsBlob(file)
-      const form = await formOf(options, model.size < resumableBytesMin ? model : await uploadFile(hub, model))
-      const version = await client
-        .send('POST', pushPath(name, options), form, VersionDocument)
-        .catch(async (error: unknown) => {
-          const there = options.reuse ? Repeat.safeParse(error).data : undefined
-          if (there === undefined) throw error
-          const found = await client.get(pathOf(name, there.problem.version), VersionDocument)
-          if (found.deletedAt !== null) throw error
-          return found
-        })
-      output.print(version, versionLines(version))
-    })
+  addPush(model)
+  addPush(program)
 
   filtered(connected(model.command('list')))
     .description('all models')
@@ -151,6 +125,44 @@ export function addModelCommands(program: Command): void {
       const key = decodePrivateKey(await readFile(options.key, 'utf8'))
       await writeFile(options.out, encodeEnvelope(signEnvelope(payloadTypes.manifest, await readFile(manifest), [key])))
       process.stdout.write(`wrote ${options.out}, signed by ${key.keyid}\n`)
+    })
+}
+
+const pushExamples = `
+Examples:
+  $ roost push motes model.onnx --metadata metadata.json --sample training.csv
+  $ roost push motes model.onnx --reuse --json`
+
+/** What is done most often goes by its own name too. */
+function addPush(parent: Command): void {
+  connected(parent.command('push <name> <file>'))
+    .description('register an ONNX file as the next version')
+    .option('--metadata <file>', 'JSON: description, metrics, features, task, window, limits, profiles')
+    .option('--sample <file>', 'CSV or JSON lines of training rows, for the drift baseline')
+    .option('--golden <file>', 'JSON: inputs (and outputs) that every device must reproduce')
+    .option(
+      '--variant-of <version>',
+      'as a further variant of this version (its number or @alias), for the profiles of the metadata',
+      versionReference,
+    )
+    .option('--reuse', 'where a version of this very content is there, show that one: a pipeline may run twice')
+    .option('--sealed', 'encrypted: only the devices it is assigned to can read its files')
+    .option('--no-sign', 'leave it to be signed elsewhere, also where the hub holds a release key')
+    .addHelpText('after', pushExamples)
+    .action(async (name: string, file: string, options: PushOptions) => {
+      const { client, output, hub } = connect(options)
+      const model = await fileAsBlob(file)
+      const form = await formOf(options, model.size < resumableBytesMin ? model : await uploadFile(hub, model))
+      const version = await client
+        .send('POST', pushPath(name, options), form, VersionDocument)
+        .catch(async (error: unknown) => {
+          const there = options.reuse ? Repeat.safeParse(error).data : undefined
+          if (there === undefined) throw error
+          const found = await client.get(pathOf(name, there.problem.version), VersionDocument)
+          if (found.deletedAt !== null) throw error
+          return found
+        })
+      output.print(version, versionLines(version))
     })
 }
 

@@ -16,20 +16,45 @@ export function createOutput(json: boolean, write: (text: string) => void): Outp
 
 export type Cell = string | number | null | undefined
 
-/** Columns padded to their widest cell, header first; "none" where there are no rows. */
-export function table(header: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+/** Columns padded to their widest cell, header first; "none" where there are no rows. At a terminal the widest columns are
+ *  cut so that a row fits on a line, but never the first, which names things; what is piped is whole.
+ *  @param columns of the terminal, undefined for none */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  columns: number | undefined = process.stdout.isTTY ? process.stdout.columns : undefined,
+): string[] {
   if (rows.length === 0) return ['none']
   const cells = [
     header,
     ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '' : String(cell)))),
   ]
-  const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  const widest = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  const widths = fittingWidths(widest, columns)
   return cells.map((row) =>
     row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => cut(cell, widths[column] ?? 0).padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd(),
   )
+}
+
+/** Narrower tells nothing. */
+const columnWidthMin = 8
+
+const cut = (cell: string, width: number): string => (cell.length <= width ? cell : `${cell.slice(0, width - 1)}…`)
+
+/** The widest is narrowed first, as far as the next. */
+function fittingWidths(widths: readonly number[], columns: number | undefined): readonly number[] {
+  if (columns === undefined) return widths
+  const fitting = [...widths]
+  const lineLength = () => fitting.reduce((sum, width) => sum + width, 2 * (fitting.length - 1))
+  while (lineLength() > columns) {
+    const most = Math.max(...fitting.slice(1))
+    if (most <= columnWidthMin) break
+    fitting[fitting.indexOf(most, 1)] = most - 1
+  }
+  return fitting
 }
 
 /** A measured number, short enough to stand beside others: six digits. */

@@ -17,7 +17,10 @@ import { patience, type WatchOptions, watch } from './watch.ts'
 
 export const Rollouts = z.object({ rollouts: z.array(Rollout), next: z.string().nullable() })
 export function addRolloutCommands(program: Command): void {
-  const rollout = program.command('rollout').description('bring a version to a group, in stages, behind gates')
+  const rollout = program
+    .command('rollout')
+    .alias('rollouts')
+    .description('bring a version to a group, in stages, behind gates')
 
   addStart(rollout)
   addPlan(rollout)

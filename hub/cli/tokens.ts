@@ -24,7 +24,7 @@ const Nothing = z.undefined()
 type TokenOptions = { role: string; days?: number; scope?: string[]; model?: string[] }
 
 export function addTokenCommands(program: Command): void {
-  const token = program.command('token').description('tokens of people and pipelines')
+  const token = program.command('token').alias('tokens').description('tokens of people and pipelines')
   connected(token.command('create <name>'))
     .description('make a token; it is shown once')
     .requiredOption('--role <role>', 'viewer, ci, operator, approver or admin')
@@ -63,7 +63,7 @@ export function addTokenCommands(program: Command): void {
       output.print({ id }, [`${id} is revoked`])
     })
 
-  const claim = program.command('claim').description('claim tokens, with which devices enrol')
+  const claim = program.command('claim').alias('claims').description('claim tokens, with which devices enrol')
   connected(claim.command('create'))
     .description('make a claim token; it is shown once')
     .option('--uses <number>', 'devices that may enrol with it', wholeNumber, 1)

@@ -1,0 +1,34 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { table } from '../../../hub/cli/output.ts'
+
+const cell = fc.string({ minLength: 1, maxLength: 60 }).map((text) => `x${text.replaceAll(/\s/g, '-')}x`)
+const rows = fc
+  .integer({ min: 1, max: 6 })
+  .chain((n) => fc.array(fc.array(cell, { minLength: n, maxLength: n }), { minLength: 1, maxLength: 5 }))
+
+test('a table fits the terminal where its first column and eight characters of each other do; nothing else is cut', () => {
+  fc.assert(
+    fc.property(rows, fc.integer({ min: 20, max: 200 }), (cells, columns) => {
+      const header = (cells[0] ?? []).map((_, i) => `h${i}`)
+      const whole = table(header, cells, undefined)
+      const fitted = table(header, cells, columns)
+      const first = Math.max(2, ...cells.map((row) => row[0]?.length ?? 0))
+      const needed = header.slice(1).reduce((sum, _, i) => {
+        const widest = Math.max(2, ...cells.map((row) => row[i + 1]?.length ?? 0))
+        return sum + 2 + Math.min(8, widest)
+      }, first)
+      for (const line of fitted) expect(line.length).toBeLessThanOrEqual(Math.max(columns, needed))
+      if (whole.every((line) => line.length <= columns)) expect(fitted).toEqual(whole)
+      for (const [i, row] of cells.entries()) expect(fitted[i + 1]?.startsWith(row[0] ?? '')).toBe(true)
+    }),
+    { seed: 20261126, numRuns: 300 },
+  )
+})
+
+test('a cell that is cut says so', () => {
+  expect(table(['id', 'text'], [['d-1', 'a long sentence about it']], 20)).toEqual([
+    'id   text',
+    'd-1  a long sentenc…',
+  ])
+})
