@@ -15,6 +15,7 @@ import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addExplainCommand } from './explain.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
+import { addInitCommand } from './init.ts'
 import { addLineageCommand } from './lineage.ts'
 import { addModelCommands } from './models.ts'
 import { addPromotionCommands } from './promote.ts'
@@ -30,6 +31,7 @@ program
   .description('run the hub; settings are ROOST_* variables')
   .option('--new-admin-token', 'print a new admin token, for one who lost theirs')
   .action((options: { newAdminToken?: boolean }) => runHub(options))
+addInitCommand(program)
 addContextCommands(program)
 addModelCommands(program)
 addDatasetCommands(program)
