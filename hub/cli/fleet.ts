@@ -18,10 +18,16 @@ export function addFleetCommands(program: Command): void {
   addGroupCommands(program.command('group').alias('groups').description('groups: label queries with a name'))
 }
 
+const listExamples = `
+Examples:
+  $ roost devices list --query 'site = north'
+  $ roost devices list --json`
+
 function addDeviceCommands(device: Command): void {
   connected(device.command('list'))
     .description('devices, by id')
     .option('--query <query>', 'only those a label query holds for, e.g. site = north')
+    .addHelpText('after', listExamples)
     .action(async (options: ConnectionOptions & { query?: string }) => {
       const { client, output } = connect(options)
       const query = options.query === undefined ? '' : `?query=${encodeURIComponent(options.query)}`

@@ -68,6 +68,11 @@ export function addPromotionCommands(program: Command): void {
     })
 }
 
+const promoteExamples = `
+Examples:
+  $ roost promote motes 7                          where it stands
+  $ roost promote motes 7 --to production --wait`
+
 function addPromote(program: Command): void {
   connected(program.command('promote <model>'))
     .argument('<version>', 'its number or @alias', versionReference)
@@ -76,6 +81,7 @@ function addPromote(program: Command): void {
     .option('--comment <text>', 'for the history', '')
     .option('--override', 'whatever gates and approvals say; an admin may, with a comment that says why')
     .option('--wait', 'until the request is approved (exit code 0), or ends otherwise (1)')
+    .addHelpText('after', promoteExamples)
     .addOption(patience())
     .action(
       async (

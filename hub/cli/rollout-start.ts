@@ -23,6 +23,7 @@ export function addStart(rollout: Command): void {
     .option('--draft', 'write it down only; `roost rollout begin` starts it')
     .option('--watch', 'and watch it')
     .addOption(patience())
+    .addHelpText('after', startExamples)
     .action(async (model: string, version: string, options: StartOptions) => {
       const { client, output } = connect(options)
       const body = {
@@ -34,6 +35,11 @@ export function addStart(rollout: Command): void {
       if (options.watch === true) await watch(client, started.id, options)
     })
 }
+
+const startExamples = `
+Examples:
+  $ roost rollout start motes @champion --group everywhere --watch
+  $ roost rollout start motes 7 --group north --plan canary.yaml --draft`
 
 export function addPlan(rollout: Command): void {
   wanting(rollout.command('plan <model>'))

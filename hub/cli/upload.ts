@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RequestError } from './client.ts'
+import { type Progress, progressOn } from './progress.ts'
 
 /** From this size on a file is sent in pieces; smaller ones go whole. */
 export const resumableBytesMin = 16 * 1_048_576
@@ -22,6 +23,7 @@ export async function uploadFile(
   hub: HubAddress,
   file: Blob,
   pause: (ms: number) => Promise<void> = delay,
+  progress: Progress = progressOn(process.stderr),
 ): Promise<string> {
   // a creation that is sent again is answered once
   const key = crypto.randomUUID()
@@ -32,6 +34,7 @@ export async function uploadFile(
       path ??= await begin(hub, file.size, key)
       // after a failure: what the hub has may be more or less than what was sent
       if (failures > 0) offset = await ask(hub, path)
+      progress(offset, file.size)
       if (offset === file.size) return path.slice(path.lastIndexOf('/') + 1)
       offset = await sendPiece(hub, path, offset, file.slice(offset, offset + pieceBytes))
       failures = 0

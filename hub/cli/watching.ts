@@ -21,6 +21,11 @@ const Events = z.object({ events: z.array(StoredEvent), next: z.string().nullabl
 const rolloutsInStatus = 10
 type Kind = (typeof kinds)[number]
 
+const driftExamples = `
+Examples:
+  $ roost drift model motes
+  $ roost drift device gw-7 --json`
+
 export function addWatchingCommands(program: Command): void {
   connected(program.command('status'))
     .description('the fleet in a few lines')
@@ -42,6 +47,7 @@ export function addWatchingCommands(program: Command): void {
     })
   connected(program.command('drift <kind> <name>'))
     .description('whether the data of a device, group or model has drifted, and what moved')
+    .addHelpText('after', driftExamples)
     .action(async (kind: string, name: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const report = await client.get(`${pathOf(kind, name)}/drift`, DriftReport)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { table } from '../../../hub/cli/output.ts'
+import { progressOn } from '../../../hub/cli/progress.ts'
 
 const cell = fc.string({ minLength: 1, maxLength: 60 }).map((text) => `x${text.replaceAll(/\s/g, '-')}x`)
 const rows = fc
@@ -31,4 +32,15 @@ test('a cell that is cut says so', () => {
     'id   text',
     'd-1  a long sentenc…',
   ])
+})
+
+test('progress is one line at a terminal, ended when all is sent, and nothing elsewhere', () => {
+  const written: string[] = []
+  const write = (text: string) => written.push(text)
+  const halves = [0, 8_388_608, 16_777_216]
+  for (const done of halves) progressOn({ isTTY: false, write })(done, 16_777_216)
+  expect(written).toEqual([])
+  for (const done of halves) progressOn({ isTTY: true, write })(done, 16_777_216)
+  const sent = ['  0 %  0.0 of 16.0 MiB sent\r', ' 50 %  8.0 of 16.0 MiB sent\r', '100 %  16.0 of 16.0 MiB sent\n']
+  expect(written).toEqual(sent)
 })
