@@ -22,6 +22,7 @@ const long = [
   'agent/runtime/trial',
   'end-to-end/kills',
   'end-to-end/main-job',
+  'install/packages',
   'readme/by-hand',
   'hub/rollouts/crash',
   'hub/registry/kills',

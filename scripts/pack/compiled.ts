@@ -4,10 +4,9 @@ import { z } from 'zod'
 
 export const workspaces = ['shared', 'hub', 'agent'] as const
 
-/** Whether a file of a workspace belongs into its package: `built` is a dashboard that is ready for the browser. */
+/** Whether a file of a workspace belongs into its package as it is: the dashboard's page is built into it. */
 export function shipped(path: string): boolean {
-  if (/(^|\/)node_modules\//.test(path)) return false
-  return !path.startsWith('dashboard/') || path.startsWith('dashboard/built/') || /^dashboard\/[^/.]+\.ts$/.test(path)
+  return !/(^|\/)node_modules\/|^dashboard\/(page|built)\//.test(path)
 }
 
 /** A source whose modules are named as they are compiled, as long as before, so that no column of its map moves;

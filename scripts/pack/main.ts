@@ -15,12 +15,12 @@ const packages = join(root, 'packages')
 const compiled = join(packages, 'compiled')
 
 rmSync(packages, { recursive: true, force: true })
-execFileSync('npm', ['run', '--silent', '--if-present', 'dashboard'], { cwd: root, stdio: 'inherit' })
 for (const workspace of workspaces) stage(workspace)
 // the compiler sees the staged copy of shared, not the sources that npm links
 mkdirSync(join(compiled, 'node_modules/@roost'), { recursive: true })
 symlinkSync(join(compiled, 'shared'), join(compiled, 'node_modules/@roost/shared'))
 compile()
+buildDashboard()
 for (const workspace of workspaces) {
   const folder = join(compiled, workspace)
   for (const path of filesOf(folder)) if (isSource(path)) rmSync(join(folder, path))
@@ -54,6 +54,12 @@ function compile(): void {
   const config = join(compiled, 'tsconfig.json')
   writeFileSync(config, JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: workspaces }))
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', config], { stdio: 'inherit' })
+}
+
+/** Into the package alone: a hub that runs from this checkout serves the checkout's own. */
+function buildDashboard(): void {
+  const into = ['--outDir', join(compiled, 'hub/dashboard/built'), '--emptyOutDir', '--logLevel', 'warn']
+  execFileSync('npm', ['run', '--silent', 'dashboard', '--', ...into], { cwd: root, stdio: 'inherit' })
 }
 
 function filesOf(folder: string): string[] {

@@ -134,6 +134,9 @@ test('from the start of the hub to the prediction of a device', async () => {
   }
   const modelFile = file('scale.onnx', aScaleModel({ factor: 3, width: 1 }))
   await said('model', 'push', 'scale', modelFile)
+  const page = await (await fetch(hub.url)).text()
+  const [, script = ''] = /src="(\/assets\/[^"]+\.js)"/.exec(page) ?? []
+  expect((await fetch(new URL(script, hub.url))).headers.get('content-type')).toMatch(/^text\/javascript/)
   // read by a process of its own, then scored by another, measured in a worker
   await said('datasets', 'push', 'held-out', file('rows.csv', 'x,label\n1,3\n2,6\n3,9\n4,12\n'))
   const measured = ['--task', 'regression', '--column', 'x=x', '--label', 'label', '--no-importance', '--wait']
