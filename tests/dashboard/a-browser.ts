@@ -46,6 +46,8 @@ export async function aPage(browser: Browser, url: string, width: number = width
     timezoneId: 'Europe/Berlin',
     locale: 'en-GB',
   })
+  // not what anything takes, but when it has hung, on a machine that is busy with other things too
+  context.setDefaultTimeout(120_000)
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => {

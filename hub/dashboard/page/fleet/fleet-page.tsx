@@ -9,7 +9,7 @@ import { EmptyState } from '../parts/empty-state.tsx'
 import { ErrorState } from '../parts/error-state.tsx'
 import { LabelQuery } from '../parts/label-query.tsx'
 import { Loading } from '../parts/loading.tsx'
-import { counted, Quantity } from '../parts/quantity.tsx'
+import { counted, grouped, Quantity } from '../parts/quantity.tsx'
 import { StateDot } from '../parts/state-dot.tsx'
 import { Time } from '../parts/time.tsx'
 import { useResource } from '../resource.ts'
@@ -139,7 +139,7 @@ function Chip({ isOn, onClick, children }: { isOn: boolean; onClick: () => void;
 function health(total: number, counts: Record<string, number | undefined>): string {
   const notWell = (['offline', 'stale', 'aside'] as const)
     .filter((state) => (counts[state] ?? 0) > 0)
-    .map((state) => `${counts[state]} ${states[state].title.toLowerCase()}`)
+    .map((state) => `${grouped(counts[state] ?? 0)} ${states[state].title.toLowerCase()}`)
   const devices = counted(total, 'device')
   return notWell.length === 0 ? `${devices}, none needs a look.` : `${devices}: ${notWell.join(', ')}.`
 }

@@ -2,7 +2,7 @@
 
 import { deviceStates } from '../../../fleet/device-state.ts'
 import type { components } from '../api-types.d.ts'
-import { counted, Quantity } from '../parts/quantity.tsx'
+import { counted, grouped, Quantity } from '../parts/quantity.tsx'
 import { states } from './states.ts'
 
 type Summary = components['schemas']['FleetSummary']
@@ -75,5 +75,5 @@ export function VersionsCard({ summary }: { summary: Summary }) {
 const described = (counts: Record<string, number | undefined>, except?: string): string =>
   deviceStates
     .filter((state) => state !== except && (counts[state] ?? 0) > 0)
-    .map((state) => `${counts[state]} ${states[state].title.toLowerCase()}`)
+    .map((state) => `${grouped(counts[state] ?? 0)} ${states[state].title.toLowerCase()}`)
     .join(', ')
