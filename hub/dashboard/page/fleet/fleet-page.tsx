@@ -106,8 +106,8 @@ function Devices({ count, devices }: { count: number; devices: ReturnType<typeof
 }
 
 const deviceColumns = (): Column<Device>[] => [
-  { key: 'id', title: 'Device', width: 'minmax(0, 2fr)', cell: ({ id }) => <span class="mono">{id}</span> },
-  { key: 'state', title: 'State', width: 'minmax(0, 1.2fr)', cell: (device) => <State device={device} /> },
+  { key: 'id', title: 'Device', width: 'minmax(0, 1.6fr)', cell: ({ id }) => <span class="mono">{id}</span> },
+  { key: 'state', title: 'State', width: 'minmax(112px, 1.2fr)', cell: (device) => <State device={device} /> },
   { key: 'site', title: 'Site', width: 'minmax(0, 1fr)', isWideOnly: true, cell: ({ labels }) => labels.site ?? '–' },
   { key: 'profile', title: 'Profile', width: 'minmax(0, 1.4fr)', isWideOnly: true, cell: ({ profile }) => profile },
   {

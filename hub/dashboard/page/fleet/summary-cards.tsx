@@ -24,13 +24,15 @@ export function SitesCard({ summary, onSite }: { summary: Summary; onSite: (site
               {value ?? 'without a site'}
             </button>
             <span class="bar" title={described(counts)}>
-              {deviceStates.map((state) => (
-                <span
-                  key={state}
-                  class={states[state].tone}
-                  style={{ width: `${(100 * (counts[state] ?? 0)) / most}%` }}
-                />
-              ))}
+              {deviceStates
+                .filter((state) => (counts[state] ?? 0) > 0)
+                .map((state) => (
+                  <span
+                    key={state}
+                    class={states[state].tone}
+                    style={{ width: `${(100 * (counts[state] ?? 0)) / most}%` }}
+                  />
+                ))}
             </span>
             <Quantity value={total} />
             <small class="quiet">{described(counts, 'connected')}</small>

@@ -34,6 +34,7 @@ type Props<T> = {
 }
 
 const rowPx = 40
+const bordersPx = 2
 /** Drawn above and below what is in sight, so that a fast scroll shows rows. */
 const spare = 8
 
@@ -103,7 +104,11 @@ export function DataTable<T>(props: Props<T>) {
       aria-activedescendant={active >= first && active < last ? rowId(active) : undefined}
       tabIndex={0}
       onKeyDown={onKeyDown}
-      style={{ '--tracks': tracks(true), '--tracks-narrow': tracks(false) }}
+      style={{
+        '--tracks': tracks(true),
+        '--tracks-narrow': tracks(false),
+        height: `min(70vh, 720px, ${(count + 1) * rowPx + bordersPx}px)`,
+      }}
     >
       <div class="table-head" role="row" aria-rowindex={1}>
         {columns.map(({ key, title, isWideOnly, isNumber }) => {
