@@ -30,11 +30,14 @@ test('a shadow survives the kill of its agent, and its crash costs nothing', asy
     until(`the hub knows that version ${version} is ${state}`, async () =>
       (await shown(operator, 'gateway-1')).reported.some((row) => row.version === version && row.state === state),
     )
-  const untilCompared = (version: number, count: number) =>
+  /** A dead agent's last status stays on disk: only what was written after `sinceMs` counts. */
+  const untilCompared = (version: number, count: number, sinceMs = 0) =>
     until(
       `version ${version} compared ${count} inputs`,
       async () => {
-        const [beside] = (await gateway.status())?.shadows ?? []
+        const status = await gateway.status()
+        if (status === undefined || Date.parse(status.at) <= sinceMs) return false
+        const [beside] = status.shadows
         return beside?.version === version && beside.state === 'shadowing' && beside.compared >= count
       },
       gateway.status,
@@ -48,7 +51,7 @@ test('a shadow survives the kill of its agent, and its crash costs nothing', asy
   agent = await ready(gateway.start())
   // the dead agent's runtime may have answered for a moment more, and the new one begins when it is ready
   const readyAtMs = Date.now()
-  await untilCompared(2, 50)
+  await untilCompared(2, 50, readyAtMs)
   const backAtMs = application.answers.find(({ atMs }) => atMs > readyAtMs)?.atMs ?? 0
 
   await shadow(3)
