@@ -6,9 +6,10 @@ import { isTerminal } from '@roost/shared/protocol/progress.ts'
 import { counted, named } from '../wording.ts'
 import type { StageVerdict } from './evidence/judge.ts'
 import { observe } from './observe.ts'
-import { isInWindow, offers, waiting } from './offers.ts'
+import { offers, waiting } from './offers.ts'
 import type { OnFail, OnUndecided } from './plan/gate.ts'
 import type { PlannedStage, RolloutPlan } from './plan/plan.ts'
+import { isQuorate, outOfReach, quorumSentence } from './quorum.ts'
 import {
   type Action,
   countsAsFailure,
@@ -16,8 +17,6 @@ import {
   gatesOf,
   isBroken,
   isInactive,
-  isInFlight,
-  isInPlace,
   isInstalled,
   isOf,
   type Judge,
@@ -254,38 +253,6 @@ function undecidedAnswer(plan: RolloutPlan, stage: number, { gates }: StageVerdi
   return answers.length === 0 ? fallback : answers.includes('rollback') ? 'rollback' : 'pause'
 }
 
-/** Enough devices of the stage are where it wants them, and none is still at it. */
-function isQuorate(quorum: number, stage: number, devices: readonly DeviceView[]): boolean {
-  const members = devices.filter((device) => isOf(device, stage) && !device.gone)
-  const settled = devices.every((device) => device.stage > stage || !isInFlight(device))
-  const there = members.filter((device) => isWhereWanted(device, stage)).length
-  return settled && there >= Math.max(1, Math.ceil(quorum * members.length))
-}
-
-/** Where so many devices of a stage have failed or refused it that its quorum cannot come about any more, whatever the others
- *  do: nothing is won by waiting. One that has timed out may still report a success. `isNews`: nobody has resumed after it
- *  yet. */
-export function outOfReach(
-  quorum: number,
-  stage: number,
-  devices: readonly DeviceView[],
-): { sentence: string; isNews: boolean } | undefined {
-  const members = devices.filter((device) => isOf(device, stage) && !device.gone)
-  const isOut = (device: DeviceView) =>
-    (isBroken(device) && device.state !== 'timed_out') || device.state === 'rejected'
-  const lost = members.filter(isOut)
-  const needed = Math.max(1, Math.ceil(quorum * members.length))
-  if (lost.length === 0 || members.length - lost.length >= needed) return undefined
-  const isNews = lost.some(({ acknowledged }) => !acknowledged)
-  return lost.length === members.length
-    ? { sentence: 'no device of it can have the version any more', isNews }
-    : { sentence: `its quorum of ${counted(needed, 'device')} cannot come about any more`, isNews }
-}
-
-/** Shadowing is enough for a stage in shadow only. */
-const isWhereWanted = (device: DeviceView, stage: number): boolean =>
-  stage >= device.servesFrom ? isInstalled(device) : isInPlace(device)
-
 /** Who was away all the time gets the version when it returns, with its own probation, outside the gates. */
 function complete(plan: RolloutPlan, devices: readonly DeviceView[], nowMs: number): Action[] {
   const left = devices.filter(
@@ -400,37 +367,3 @@ const undecidedSentence = ({ gates }: StageVerdict): string | undefined =>
     .filter((gate) => gate.outcome === 'undecided')
     .map((gate) => `${gate.metric}: ${gate.sentence}`)
     .join('; ') || undefined
-
-/** How many devices of the stage are where it wants them, and what keeps the others. */
-export function quorumSentence(
-  plan: RolloutPlan,
-  stage: number,
-  devices: readonly DeviceView[],
-  nowMs: number,
-): string {
-  const members = devices.filter((device) => isOf(device, stage) && !device.gone)
-  const count = (holds: (device: DeviceView) => boolean) => members.filter(holds).length
-  const planned = members.filter(({ state }) => state === 'planned')
-  const aside = planned.filter(({ asideUntil }) => asideUntil !== null && nowMs < asideUntil)
-  const closed = planned.filter(
-    (device) => device.online && !aside.includes(device) && !isInWindow(plan, device, nowMs),
-  )
-  const absent = planned.filter((device) => !device.online && !aside.includes(device))
-  const others: [number, one: string, many: string][] = [
-    [absent.length, 'was never there to be asked', 'were never there to be asked'],
-    [aside.length, 'is put aside after failing too often', 'are put aside after failing too often'],
-    [closed.length, 'waits for its maintenance window', 'wait for their maintenance window'],
-    [count(isInFlight), 'is still installing', 'are still installing'],
-    [count(({ state }) => state === 'unreachable'), 'went away before it had it', 'went away before they had it'],
-    [count(({ state }) => state === 'rejected'), 'refused it', 'refused it'],
-    [
-      count(({ state }) => state === 'timed_out'),
-      'has timed out and may still come',
-      'have timed out and may still come',
-    ],
-    [count((device) => isBroken(device) && device.state !== 'timed_out'), 'failed', 'failed'],
-  ]
-  const known = others.flatMap(([number, one, many]) => (number > 0 ? [counted(number, one, many)] : []))
-  const there = count((device) => isWhereWanted(device, stage))
-  return [`${there} of ${counted(members.length, 'device')} installed it`, ...known].join(', ')
-}

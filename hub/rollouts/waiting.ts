@@ -1,11 +1,12 @@
 // What a rollout waits for now, and until when: a sentence for people, from the same facts that `decide` goes by.
 
 import { counted } from '../wording.ts'
-import { mayBegin, outOfReach, quorumSentence, timeLimitOf } from './decide.ts'
+import { mayBegin, timeLimitOf } from './decide.ts'
 import { labelOf } from './gates/scale.ts'
 import type { GateVerdict } from './gates/verdict.ts'
 import { awaits, isInWindow, paceOpensAt, waiting } from './offers.ts'
 import { opensAt } from './plan/window.ts'
+import { outOfReach, quorumSentence } from './quorum.ts'
 import { gatesOf, isInFlight, type RolloutView, type StageView } from './states.ts'
 
 /** `until`: when it goes on or ends by itself if nothing else happens, hub time, ms; null: a person must act, or nobody

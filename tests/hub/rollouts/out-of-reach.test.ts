@@ -1,7 +1,7 @@
 // A stage that can no longer come to its quorum, although its gates bear the failures: it does not wait for its time limit.
 
 import { describe, expect, test } from 'vitest'
-import { outOfReach } from '../../../hub/rollouts/decide.ts'
+import { outOfReach } from '../../../hub/rollouts/quorum.ts'
 import { waitsFor } from '../../../hub/rollouts/waiting.ts'
 import { aDevice, aPlan, aRollout, aVerdict, type Behaviour, operated, type Played, play, says } from './a-rollout.ts'
 
