@@ -19,7 +19,7 @@ const topics: Readonly<Record<string, Look>> = {
     fleet.connectedDevices().sort().join(),
     await database.first(
       Row,
-      `SELECT count(*), count(revoked_at), sum(generation), sum(revision), sum(reported_generation), max(hello_at),
+      `SELECT count(*), count(revoked_at), sum(generation), sum(revision), total(reported_generation), max(hello_at),
               (SELECT max(changed_at) FROM device_deployments), (SELECT total(until) FROM
                 (SELECT aside_until AS until FROM device_failures)) FROM devices`,
     ),

@@ -4,10 +4,14 @@
 import type { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import type { Statement } from '../storage/database.ts'
 
+/** A change a second for a century. Whoever says more lies, or was told so under a stolen assignment key: to follow it would
+ *  leave no generation after it, nor let a new key help. */
+const followedMax = 2 ** 32
+
 /** Brings the device's generation past the one it reports in a hello, if that is newer than what is known here. A device
- *  that says more than can be followed stays behind by its own doing. */
+ *  that says more than is followed stays ahead by its own doing. */
 export function passStatements(device: string, reportedGeneration: number): Statement[] {
-  if (reportedGeneration >= Number.MAX_SAFE_INTEGER) return []
+  if (reportedGeneration > followedMax) return []
   return [
     {
       sql: 'UPDATE devices SET generation = ? WHERE id = ? AND generation < ?',

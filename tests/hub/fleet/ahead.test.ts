@@ -12,6 +12,8 @@ test.each([
   ['ahead by one', 2, 3],
   ['where the hub is', 1, 1],
   ['behind', 0, 1],
+  ['ahead of what any hub has said', 2 ** 32 + 1, 1],
+  ['that leaves one generation after it', Number.MAX_SAFE_INTEGER - 1, 1],
   ['ahead of all that can be said', Number.MAX_SAFE_INTEGER, 1],
 ])('a device %s', async (_, reported, expected) => {
   const hub = await aFleetHub()
