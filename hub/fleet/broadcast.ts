@@ -1,23 +1,24 @@
 // Gives one chunk to everyone who listens for it: the packet is built once and the same bytes are handed to every
 // socket. A listener that is behind is passed over (the chunk is QoS 0, it asks again), so that the others do not wait
-// for it. Where many are behind it is the way to all of them that is full: what would be lost would be asked for again.
+// for it. Where most are slow it is the way to all of them that is full: what would be lost would be asked for again, so
+// the pace is that of the median listener.
 
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** Bytes waiting in a listener's socket beyond which it is behind and gets nothing more for now: four chunks. */
 export const lagBytesMax = 4 * 65_536
-/** How long a chunk waits for the slowest listeners that are not behind yet, where they are at most one in ten. */
+/** How long a chunk waits for the slowest listeners that are not behind yet, where they are half of them at most. */
 export const patienceMs = 250
 /** How long it waits where they are more. */
-export const patienceWithManyMs = 5_000
+export const patienceWithMostMs = 5_000
 /** Listeners written to in one go; then others get a turn. 128 times 64 KiB is some milliseconds of copying. */
 const listenersPerTurn = 128
 
 export type Broadcast = { sent: number; passedOver: number }
 
-/** Resolves when the bytes have left this process for every listener that is keeping up; after `patienceMs` for nine in
- *  ten of them, after `patienceWithManyMs` in any case. Listeners may come and go meanwhile. */
+/** Resolves when the bytes have left this process for every listener that is keeping up; after `patienceMs` for half
+ *  of them, after `patienceWithMostMs` in any case. Listeners may come and go meanwhile. */
 export async function broadcast(listeners: ReadonlySet<Duplex>, packet: Uint8Array): Promise<Broadcast> {
   let sent = 0
   let passedOver = 0
@@ -40,10 +41,10 @@ export async function broadcast(listeners: ReadonlySet<Duplex>, packet: Uint8Arr
   enough = sent
   if (written < enough) {
     const impatience = setTimeout(() => {
-      enough = Math.floor(sent * 0.9)
+      enough = Math.floor(sent / 2)
       if (written >= enough) resolve()
     }, patienceMs)
-    const despair = setTimeout(resolve, patienceWithManyMs)
+    const despair = setTimeout(resolve, patienceWithMostMs)
     await promise
     clearTimeout(impatience)
     clearTimeout(despair)

@@ -44,7 +44,7 @@ import { z } from 'zod'
 import type { RefusalCode } from '../../agent/reconcile/accept.ts'
 import { bodyBytesMax } from '../../hub/app.ts'
 import { assignmentLifetimeMs } from '../../hub/fleet/assign.ts'
-import { lagBytesMax, patienceMs, patienceWithManyMs } from '../../hub/fleet/broadcast.ts'
+import { lagBytesMax, patienceMs, patienceWithMostMs } from '../../hub/fleet/broadcast.ts'
 import { brokerLimits, controlBytesMax } from '../../hub/fleet/broker.ts'
 import { asksRememberedMs } from '../../hub/fleet/chunk-ledger.ts'
 import { chunkServerLimits } from '../../hub/fleet/chunks.ts'
@@ -365,7 +365,7 @@ describe('limits', () => {
     blobsMax,
     lagBytesMax,
     patienceMs,
-    patienceWithManyMs,
+    patienceWithMostMs,
     assignmentLifetimeMs,
     deploymentsMax,
     bodyBytesMax,
