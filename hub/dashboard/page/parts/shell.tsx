@@ -1,14 +1,15 @@
 // What is around every page: where one can go, who one is, light or dark, and whether the news still arrive.
 
 import type { ComponentType } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
-import { answer, api } from '../api.ts'
+import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks'
+import { ApiError, answer, api } from '../api.ts'
 import { useConnection } from '../live.ts'
 import { type Page, type PageProps, pages } from '../pages.ts'
 import { matchPath, navigate } from '../router.ts'
 import { useMay, useSession } from '../session.ts'
 import { type Theme, themes, useTheme } from '../theme.ts'
 import { EmptyState } from './empty-state.tsx'
+import { ErrorState } from './error-state.tsx'
 import { Loading } from './loading.tsx'
 import { Time } from './time.tsx'
 
@@ -81,14 +82,24 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
   )
 }
 
-/** A page, loaded first where it is lazy. */
+/** A page, loaded first where it is lazy. One that breaks says so, and leaves the rest alone. */
 function Shown({ page, ...props }: { page: Page } & PageProps) {
   const [loaded, setLoaded] = useState<{ component: ComponentType<PageProps> }>()
+  const [failed, setFailed] = useState(false)
+  const [broken] = useErrorBoundary()
   useEffect(() => {
     if (page.isLazy !== true) return
     const load = page.component as () => Promise<ComponentType<PageProps>>
-    void load().then((component) => setLoaded({ component }))
+    load().then(
+      (component) => setLoaded({ component }),
+      () => setFailed(true),
+    )
   }, [page])
+  if (broken !== undefined || failed) {
+    const title = failed ? 'This page could not be loaded' : 'Something broke in this page'
+    const detail = failed ? 'The hub may have been upgraded, or the line is down. Load it anew.' : String(broken)
+    return <ErrorState error={new ApiError({ title, detail }, 0)} retry={() => location.reload()} />
+  }
   if (page.isLazy === true) return loaded === undefined ? <Loading rows={6} /> : <loaded.component {...props} />
   const Eager = page.component as ComponentType<PageProps>
   return <Eager {...props} />
