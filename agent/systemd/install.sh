@@ -50,7 +50,8 @@ trap 'rm -rf "$fresh"' EXIT
 tar --extract --gzip --no-same-owner --file "$archive" --directory "$fresh"
 [ -f "$fresh/$release/node_modules/@roost/agent/main.js" ] || fail "$name holds no agent"
 before=$(readlink "$root/opt/roost-agent/current" || true)
-rm -rf "$root/opt/roost-agent/$release"
+# the same release again: what is there leaves its place only when the new one can take it at once
+if [ -e "$root/opt/roost-agent/$release" ]; then mv -T "$root/opt/roost-agent/$release" "$fresh/replaced"; fi
 mv "$fresh/$release" "$root/opt/roost-agent/$release"
 ln -s "$release" "$fresh/current"
 mv -T "$fresh/current" "$root/opt/roost-agent/current"
