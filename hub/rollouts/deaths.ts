@@ -8,8 +8,8 @@ import type { MemberRow, RolloutRow } from './store.ts'
 
 /** The version is counted over as long a time at most as what ran before. */
 const countedMs = 7 * 86_400_000
-/** The newest that are looked at, each some microseconds. */
-const eventsMax = 20_000
+/** The newest of each device that are looked at, for each of the three counts: beyond, no difference is told. */
+const eventsMax = 60
 
 /** What a device's runtimes died with: the version since it was offered last; and what ran before, in the week before the
  *  rollout and since it started. Received then, hub clock. */
@@ -27,18 +27,26 @@ export function deathsIn(
   { id, started_at }: Pick<RolloutRow, 'id' | 'started_at'>,
   nowMs: number,
 ): Promise<Deaths[]> {
-  const ran = (manifest: string) => `EXISTS (SELECT 1 FROM json_each(e.body, '$.manifests') WHERE value = ${manifest})`
+  const died = (manifest: string, received: string) =>
+    `(SELECT count(*) FROM (SELECT body FROM device_events
+                            WHERE event = 'runtime_died' AND device = m.device AND ${received}
+                            ORDER BY received_at DESC LIMIT ${eventsMax}) e
+      WHERE EXISTS (SELECT 1 FROM json_each(e.body, '$.manifests') WHERE value = ${manifest}))`
   return reader.all(
     Deaths,
-    // from the deaths to the devices: they are few, and a rollout may have a hundred thousand devices
-    `SELECT m.device,
-            total(e.received_at >= max(m.offered_at, ?3) AND ${ran('m.target')}) AS target,
-            total(e.received_at < ?2 AND ${ran('m.previous')}) AS before,
-            total(e.received_at >= max(?2, ?3) AND ${ran('m.previous')}) AS meanwhile
-     FROM (SELECT device, received_at, body FROM device_events INDEXED BY device_events_deaths
-           WHERE event = 'runtime_died' AND received_at >= ?4 ORDER BY received_at DESC LIMIT ${eventsMax}) e
-     CROSS JOIN rollout_devices m ON m.rollout = ?1 AND m.device = e.device
-     GROUP BY m.device`,
+    // from the deaths to the devices, each looked up by the one before it: few have any, and a rollout may have a hundred
+    // thousand devices
+    `WITH RECURSIVE dying(device) AS (
+       SELECT min(device) FROM device_events WHERE event = 'runtime_died'
+       UNION ALL
+       SELECT (SELECT min(device) FROM device_events WHERE event = 'runtime_died' AND device > dying.device)
+       FROM dying WHERE dying.device IS NOT NULL
+     )
+     SELECT m.device,
+            ${died('m.target', 'received_at >= max(m.offered_at, ?3)')} AS target,
+            ${died('m.previous', 'received_at >= ?4 AND received_at < ?2')} AS before,
+            ${died('m.previous', 'received_at >= max(?2, ?3)')} AS meanwhile
+     FROM dying CROSS JOIN rollout_devices m ON m.rollout = ?1 AND m.device = dying.device`,
     [id, started_at, nowMs - countedMs, started_at - countedMs],
   )
 }

@@ -105,6 +105,24 @@ describe('a version that dies again and again', () => {
     expect(await stateOf(fleet, id)).toBe('running')
   })
 
+  test('is seen beside a device that reports deaths by the thousand, of something else', async () => {
+    await using fleet = await aFleet(4)
+    const id = await begun(fleet)
+    for (let death = 0; death < 3; death += 1) await die(fleet, 'd-002', 2)
+    const { clock, digests, hub } = fleet
+    const flood = Array.from({ length: 1_000 }, () =>
+      eventStatement(
+        'd-001',
+        { kind: 'event', event: 'runtime_died', at: clock.nowMs, detail: 'crash', manifests: [digests[3] ?? ''] },
+        clock.nowMs,
+      ),
+    )
+    for (let round = 0; round < 25; round += 1) await hub.database.write(flood)
+    await look(fleet)
+    expect(await stateOf(fleet, id)).toBe('rolling_back')
+    expect(await memberOf(fleet, id, 'd-002')).toMatchObject({ state: 'failed', reason: 'crash' })
+  })
+
   test('is not held to account for what died before, elsewhere, or beside it', async () => {
     await using fleet = await aFleet(4)
     for (let death = 0; death < 4; death += 1) await die(fleet, 'd-002', 1)
