@@ -1,6 +1,7 @@
 // `roost datasets …`: bring a snapshot, look at datasets, compare two snapshots.
 
 import { extname } from 'node:path'
+import { measureNames, measures } from '@roost/shared/drift/measures.ts'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { ColumnComparison, SchemaChanges } from '../datasets/compare.ts'
@@ -135,13 +136,10 @@ function comparisonLines({ from, to, schema, columns }: z.infer<typeof Compariso
     `${from.dataset}/${from.version} (${from.rows} rows) -> ${to.dataset}/${to.version} (${to.rows} rows)`,
     ...(changes.length === 0 ? ['the schema is the same'] : ['schema:', ...changes]),
     ...table(
-      ['column', 'PSI', 'JS', 'KS', 'Wasserstein', 'chi-square p', 'mean', 'missing'],
-      byDrift.map(({ name, type, psi, jensenShannon, ks, wasserstein, chiSquare, mean, missing }) => [
+      ['column', ...measureNames.map((name) => measures[name].title), 'chi-square p', 'mean', 'missing'],
+      byDrift.map(({ name, type, chiSquare, mean, missing, ...measured }) => [
         name,
-        figure(psi),
-        figure(jensenShannon),
-        figure(ks),
-        figure(wasserstein),
+        ...measureNames.map((measure) => figure(measured[measure])),
         figure(chiSquare?.pValue ?? null),
         mean.from === null ? '' : `${figure(mean.from, type)} -> ${figure(mean.to, type)}`,
         `${figure(missing.from)} -> ${figure(missing.to)}`,

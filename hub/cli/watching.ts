@@ -1,8 +1,9 @@
 // `roost drift`, `roost telemetry`, `roost events` and `roost status`: what the devices saw.
 
+import { measureNames, measures } from '@roost/shared/drift/measures.ts'
 import { type Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
-import { DriftReport } from '../telemetry/drift.ts'
+import { DriftReport } from '../telemetry/drift/report.ts'
 import { StoredEvent } from '../telemetry/events.ts'
 import { VersionMetric } from '../telemetry/metrics.ts'
 import { VersionTotals } from '../telemetry/windows.ts'
@@ -101,15 +102,8 @@ function driftLines({ verdict, columns, ...report }: z.infer<typeof DriftReport>
     ),
     '',
     ...table(
-      ['column', 'kind', 'PSI', 'Jensen-Shannon', 'KS', 'Wasserstein'],
-      columns.map((row) => [
-        row.column,
-        row.kind,
-        figure(row.psi),
-        figure(row.jensenShannon),
-        figure(row.ks),
-        figure(row.wasserstein),
-      ]),
+      ['column', 'kind', ...measureNames.map((name) => measures[name].title)],
+      columns.map((row) => [row.column, row.kind, ...measureNames.map((name) => figure(row[name]))]),
     ),
   ]
 }

@@ -3,7 +3,7 @@
 // nothing (docs/drift.md).
 
 import { chiSquareContingency } from '@roost/shared/drift/chi-square.ts'
-import { measureColumn, measuredRowsMin } from '@roost/shared/drift/measures.ts'
+import { eachMeasure, measureColumn, measuredRowsMin } from '@roost/shared/drift/measures.ts'
 import { type ColumnCounts, ColumnScale } from '@roost/shared/sketch/column.ts'
 import { z } from 'zod'
 import type { BlobStore } from '../storage/blobs.ts'
@@ -34,10 +34,7 @@ export const ColumnComparison = z.object({
   standardDeviation: Both(Figure),
   distinct: Both(z.number()),
   /** Null where a measure does not apply, or fewer than 30 values are there. */
-  psi: Figure,
-  jensenShannon: Figure,
-  ks: Figure,
-  wasserstein: Figure,
+  ...eachMeasure(() => Figure),
   chiSquare: z.object({ statistic: z.number(), degrees: z.number(), pValue: z.number() }).nullable(),
   /** Counts of both on one scale; null where the first has no value. */
   counts: z.object({ scale: ColumnScale, ...Both(z.array(z.number())).shape }).nullable(),
@@ -101,7 +98,7 @@ export function compareColumn(
   const both = <T>(figure: (column: ColumnSummary) => T) => ({ from: figure(from), to: figure(to) })
   const drift =
     scale === null || before === undefined || after === undefined
-      ? { psi: null, jensenShannon: null, ks: null, wasserstein: null, chiSquare: null, counts: null }
+      ? { ...eachMeasure(() => null), chiSquare: null, counts: null }
       : { ...measured(from, scale, before, after), counts: { scale, from: before.bins, to: after.bins } }
   return {
     name: from.name,

@@ -5,7 +5,7 @@ import { WindowReport } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
 import { type Client, RequestError } from '../../hub/cli/client.ts'
 import { DeviceDetail } from '../../hub/fleet/documents.ts'
-import { DriftReport } from '../../hub/telemetry/drift.ts'
+import { DriftReport } from '../../hub/telemetry/drift/report.ts'
 import { Totals, VersionTotals } from '../../hub/telemetry/windows.ts'
 
 const Counts = z.object({ totals: Totals, versions: z.array(VersionTotals) })

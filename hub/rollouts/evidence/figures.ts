@@ -1,6 +1,6 @@
 // The figure a gate compares, of the counts of one device: with how much lies behind it.
 
-import { jensenShannonDistance } from '@roost/shared/drift/measures.ts'
+import { jensenShannonDistance } from '@roost/shared/drift/measures/jensen-shannon.ts'
 import type { ColumnCounts } from '@roost/shared/sketch/column.ts'
 import { latencyQuantile } from '@roost/shared/sketch/latency.ts'
 import type { Gate } from '../plan/gate.ts'

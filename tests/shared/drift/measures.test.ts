@@ -2,13 +2,10 @@ import { readFileSync } from 'node:fs'
 import { type BaselineColumn, buildBaseline } from '@roost/shared/drift/baseline.ts'
 import { normalScore } from '@roost/shared/drift/charts.ts'
 import { chiSquareContingency, chiSquareGoodnessOfFit } from '@roost/shared/drift/chi-square.ts'
-import {
-  jensenShannonDistance,
-  ksOfCounts,
-  measureColumn,
-  measuredRowsMin,
-  populationStabilityIndex,
-} from '@roost/shared/drift/measures.ts'
+import { jensenShannonDistance } from '@roost/shared/drift/measures/jensen-shannon.ts'
+import { ksOfCounts } from '@roost/shared/drift/measures/kolmogorov-smirnov.ts'
+import { populationStabilityIndex } from '@roost/shared/drift/measures/psi.ts'
+import { measureColumn, measuredRowsMin } from '@roost/shared/drift/measures.ts'
 import { kolmogorovSmirnov, wassersteinDistance } from '@roost/shared/drift/samples.ts'
 import { createColumnRecorder } from '@roost/shared/sketch/recorder.ts'
 import fc from 'fast-check'

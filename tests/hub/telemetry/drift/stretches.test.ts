@@ -1,9 +1,9 @@
 // Where windows are put in time, whatever the clocks of their devices say.
 
 import { expect, test } from 'vitest'
-import { cutStretches, placeInTime } from '../../../hub/telemetry/stretches.ts'
-import type { StoredWindow } from '../../../hub/telemetry/windows.ts'
-import { aWindow } from '../../builders/windows.ts'
+import { cutStretches, placeInTime } from '../../../../hub/telemetry/drift/stretches.ts'
+import type { StoredWindow } from '../../../../hub/telemetry/windows.ts'
+import { aWindow } from '../../../builders/windows.ts'
 
 const minute = 60_000
 const madeMs = 1_000 * minute

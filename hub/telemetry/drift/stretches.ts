@@ -1,6 +1,6 @@
 // Windows of many devices in one order of time, though each has its own clock: a wrong one must not hide the others.
 
-import type { StoredWindow } from './windows.ts'
+import type { StoredWindow } from '../windows.ts'
 
 /** Windows of several devices are pooled into at most this many stretches of time. */
 const stretchesMax = 100

@@ -3,17 +3,17 @@
 
 import { Baseline } from '@roost/shared/drift/baseline.ts'
 import { type Charts, prepareCharts } from '@roost/shared/drift/charts.ts'
-import { measureColumn } from '@roost/shared/drift/measures.ts'
+import { addUp, eachMeasure, measureColumn } from '@roost/shared/drift/measures.ts'
 import { DriftVerdict, initialDrift, stepDrift } from '@roost/shared/drift/verdict.ts'
 import type { WindowReport } from '@roost/shared/protocol/records.ts'
 import { binCount, ColumnCounts, ColumnScale } from '@roost/shared/sketch/column.ts'
 import { mergeColumnRecords } from '@roost/shared/sketch/window.ts'
 import { z } from 'zod'
-import type { Hub } from '../hub.ts'
-import { manifestByDigest } from '../registry/store.ts'
-import { readPart } from '../sealing/bundle-content.ts'
+import type { Hub } from '../../hub.ts'
+import { manifestByDigest } from '../../registry/store.ts'
+import { readPart } from '../../sealing/bundle-content.ts'
+import { type WindowFilter, windows } from '../windows.ts'
 import { cutStretches, placeInTime } from './stretches.ts'
-import { type WindowFilter, windows } from './windows.ts'
 
 /** The newest reports that are looked at. */
 export const driftWindowsMax = 2_000
@@ -21,10 +21,7 @@ const Measured = z.object({
   column: z.string(),
   kind: z.enum(['feature', 'output']),
   /** For people, who know them; they decide nothing. Null where the column says too little. */
-  psi: z.number().nullable(),
-  jensenShannon: z.number().nullable(),
-  ks: z.number().nullable(),
-  wasserstein: z.number().nullable(),
+  ...eachMeasure(() => z.number().nullable()),
   scale: ColumnScale,
   /** Counts on the scale: over the whole baseline (missing last), and over these windows. */
   baseline: z.array(z.number().int()),
@@ -102,9 +99,6 @@ function judge(charts: Charts, pooled: readonly Pooled[]): DriftVerdict {
   for (const { fromMs, columns } of pooled) ({ state, verdict } = stepDrift(charts, state, columns, fromMs))
   return verdict
 }
-
-const addUp = (rows: readonly (readonly number[])[]): number[] =>
-  (rows[0] ?? []).map((_, i) => rows.reduce((sum, row) => sum + (row[i] ?? 0), 0))
 
 /** The baseline that the bundle carries to the devices, and when the bundle was made. */
 async function bundleOf(hub: Hub, digest: string): Promise<{ baseline: Baseline; madeMs: number } | undefined> {
