@@ -42,12 +42,18 @@ const topics: Readonly<Record<string, Look>> = {
       `SELECT revision, changed_at,
               (SELECT group_concat(state || n) FROM (SELECT state, count(*) AS n FROM rollout_devices
                 WHERE rollout = rollouts.id GROUP BY state ORDER BY state)),
-              (SELECT count(*) FROM rollout_decisions WHERE rollout = rollouts.id)
+              (SELECT count(*) FROM rollout_decisions WHERE rollout = rollouts.id),
+              (SELECT max(number) FROM rollout_looks WHERE rollout = rollouts.id)
        FROM rollouts WHERE id = ?`,
       [rollout],
     ),
   drift: ({ database }) => database.first(Row, 'SELECT max(id) AS newest FROM window_reports'),
-  models: audited,
+  // an evaluation ends by itself
+  models: ({ database }) =>
+    database.first(
+      Row,
+      'SELECT (SELECT max(seq) FROM audit_log), (SELECT group_concat(state || n) FROM (SELECT state, count(*) AS n FROM evaluations GROUP BY state ORDER BY state))',
+    ),
   runs: audited,
   audit: audited,
   access: audited,

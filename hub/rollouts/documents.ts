@@ -22,6 +22,7 @@ import {
   membersOf,
   type StageRow,
   type StoredRollout,
+  stageStatesOf,
   stagesOf,
   warningsOf,
 } from './store.ts'
@@ -53,6 +54,14 @@ export const Rollout = z
     changedAt: z.iso.datetime(),
   })
   .openapi('Rollout')
+
+/** Of actors in a rollout, by `token:Ab3dEf9h`: what their tokens are called. */
+const Names = z.record(z.string(), z.string())
+
+export const ListedRollout = Rollout.extend({
+  stages: z.array(z.object({ name: z.string(), state: z.enum(stageStates) })),
+  names: Names,
+}).openapi('ListedRollout')
 
 const Stage = z.object({
   name: z.string(),
@@ -96,6 +105,7 @@ export const RolloutDetail = Rollout.extend({
   warnings: z.array(Finding),
   /** Devices that said they cannot go back to what they ran before: somebody must look at each. */
   unableToRollBack: z.array(z.string()),
+  names: Names,
 }).openapi('RolloutDetail')
 
 export const Member = z.object({
@@ -160,7 +170,8 @@ export async function showDetail(
   const { stages, members, view } = await readRollout(reader, row, isConnected, nowMs)
   const valid = await validApprovals(reader, row.id)
   const waits = await waitsOf(reader, row, view, nowMs)
-  const names = await namesOfTokens(reader, [row.reason])
+  const releasers = stages.map(({ released_by }) => String(released_by))
+  const names = await namesOfTokens(reader, [row.reason, ...actorsOf(row), ...releasers])
   return {
     ...showRollout(row),
     reason: withNames(row.reason, names),
@@ -176,8 +187,33 @@ export async function showDetail(
     waits: waits === undefined ? null : { for: waits.for, until: iso(waits.until) },
     warnings: await warningsOf(reader, row.id),
     unableToRollBack: members.filter(({ reason }) => reason === 'unable_to_roll_back').map(({ device }) => device),
+    names: Object.fromEntries(names),
   }
 }
+
+export async function showList(
+  reader: Reader,
+  rows: readonly StoredRollout[],
+): Promise<z.infer<typeof ListedRollout>[]> {
+  const states = await stageStatesOf(
+    reader,
+    rows.map(({ id }) => id),
+  )
+  const stages = Map.groupBy(states, ({ rollout }) => rollout)
+  const names = await namesOfTokens(
+    reader,
+    rows.flatMap((row) => [row.reason, ...actorsOf(row)]),
+  )
+  return rows.map((row) => ({
+    ...showRollout(row),
+    reason: withNames(row.reason, names),
+    stages: (stages.get(row.id) ?? []).map(({ name, state }) => ({ name, state })),
+    names: Object.fromEntries([...names].filter(([actor]) => actorsOf(row).includes(actor))),
+  }))
+}
+
+const actorsOf = ({ created_by, started_by }: StoredRollout): string[] =>
+  started_by === null ? [created_by] : [created_by, started_by]
 
 /** What of a rollout can be shown; `view` is undefined where its plan cannot be read. */
 export async function readRollout(

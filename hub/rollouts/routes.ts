@@ -1,7 +1,8 @@
 // The rollout routes: write and start one, look at it, operate and approve it, and read its history.
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { DeviceId } from '@roost/shared/protocol/names.ts'
+import { DeviceId, ModelName } from '@roost/shared/protocol/names.ts'
+import { progressStates } from '@roost/shared/protocol/progress.ts'
 import type { Context } from 'hono'
 import { actorOf, type HubEnv, mayTouchModel, modelsGranted, scoped } from '../governance/access.ts'
 import { namesOfTokens } from '../governance/token-names.ts'
@@ -9,13 +10,14 @@ import type { Hub } from '../hub.ts'
 import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { problems } from '../problem.ts'
 import { addressedRollout, json, rolloutParams } from './addressed.ts'
-import { Decision, Member, Rollout, RolloutDetail, showDetail, showMember, showRollout } from './documents.ts'
+import { Decision, ListedRollout, Member, RolloutDetail, showDetail, showList, showMember } from './documents.ts'
 import type { Caller, FleetLink, Rollouts } from './engine.ts'
 import { suspectsOf } from './evidence/suspects.ts'
 import { failureDetails } from './failure-details.ts'
 import { operations } from './operate.ts'
 import { NewRollout } from './plan/plan.ts'
 import type { Starter } from './start.ts'
+import { rolloutStates } from './states.ts'
 import { decisionsOf, membersOf, rolloutPage, type StoredRollout, stagesOf } from './store.ts'
 
 const create = createRoute({
@@ -32,10 +34,19 @@ const list = createRoute({
   summary: 'Rollouts, newest first',
   ...scoped('viewer'),
   request: {
-    query: PageQuery,
+    query: PageQuery.extend({
+      model: ModelName.optional(),
+      version: z.coerce.number().int().positive().optional(),
+      state: z
+        .string()
+        .transform((text) => text.split(','))
+        .pipe(z.array(z.enum(rolloutStates)))
+        .optional()
+        .openapi({ type: 'string', description: 'one or several, separated by commas', example: 'running,paused' }),
+    }),
   },
   responses: {
-    200: json(z.object({ rollouts: z.array(Rollout), next: NextCursor }), 'A page of them'),
+    200: json(z.object({ rollouts: z.array(ListedRollout), next: NextCursor }), 'A page of them'),
     ...problems(),
   },
 })
@@ -52,8 +63,28 @@ const devices = createRoute({
   path: '/v1/rollouts/{id}/devices',
   summary: 'Which devices are in which stage, why, and how far they are',
   ...scoped('viewer'),
-  request: { params: rolloutParams },
-  responses: { 200: json(z.object({ devices: z.array(Member) }), 'Its devices'), ...problems() },
+  request: {
+    params: rolloutParams,
+    query: z.object({
+      stage: z.string().max(64).optional().openapi({ description: 'by name: those that take part in it' }),
+      state: z.enum(progressStates).optional(),
+      device: z.string().max(200).optional().openapi({ description: 'a part of the id' }),
+      limit: PageQuery.shape.limit.unwrap().optional().openapi({ description: 'all, where left out' }),
+      cursor: PageQuery.shape.cursor,
+    }),
+  },
+  responses: {
+    200: json(
+      z.object({
+        devices: z.array(Member),
+        /** Of those asked for, on all pages. */
+        total: z.number().int(),
+        next: NextCursor,
+      }),
+      'Its devices, in the order of the line',
+    ),
+    ...problems(),
+  },
 })
 const history = createRoute({
   method: 'get',
@@ -152,23 +183,35 @@ export function rolloutRoutes(
       return c.json(await detail(c, row), 201)
     })
     .openapi(list, async (c) => {
-      const { limit, cursor } = c.req.valid('query')
-      const rows = await rolloutPage(database, cursorKey(cursor, z.string().max(64), '~'), limit + 1)
+      const { limit, cursor, ...of } = c.req.valid('query')
+      const rows = await rolloutPage(database, of, cursorKey(cursor, z.string().max(64), '~'), limit + 1)
       const { items, next } = cutPage(rows, limit, ({ id }) => id)
       const granted = modelsGranted(c)
-      return c.json({ rollouts: items.filter(({ model }) => granted(model)).map(showRollout), next }, 200)
+      const seen = items.filter(({ model }) => granted(model))
+      return c.json({ rollouts: await showList(database, seen), next }, 200)
     })
     .openapi(show, async (c) => c.json(await detail(c, await known(c, c.req.valid('param').id)), 200))
     .openapi(devices, async (c) => {
       const row = await known(c, c.req.valid('param').id)
-      const members = await membersOf(database, row.id)
+      const { stage, state, device, limit, cursor } = c.req.valid('query')
+      const all = await membersOf(database, row.id)
       const suspects = new Map((await suspectsOf(database, row.id)).map(({ device, why }) => [device, why]))
       const stages = await stagesOf(database, row.id)
       const details = await failureDetails(database, row, clock())
-      const shown = members.map((member) =>
+      const index = stages.find(({ name }) => name === stage)?.idx
+      const asked = all.filter(
+        (member) =>
+          (stage === undefined || member.stage === index || member.serves_from === index) &&
+          (state === undefined || member.state === state) &&
+          (device === undefined || member.device.includes(device)),
+      )
+      const after = cursorKey(cursor, z.string().max(200), '')
+      const rest = asked.slice(asked.findIndex((member) => member.device === after) + 1)
+      const { items, next } = cutPage(rest, limit ?? rest.length, (member) => member.device)
+      const shown = items.map((member) =>
         showMember(stages, member, suspects.get(member.device) ?? null, details.get(member.device) ?? null),
       )
-      return c.json({ devices: shown }, 200)
+      return c.json({ devices: shown, total: asked.length, next }, 200)
     })
     .openapi(history, async (c) => {
       const row = await known(c, c.req.valid('param').id)

@@ -166,12 +166,39 @@ export async function overtakenAmong(
   return new Set(rows.map(({ device }) => device))
 }
 
+export type RolloutFilter = {
+  model?: string | undefined
+  version?: number | undefined
+  /** One of these. */
+  state?: readonly RolloutState[] | undefined
+}
+
 /** Newest first, from below the id `before`. Ids rise with time. */
-export const rolloutPage = (reader: Reader, before: string, limit: number): Promise<StoredRollout[]> =>
-  reader.all(StoredRollout, `SELECT ${rolloutColumns} FROM rollouts WHERE id < ? ORDER BY id DESC LIMIT ?`, [
-    before,
-    limit,
-  ])
+export const rolloutPage = (
+  reader: Reader,
+  { model, version, state }: RolloutFilter,
+  before: string,
+  limit: number,
+): Promise<StoredRollout[]> =>
+  reader.all(
+    StoredRollout,
+    `SELECT ${rolloutColumns} FROM rollouts
+     WHERE id < ?1 AND (?2 IS NULL OR model = ?2) AND (?3 IS NULL OR version = ?3)
+       AND (?4 IS NULL OR state IN (SELECT value FROM json_each(?4)))
+     ORDER BY id DESC LIMIT ?5`,
+    [before, model ?? null, version ?? null, state === undefined ? null : JSON.stringify(state), limit],
+  )
+
+const StageState = StageRow.pick({ name: true, state: true }).extend({ rollout: z.string() })
+
+/** Where the stages of these rollouts are, in their order. */
+export const stageStatesOf = (reader: Reader, rollouts: readonly string[]): Promise<z.infer<typeof StageState>[]> =>
+  reader.all(
+    StageState,
+    `SELECT rollout, name, state FROM rollout_stages WHERE rollout IN (SELECT value FROM json_each(?))
+     ORDER BY rollout, idx`,
+    [JSON.stringify(rollouts)],
+  )
 
 export const stagesOf = (reader: Reader, rollout: string): Promise<StageRow[]> =>
   reader.all(StageRow, `SELECT ${stageColumns} FROM rollout_stages WHERE rollout = ? ORDER BY idx`, [rollout])

@@ -12,7 +12,16 @@ export const Explanation = z
   .object({
     rollout: z.string(),
     /** In the order of time; what holds now comes last, without a time. */
-    sentences: z.array(z.object({ at: z.iso.datetime().nullable(), text: z.string() })),
+    sentences: z.array(
+      z.object({
+        at: z.iso.datetime().nullable(),
+        text: z.string(),
+        /** The decision that it is about, the first of several of one moment; null of what holds now. */
+        seq: z.number().int().nullable(),
+        /** Whether something was judged for it: its inputs can be read. */
+        judged: z.boolean(),
+      }),
+    ),
   })
   .openapi('RolloutExplanation')
 export type Explanation = z.infer<typeof Explanation>
@@ -36,7 +45,10 @@ export function explain(story: Story): Explanation {
   const { row, decisions, suspects, waits } = story
   const past = inGroups(decisions).flatMap((group) => {
     const [first] = group
-    return first === undefined ? [] : sentencesOf(group, first, story).map((text) => ({ at: iso(first.at), text }))
+    if (first === undefined) return []
+    const { at, seq, detail } = first
+    const judged = Judged.safeParse(detail).success
+    return sentencesOf(group, first, story).map((text) => ({ at: iso(at), text, seq, judged }))
   })
   const now = [
     ...openLooks(story),
@@ -49,7 +61,7 @@ export function explain(story: Story): Explanation {
       ? `It has ended: ${words(row.state)}, ${row.reason}.${haveItNow(story)}`
       : `It is ${words(row.state)} (${row.reason}) and waits for ${waits.for}${waits.until === null ? '' : `, until ${utcTime(waits.until)} UTC`}.`,
   ]
-  return { rollout: row.id, sentences: [...past, ...now.map((text) => ({ at: null, text }))] }
+  return { rollout: row.id, sentences: [...past, ...now.map((text) => ({ at: null, text, seq: null, judged: false }))] }
 }
 
 /** The reason speaks of the end; devices that were away may have it since, others may have failed after all. */
@@ -83,6 +95,7 @@ const Action = z.discriminatedUnion('do', [
 ])
 type Action = z.infer<typeof Action>
 
+const Judged = z.object({ verdict: StageVerdict.required({ look: true }) })
 const Operation = z.object({
   operation: z.string(),
   reason: z.string().optional(),

@@ -61,7 +61,8 @@ export const judgeStage = (inputs: StageInputs): StageVerdict =>
   )
 
 /** Of one gate by its place: what takes long, where there are many devices. */
-export function gateVerdict({ seed, context, look, gates }: StageInputs, place: number): GateVerdict {
+export function gateVerdict(inputs: StageInputs, place: number): GateVerdict {
+  const { context, look, gates } = inputs
   const asked = gates[place]
   if (asked === undefined) throw new RangeError(`the stage has ${gates.length} gates, none at ${place}`)
   const { gate, evidence, before, moved } = asked
@@ -71,9 +72,13 @@ export function gateVerdict({ seed, context, look, gates }: StageInputs, place: 
     evidence,
     { number: look.number, fraction: look.fraction, before: before ?? undefined, moved },
     context,
-    `${seed}/${context.index}/${place}/${look.number}`,
+    gateSeed(inputs, place),
   )
 }
+
+/** Of the draws of one gate at one look. */
+export const gateSeed = ({ seed, context, look }: StageInputs, place: number): string =>
+  `${seed}/${context.index}/${place}/${look.number}`
 
 /** @param verdicts of all its gates, in their order */
 export function stageVerdict({ look }: Pick<StageInputs, 'look'>, verdicts: GateVerdict[]): StageVerdict {

@@ -11,6 +11,7 @@ import { readRollout, stageName, waitsOf } from '../documents.ts'
 import type { FleetLink } from '../engine.ts'
 import { failureDetails } from '../failure-details.ts'
 import { decisionsOf, runningIn, stagesOf } from '../store.ts'
+import { drawsAt, GateDraws } from './draws.ts'
 import { Explanation, explain } from './explain.ts'
 import { StageInputs, StageVerdict } from './judge.ts'
 import { inputsOfLook, looksOf } from './looks.ts'
@@ -32,6 +33,19 @@ const looks = createRoute({
   request: { params: rolloutParams },
   responses: { 200: json(z.object({ looks: z.array(Look) }), 'Its looks, oldest first'), ...problems() },
 })
+const draws = createRoute({
+  method: 'get',
+  path: '/v1/rollouts/{id}/looks/{number}/gates/{place}/draws',
+  summary: 'The other draws that a gate was judged by at a look, as a histogram with the real one on an edge',
+  ...scoped('viewer'),
+  request: {
+    params: rolloutParams.extend({
+      number: z.coerce.number().int().positive(),
+      place: z.coerce.number().int().min(0).openapi({ description: "in the verdict's gates, from 0" }),
+    }),
+  },
+  responses: { 200: json(GateDraws, 'Its draws, made again from what is stored of the look'), ...problems() },
+})
 const inputs = createRoute({
   method: 'get',
   path: '/v1/rollouts/{id}/decisions/{seq}/inputs',
@@ -49,11 +63,20 @@ const explanation = createRoute({
   responses: { 200: json(Explanation, 'The story'), ...problems() },
 })
 
+/** Draws kept in memory, half a kilobyte each. */
+const rememberedMax = 500
+
 const Judged = z.object({ verdict: StageVerdict })
 
 export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>): OpenAPIHono<HubEnv> {
   const { database, clock } = hub
   const known = (c: Context<HubEnv>, id: string) => addressedRollout(c, database, id)
+  // they never change, and a second of work where devices are ten thousand
+  const remembered = new Map<string, GateDraws>()
+  const remember = (key: string, draws: GateDraws) => {
+    if (remembered.size >= rememberedMax) remembered.clear()
+    remembered.set(key, draws)
+  }
   return new OpenAPIHono<HubEnv>()
     .openapi(looks, async (c) => {
       const { id } = await known(c, c.req.valid('param').id)
@@ -66,6 +89,16 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
         verdict,
       }))
       return c.json({ looks: shown }, 200)
+    })
+    .openapi(draws, async (c) => {
+      const { id, number, place } = c.req.valid('param')
+      await known(c, id)
+      const key = `${id}/${number}/${place}`
+      const found = remembered.get(key) ?? (await drawsAt(database, id, number, place))
+      if (typeof found === 'object') remember(key, found)
+      if (found === undefined) throw notFound('gate at a look', `${number}/${place}`)
+      if (typeof found === 'string') throw new Problem(404, 'no-draws', 'Nothing was drawn for this gate', found)
+      return c.json(found, 200)
     })
     .openapi(inputs, async (c) => {
       const { id, seq } = c.req.valid('param')
@@ -101,7 +134,7 @@ export function evidenceRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>):
         sentences.map(({ text }) => text),
       )
       return c.json(
-        { rollout, sentences: sentences.map(({ at, text }) => ({ at, text: withNames(text, names) })) },
+        { rollout, sentences: sentences.map(({ text, ...rest }) => ({ ...rest, text: withNames(text, names) })) },
         200,
       )
     })

@@ -4,7 +4,7 @@ import type { Random } from '../../seeded-random.ts'
 import { allOtherDraws, drawsPossible, enumeratedMax, realDraw, redraw, sumsPerDraw, totals } from './redraw.ts'
 import type { Scores } from './scores.ts'
 import type { Levels } from './spending.ts'
-import { countBeside, type Sides } from './statistic.ts'
+import { countBeside, type Sides, standingAmong } from './statistic.ts'
 import { pValue, type Tested } from './tested.ts'
 
 /** Draws after which passing is decided, and failing unless it is close; more where the level to pass is small. */
@@ -36,6 +36,7 @@ export function compare(scores: Scores, margin: number, levels: Levels, random: 
     difference,
     step: perCanary > 0 ? Math.sqrt(meanSquare * sides.treated) / perCanary : 0,
     beside: (at) => countBeside(real, sums, 0, draws, at, sides),
+    standing: (at) => standingAmong(real, sums, draws, at, sides),
     effects: (at) => effectsOf(sums, draws, at, perCanary),
   }
 }

@@ -22,11 +22,17 @@ export function flip(differences: readonly Difference[], margin: number, levels:
   const weight = w.reduce((sum, x) => sum + x, 0)
   const difference = d.reduce((sum, x, i) => sum + x * (w[i] ?? 0), 0) / weight
   const square = d.reduce((sum, x, i) => sum + ((w[i] ?? 0) * (x - difference)) ** 2, 0)
+  const step = Math.sqrt(square) / weight
   return {
     draws,
     difference,
-    step: Math.sqrt(square) / weight,
+    step,
     beside: (margin) => countFlips(sums, weights, margin),
+    standing: (margin) => {
+      const error = Math.max(step, Math.abs(difference - margin) * 1e-3, Number.MIN_VALUE)
+      const worseBy = sums.map((sum, j) => -2 * (excessOf(sum, weights[j] ?? 0, margin) / weight / error))
+      return { real: (difference - margin) / error, worseBy }
+    },
     effects: (margin) => sums.map((sum, j) => difference - (2 * (sum - margin * (weights[j] ?? 0))) / weight),
   }
 }
@@ -106,10 +112,16 @@ function countFlips(sums: Float64Array, weights: Float64Array, margin: number): 
   let asBad = 0
   let asGood = 0
   for (let j = 0; j < sums.length; j++) {
-    const excess = (sums[j] ?? 0) - margin * (weights[j] ?? 0)
-    const tolerance = 1e-9 * (Math.abs(sums[j] ?? 0) + Math.abs(margin) * (weights[j] ?? 0))
-    if (excess <= tolerance) asBad++
-    if (excess >= -tolerance) asGood++
+    const excess = excessOf(sums[j] ?? 0, weights[j] ?? 0, margin)
+    if (excess <= 0) asBad++
+    if (excess >= 0) asGood++
   }
   return { asBad, asGood }
+}
+
+/** By how much the flipped differences lie above the margin; 0 where that is rounding. */
+function excessOf(sum: number, weight: number, margin: number): number {
+  const excess = sum - margin * weight
+  const tolerance = 1e-9 * (Math.abs(sum) + Math.abs(margin) * weight)
+  return Math.abs(excess) <= tolerance ? 0 : excess
 }

@@ -3,6 +3,7 @@
 // also holds where the new version changes the spread and not only the mean (Janssen 1997; Chung & Romano 2013).
 
 import { sumsPerDraw } from './redraw.ts'
+import type { Standing } from './tested.ts'
 
 /** As many devices' worth of the common variance is mixed into each side's own. */
 const priorDevices = 10
@@ -24,7 +25,7 @@ export function countBeside(
 ): { asBad: number; asGood: number } {
   const statistic = statisticAt(margin, sides)
   const seen = statistic(real, 0)
-  const tolerance = 1e-9 * Math.max(1, Math.abs(seen))
+  const tolerance = toleranceOf(seen)
   let asBad = 0
   let asGood = 0
   for (let j = from; j < to; j++) {
@@ -34,6 +35,29 @@ export function countBeside(
   }
   return { asBad, asGood }
 }
+
+/** How bad the real draw looks at this margin, and by how much worse each of the first `draws` others does; equal as
+ *  `countBeside` has it. */
+export function standingAmong(
+  real: Float64Array,
+  sums: Float64Array,
+  draws: number,
+  margin: number,
+  sides: Sides,
+): Standing {
+  const statistic = statisticAt(margin, sides)
+  const seen = statistic(real, 0)
+  const tolerance = toleranceOf(seen)
+  const worseBy = new Float64Array(draws)
+  for (let j = 0; j < draws; j++) {
+    const other = statistic(sums, j * sumsPerDraw)
+    const isEqual = other >= seen - tolerance && other <= seen + tolerance
+    worseBy[j] = isEqual ? 0 : other - seen
+  }
+  return { real: seen, worseBy }
+}
+
+const toleranceOf = (seen: number): number => 1e-9 * Math.max(1, Math.abs(seen))
 
 /** The statistic at a margin, of the draw whose sums begin at `at`. */
 export function statisticAt(margin: number, sides: Sides): (sums: Float64Array, at: number) => number {

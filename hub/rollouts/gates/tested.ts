@@ -12,12 +12,17 @@ export type Tested = {
   /** About its standard error: where to begin looking for the interval's ends. */
   step: number
   beside(margin: number): { asBad: number; asGood: number }
+  /** How bad the real draw looks at `margin`, in standard errors above it, and by how much worse each other draw does:
+   *  0 where it counts as equal, so that the signs are what `beside` counts. */
+  standing(margin: number): Standing
   /** The effect that each other draw would show if the true one were `margin`. */
   effects(margin: number): Float64Array
   /** For shares: probability to count as bad, and as good, if the true effect were `margin`. Where hardly any device of the
    *  old version ever fails, redraws know too little of how much counting alone varies. */
   counting?: (margin: number) => { bad: number; good: number }
 }
+
+export type Standing = { real: number; worseBy: Float64Array }
 
 /** Probability of what was seen, or worse, and of that or better, if the true effect were `margin`: the larger of what the
  *  other draws and counting say. */

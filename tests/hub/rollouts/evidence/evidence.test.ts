@@ -2,6 +2,7 @@ import { encode } from '@roost/shared/protocol/wire.ts'
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApp } from '../../../../hub/app.ts'
+import { GateDraws } from '../../../../hub/rollouts/evidence/draws.ts'
 import { inputsOfLook, looksOf } from '../../../../hub/rollouts/evidence/looks.ts'
 import { evidenceRoutes } from '../../../../hub/rollouts/evidence/routes.ts'
 import { suspectsOf } from '../../../../hub/rollouts/evidence/suspects.ts'
@@ -178,6 +179,25 @@ describe('the evidence of a rollout', () => {
       inputs: { gates: [{}, { evidence: { kind: 'comparison' } }] },
     })
     expect(await replayAll(fleet.hub.database)).toBeGreaterThan(2)
+  })
+
+  test('the draws behind a verdict are made again from what is stored, and count what it counted', async () => {
+    const { fleet, id } = await started(10)
+    open.push(fleet)
+    await run(fleet, 12, (_, version) => ({ ok: 180, error: version === 2 ? 20 : 0 }))
+    const last = (await looksOf(fleet.hub.database, id)).at(-1)
+    const { draws, asBad, asGood } = last?.verdict.gates[1] ?? {}
+    const of = (number: number, place: number) => get(fleet, `/v1/rollouts/${id}/looks/${number}/gates/${place}/draws`)
+    const { status, body } = await of(last?.number ?? 0, 1)
+    expect([status, body]).toEqual([200, expect.objectContaining({ label: 'error rate', draws, asBad, asGood })])
+    const { picture } = GateDraws.parse(body)
+    expect(picture.counts.slice(picture.asBadFrom).reduce((sum, count) => sum + count, 0)).toBe(asBad)
+    expect(await of(last?.number ?? 0, 0)).toMatchObject({
+      status: 404,
+      body: { code: 'no-draws', detail: expect.stringMatching(/accepted it failed to install/) },
+    })
+    expect([(await of(99, 1)).status, (await of(last?.number ?? 0, 2)).status]).toEqual([404, 404])
+    expect((await of(1, -1)).status).toBe(422)
   })
 
   test('a decision that followed from no verdict says so, and one that is not there is not found', async () => {
