@@ -1,17 +1,14 @@
-// The rollout plans that commands take: YAML, of which JSON is a part.
+// The rollout plans that commands take.
 
 import { readFile } from 'node:fs/promises'
-import { parseDocument } from 'yaml'
+import { readPlanText } from '../rollouts/plan/plan-text.ts'
 
 /** @throws Error naming file and line where it cannot be read as YAML or JSON */
 export async function readPlanFile(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8')
-  // an alias may stand for so many nodes: a small file cannot become a large plan
-  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true })
-  const [error] = document.errors
-  if (error !== undefined) throw new Error(`${path} is neither YAML nor JSON: ${error.message.split('\n')[0]}`)
-  const plan: unknown = document.toJS({ maxAliasCount: 100 })
-  if (typeof plan !== 'object' || plan === null)
-    throw new Error(`${path} holds no plan: write stages: and a list of them`)
-  return plan
+  const read = readPlanText(await readFile(path, 'utf8'))
+  if (read.ok) return read.plan
+  const { message } = read.fault
+  throw new Error(
+    message.startsWith('holds no plan') ? `${path} ${message}` : `${path} is neither YAML nor JSON: ${message}`,
+  )
 }

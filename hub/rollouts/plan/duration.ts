@@ -19,7 +19,7 @@ export function spellDuration(ms: number): string {
 }
 
 /** The keys that may be written as a duration, without the unit at their end: `bake: 24h` is `bakeMs: 86400000`. */
-const durationKeys: ReadonlySet<string> = new Set([
+export const durationNames: ReadonlySet<string> = new Set([
   'bake',
   'timeLimit',
   'installTimeout',
@@ -43,7 +43,7 @@ function inMs(value: unknown, path: PropertyKey[], complain: Complain): unknown 
   if (Array.isArray(value)) return value.map((item: unknown, i) => inMs(item, [...path, i], complain))
   return Object.fromEntries(
     Object.entries(value).map(([key, item]: [string, unknown]) => {
-      if (!durationKeys.has(key)) return [key, inMs(item, [...path, key], complain)]
+      if (!durationNames.has(key)) return [key, inMs(item, [...path, key], complain)]
       const ms = typeof item === 'string' ? parseDuration(item) : undefined
       if (ms === undefined) {
         complain(

@@ -2,6 +2,7 @@
 
 import { MetricName } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
+import { gateDefaults } from './defaults.ts'
 
 /** What happens when a gate fails: everything goes back, only the devices of this stage go back, or a person decides. */
 export const OnFail = z.enum(['rollback', 'rollback_stage', 'pause'])
@@ -20,44 +21,56 @@ const Share = z.number().min(0).max(1)
 /** At most `failuresMax` devices may fail to install (or take the version back) among those that accepted it. */
 const InstallationGate = z.strictObject({
   metric: z.literal('installation'),
-  failuresMax: z.number().int().nonnegative().default(0),
+  failuresMax: z.number().int().nonnegative().default(gateDefaults.installation.failuresMax),
   ...answers,
 })
 
 /** Share of assigned devices that have said nothing for `silentMs`: canary at most control + `margin`. */
 const SilenceGate = z.strictObject({
   metric: z.literal('silence'),
-  silentMs: z.number().int().positive().default(3_600_000),
-  margin: Share.default(0.1),
+  silentMs: z.number().int().positive().default(gateDefaults.silence.silentMs),
+  margin: Share.default(gateDefaults.silence.margin),
   ...answers,
 })
 
 /** Failed share of inferences: canary at most control + `margin`. */
-const ErrorRateGate = z.strictObject({ metric: z.literal('error_rate'), margin: Share.default(0.01), ...answers })
+const ErrorRateGate = z.strictObject({
+  metric: z.literal('error_rate'),
+  margin: Share.default(gateDefaults.error_rate.margin),
+  ...answers,
+})
 
 /** Latency at `quantile`: canary at most control * `ratioMax`, or at most `slackUs` more. Below the slack nobody would notice. */
 const LatencyGate = z.strictObject({
   metric: z.literal('latency'),
-  quantile: z.number().gt(0).lt(1).default(0.5),
-  ratioMax: z.number().min(1).default(1.5),
-  slackUs: z.number().nonnegative().default(500),
+  quantile: z.number().gt(0).lt(1).default(gateDefaults.latency.quantile),
+  ratioMax: z.number().min(1).default(gateDefaults.latency.ratioMax),
+  slackUs: z.number().nonnegative().default(gateDefaults.latency.slackUs),
   ...answers,
 })
 
 /** Share of inferences on which candidate and primary agree in shadow: at least `min`. */
-const AgreementGate = z.strictObject({ metric: z.literal('agreement'), min: Share.default(0.95), ...answers })
+const AgreementGate = z.strictObject({
+  metric: z.literal('agreement'),
+  min: Share.default(gateDefaults.agreement.min),
+  ...answers,
+})
 
 /** How far the predictions' distribution lies from what it was before, of one output or of all: canary at most
  *  control + `margin`. */
 const PredictionDriftGate = z.strictObject({
   metric: z.literal('prediction_drift'),
-  margin: z.number().nonnegative().default(0.1),
+  margin: z.number().nonnegative().default(gateDefaults.prediction_drift.margin),
   output: z.string().min(1).max(256).optional(),
   ...answers,
 })
 
 /** Share of labelled inferences that were right: canary at least control - `margin`. */
-const AccuracyGate = z.strictObject({ metric: z.literal('accuracy'), margin: Share.default(0.02), ...answers })
+const AccuracyGate = z.strictObject({
+  metric: z.literal('accuracy'),
+  margin: Share.default(gateDefaults.accuracy.margin),
+  ...answers,
+})
 
 /** A metric that the application reports: canary no worse than control by more than `margin`, in the metric's unit or,
  *  where `relative`, as a share of control. */
@@ -66,7 +79,7 @@ const CustomGate = z.strictObject({
   name: MetricName,
   better: z.enum(['lower', 'higher']),
   margin: z.number().nonnegative(),
-  relative: z.boolean().default(false),
+  relative: z.boolean().default(gateDefaults.custom.relative),
   ...answers,
 })
 

@@ -4,6 +4,7 @@
 import { DeploymentName, ModelName, Name } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
 import { parseQuery } from '../../fleet/labels.ts'
+import { gateDefaults, planDefaults, stageDefaults } from './defaults.ts'
 import { withDurations } from './duration.ts'
 import { Gate, OnFail, OnUndecided } from './gate.ts'
 import { RolloutId } from './rollout-id.ts'
@@ -11,7 +12,6 @@ import { Window } from './window.ts'
 
 const stagesMax = 16
 const gatesMax = 16
-const hourMs = 3_600_000
 
 const PositiveMs = z.number().int().positive()
 
@@ -37,15 +37,15 @@ const StageInput = z.strictObject({
   /** `shadow`: the version runs beside what the device runs, and answers nobody. `full`: nobody is left to compare with. */
   mode: z.enum(stageModes).optional(),
   /** Share of the inferences that a shadow sees. */
-  shadowSample: z.number().gt(0).max(1).default(0.1),
+  shadowSample: z.number().gt(0).max(1).default(stageDefaults.shadowSample),
   /** Watched for at least this long after the last of its devices installed. */
   bakeMs: z.int({ error: 'say how long the stage is watched: "bake": "24h", or bakeMs' }).nonnegative(),
   /** Instead of the plan's `stageTimeLimitMs`. */
   timeLimitMs: PositiveMs.optional(),
   /** Waits for a person before it begins. */
-  hold: z.boolean().default(false),
+  hold: z.boolean().default(stageDefaults.hold),
   /** So many approvers, other than who started it, must say yes before it begins. */
-  approvals: z.number().int().min(0).max(10).default(0),
+  approvals: z.number().int().min(0).max(10).default(stageDefaults.approvals),
   /** Instead of the plan's. */
   gates: z.array(Gate).max(gatesMax).optional(),
   onFail: OnFail.optional(),
@@ -54,39 +54,39 @@ const StageInput = z.strictObject({
 
 const PlanInput = z
   .strictObject({
-    version: z.literal(1).default(1),
+    version: z.literal(1).default(planDefaults.version),
     stages: z.array(StageInput).min(1).max(stagesMax),
     gates: z
       .array(Gate)
       .max(gatesMax)
       .default([
-        { metric: 'installation', failuresMax: 0 },
-        { metric: 'error_rate', margin: 0.01 },
-        { metric: 'latency', quantile: 0.5, ratioMax: 1.5, slackUs: 500 },
+        { metric: 'installation', ...gateDefaults.installation },
+        { metric: 'error_rate', ...gateDefaults.error_rate },
+        { metric: 'latency', ...gateDefaults.latency },
       ]),
     /** Inferences each side must have before a comparison says anything. */
-    samplesMin: z.number().int().positive().default(100),
+    samplesMin: z.number().int().positive().default(planDefaults.samplesMin),
     /** Share of a stage's devices that must have installed before its bake begins. */
-    quorum: z.number().gt(0).max(1).default(0.8),
+    quorum: z.number().gt(0).max(1).default(planDefaults.quorum),
     /** Devices installing at the same time. */
-    concurrency: z.number().int().positive().max(100_000).default(50),
+    concurrency: z.number().int().positive().max(100_000).default(planDefaults.concurrency),
     /** Devices that are offered the version, at most so many in a minute. */
     pace: z.strictObject({ devicesPerMinute: z.number().positive().max(100_000) }).optional(),
     /** Failed installations that are borne in the whole rollout, as a number or a share of its devices. */
     failuresMax: z.number().int().nonnegative().optional(),
     failuresMaxPercent: z.number().min(0).max(100).optional(),
     /** A device that reports nothing final for this long after it was offered has timed out. */
-    installTimeoutMs: PositiveMs.default(hourMs),
+    installTimeoutMs: PositiveMs.default(planDefaults.installTimeoutMs),
     /** One that is there and stands still for this long has timed out as well; without it only the whole time counts. */
     progressTimeoutMs: PositiveMs.optional(),
     /** A stage that is still undecided after this long does what `onUndecided` says. */
-    stageTimeLimitMs: PositiveMs.default(24 * hourMs),
-    onFail: OnFail.default('rollback'),
-    onUndecided: OnUndecided.default('pause'),
+    stageTimeLimitMs: PositiveMs.default(planDefaults.stageTimeLimitMs),
+    onFail: OnFail.default(planDefaults.onFail),
+    onUndecided: OnUndecided.default(planDefaults.onUndecided),
     /** When devices may be changed. */
     window: Window.optional(),
     /** Devices that fit the group's query later join the last stage while it is open. */
-    dynamic: z.boolean().default(false),
+    dynamic: z.boolean().default(planDefaults.dynamic),
   })
   .superRefine(({ stages, failuresMax, failuresMaxPercent }, context) => {
     const complain = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path, message })

@@ -19,7 +19,7 @@ import { type NewRollout, RolloutPlan, reachOf, stageModes } from './plan.ts'
 import { assumedInstallMs, stageTimings } from './timing.ts'
 import { transfers } from './transfer.ts'
 
-const membersShownMax = 10_000
+export const membersShownMax = 10_000
 const skippedShownMax = 1_000
 
 const Bytes = z.object({
@@ -89,7 +89,7 @@ export const Preview = z
     /** Least time from start to completion, without the time that people take; an installation counts as a minute. */
     durationMs: z.number(),
     assumedInstallMs: z.number(),
-    /** In the order of the line; the first ten thousand. */
+    /** In the order of the line; the first ten thousand, or as many as were asked for. */
     members: z.array(PreviewedDevice),
     skipped: z.array(z.object({ device: z.string(), profile: z.string(), why: z.string() })),
     skippedCount: z.number().int(),
@@ -135,12 +135,14 @@ function cannotBeMet({ code, field, detail }: Finding, all: readonly Finding[] =
   })
 }
 
+/** @param membersShown so many devices are named; all are counted */
 export async function previewRollout(
   reader: Reader,
   id: string,
   wanted: WantedDraw,
   asker: Asker,
   nowMs: number,
+  membersShown = membersShownMax,
 ): Promise<Preview> {
   const prepared = await prepareDraw(reader, id, wanted, asker, nowMs)
   const { plan, membership, drawn, sights, warnings } = prepared
@@ -182,7 +184,7 @@ export async function previewRollout(
     bytes: bytes.reduce(together, nothing),
     durationMs: timings.at(-1)?.passesMs ?? 0,
     assumedInstallMs,
-    members: drawn.slice(0, membersShownMax).map((device) => {
+    members: drawn.slice(0, membersShown).map((device) => {
       const { stage, servesFrom, ...placed } = device
       return {
         ...placed,

@@ -1,6 +1,7 @@
 // Maintenance windows: when a device may be changed, in its own time zone.
 
 import { z } from 'zod'
+import { windowDefaults } from './defaults.ts'
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 export type Weekday = (typeof weekdays)[number]
@@ -28,7 +29,7 @@ export const Window = z.strictObject({
   days: z.array(z.enum(weekdays)).min(1, 'a window without days never opens').max(7).optional(),
   from: TimeOfDay,
   to: TimeOfDay,
-  timezone: Timezone.default('UTC'),
+  timezone: Timezone.default(windowDefaults.timezone),
 })
 export type Window = z.infer<typeof Window>
 

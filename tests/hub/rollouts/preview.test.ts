@@ -56,6 +56,14 @@ async function everythingStored(): Promise<number[]> {
 }
 
 describe('dry run', () => {
+  test('names as many devices as one asks for, and counts all', async () => {
+    const asked = async (query: string) => ask(`/v1/rollouts/plan${query}`, aWish({ id: 'r-0mwxcbjiu-3c8666ce50' }))
+    const [all, few] = [await asked(''), await asked('?members=2')].map(({ body }) => Preview.parse(body))
+    expect(few?.members).toEqual(all?.members.slice(0, 2))
+    expect([few?.devices, few?.stages]).toEqual([size, all?.stages])
+    expect((await asked('?members=10001')).status).toBe(422)
+  })
+
   test('says who would be where and why, stores nothing, and the rollout that is started so has the same draw', async () => {
     const before = await everythingStored()
     const seen = await preview()
