@@ -89,6 +89,32 @@ export const stepsOfRollout = (reader: Reader, rollout: string): Promise<Step[]>
     [rollout],
   )
 
+const shownMax = 200
+
+/** The patches there are to the model's files of a version. */
+export const patchesTo = (
+  reader: Reader,
+  model: string,
+  version: number,
+): Promise<{ variant: string; from: number; fromVariant: string; sizeBytes: number; wholeBytes: number }[]> =>
+  reader.all(
+    z.object({
+      variant: z.string(),
+      from: z.number().int(),
+      fromVariant: z.string(),
+      sizeBytes: z.number().int(),
+      wholeBytes: z.number().int(),
+    }),
+    `SELECT t.variant, b.version AS "from", b.variant AS fromVariant, d.size_bytes AS sizeBytes,
+            tf.size_bytes AS wholeBytes
+     FROM manifests t JOIN manifest_files tf ON tf.manifest = t.digest AND tf.role = 'model'
+     JOIN deltas d ON d.target = tf.sha256 AND d.patch IS NOT NULL
+     JOIN manifest_files bf ON bf.sha256 = d.base AND bf.role = 'model'
+     JOIN manifests b ON b.digest = bf.manifest AND b.model = t.model
+     WHERE t.model = ? AND t.version = ? ORDER BY b.version DESC, t.counter, b.counter LIMIT ${shownMax}`,
+    [model, version],
+  )
+
 /** `patch` undefined: there is none, for this reason. */
 export async function keepDelta(
   database: Database,

@@ -14,7 +14,7 @@ import { notFound, Problem, problems } from '../problem.ts'
 import { bundlesOf, grantedModels } from '../registry/granted-models.ts'
 import { desiredOf, modelWanted, retryWish, type WishRole } from './desired.ts'
 import { deviceStates } from './device-state.ts'
-import { type DeviceRow, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
+import { type DeviceRow, devicesById, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
 import {
   DeviceDetail,
   DeviceDocument,
@@ -27,10 +27,12 @@ import {
   showReported,
 } from './documents.ts'
 import type { Fleet } from './fleet.ts'
-import { LabelKey, Labels, LabelValue } from './labels.ts'
-import { raiseFloor, wishByHand, withdrawByHand } from './operate.ts'
+import { LabelKey, LabelValue, mergeLabels } from './labels.ts'
+import { floorOf, oldestAbove, raiseFloor, wishByHand, withdrawByHand } from './operate.ts'
+import { deviceSorts, pageInOrder, placeOf } from './order.ts'
 import { reportedOf } from './progress.ts'
-import { stateOf } from './summary.ts'
+import type { Roster } from './roster.ts'
+import { selected } from './selection.ts'
 
 /** A deployment has what serves, and may have a shadow beside it. */
 const Role = z.enum(['primary', 'shadow']).default('primary')
@@ -41,7 +43,7 @@ const Version = z.number().int().positive().max(1_000_000_000)
 const list = createRoute({
   method: 'get',
   path: '/v1/devices',
-  summary: 'Devices by id, all or those a label query holds for',
+  summary: 'Devices, all or those a label query holds for, in an order that one chooses',
   ...scoped('viewer'),
   request: {
     query: PageQuery.extend({
@@ -49,6 +51,10 @@ const list = createRoute({
       /** `true`: revoked ones too. */
       revoked: z.enum(['true', 'false']).default('false'),
       state: z.enum(deviceStates).optional().openapi({ description: 'only those that are so now' }),
+      sort: z.enum(deviceSorts).default('id').openapi({
+        description: 'lastSeenAt: the longest away first, then who is there, then who never was; state: the worst first',
+      }),
+      order: z.enum(['asc', 'desc']).default('asc'),
     }),
   },
   responses: { 200: json(z.object({ devices: z.array(DeviceDocument), next: NextCursor }), 'A page'), ...problems() },
@@ -132,6 +138,20 @@ const rotate = createRoute({
   request: { params },
   responses: { 201: json(SecretResponse, 'The secret, shown only now'), ...problems() },
 })
+const floorNow = createRoute({
+  method: 'get',
+  path: '/v1/models/{name}/floor',
+  summary: 'The oldest version of the model that devices still install; null: any',
+  ...scoped('viewer'),
+  request: { params: z.object({ name: ModelName }) },
+  responses: {
+    200: json(
+      z.object({ model: ModelName, counter: z.number().int().nullable(), version: z.number().int().nullable() }),
+      'The floor',
+    ),
+    ...problems(),
+  },
+})
 const floor = createRoute({
   method: 'put',
   path: '/v1/models/{name}/floor',
@@ -141,7 +161,10 @@ const floor = createRoute({
   responses: { 200: json(z.object({ model: ModelName, counter: z.number().int() }), 'The floor'), ...problems() },
 })
 
-export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
+/** A place in an order, as a cursor keeps it. */
+const PlaceCursor = z.string().transform(parsedJson).pipe(z.tuple([z.number(), DeviceId])).optional()
+
+export function deviceRoutes(hub: Hub, fleet: Fleet, roster: Roster): OpenAPIHono<HubEnv> {
   const { database, clock, log } = hub
   const known = async (id: string): Promise<DeviceRow> => {
     const row = await findDevice(database, id)
@@ -181,14 +204,20 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
 
   return new OpenAPIHono<HubEnv>()
     .openapi(list, async (c) => {
-      const { limit, cursor, query, revoked, state } = c.req.valid('query')
-      const nowMs = clock()
-      const holds = (row: DeviceRow) =>
-        state === undefined || (row.revoked_at === null && stateOf(row, fleet.isConnected, nowMs) === state)
-      const filter = { query: readQuery(query), revoked: revoked === 'true', holds }
-      const rows = await listDevices(database, filter, cursorKey(cursor, DeviceId, ''), limit + 1)
-      const { items, next } = cutPage(rows, limit, ({ id }) => id)
-      return c.json({ devices: items.map(shown), next }, 200)
+      const { limit, cursor, query, revoked, state, sort, order } = c.req.valid('query')
+      const filter = { query: readQuery(query), revoked: revoked === 'true' }
+      if (state === undefined && sort === 'id' && order === 'asc') {
+        const rows = await listDevices(database, filter, cursorKey(cursor, DeviceId, ''), limit + 1)
+        const { items, next } = cutPage(rows, limit, ({ id }) => id)
+        return c.json({ devices: items.map(shown), next }, 200)
+      }
+      const found = selected(await roster.read(), { ...filter, state }, fleet.isConnected, clock())
+      const placed = found.map((one) => ({ id: one.row.id, place: placeOf(one.row, one.state, sort) }))
+      const after = cursorKey(cursor, PlaceCursor, undefined)
+      const page = pageInOrder(placed, { descending: order === 'desc' }, after, limit + 1)
+      const { items, next } = cutPage(page, limit, ({ place }) => JSON.stringify(place))
+      const rows = await devicesById(database, items.map(({ id }) => id))
+      return c.json({ devices: rows.map(shown), next }, 200)
     })
     .openapi(show, async (c) => {
       const row = await known(c.req.valid('param').id)
@@ -197,7 +226,9 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     })
     .openapi(edit, async (c) => {
       const before = await enrolled(c.req.valid('param').id)
-      const labels = mergeLabels(before.labels, c.req.valid('json').labels)
+      const merged = mergeLabels(before.labels, c.req.valid('json').labels)
+      if (!merged.ok) throw tooManyLabels(merged.detail)
+      const { labels } = merged
       assertUnchanged(before, c.req.valid('header')['if-match'])
       // What was merged was merged into this revision, so no other may have come in between.
       const change = changeBy(c, 'device.label', `device:${before.id}`, { before: before.labels, after: labels })
@@ -265,6 +296,12 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
       c.header('cache-control', 'no-store')
       return c.json({ secret }, 201)
     })
+    .openapi(floorNow, async (c) => {
+      const { name } = c.req.valid('param')
+      const counter = await floorOf(database, name)
+      const version = counter === undefined ? undefined : await oldestAbove(database, name, counter)
+      return c.json({ model: name, counter: counter ?? null, version: version ?? null }, 200)
+    })
     .openapi(floor, async (c) => {
       const { name } = c.req.valid('param')
       const counter = await raiseFloor(
@@ -278,15 +315,14 @@ export function deviceRoutes(hub: Hub, fleet: Fleet): OpenAPIHono<HubEnv> {
     })
 }
 
-/** @throws Problem where there would be too many */
-function mergeLabels(before: Labels, change: Readonly<Record<string, string | null>>): Labels {
-  const merged = new Map(Object.entries(before))
-  for (const [key, value] of Object.entries(change)) {
-    if (value === null) merged.delete(key)
-    else merged.set(key, value)
+const tooManyLabels = (detail: string): Problem =>
+  new Problem(422, 'invalid-request', 'The request does not fit its schema', detail, { field: 'labels' })
+
+/** @returns undefined where it is none: no schema takes that */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
-  const parsed = Labels.safeParse(Object.fromEntries(merged))
-  if (parsed.success) return parsed.data
-  const detail = parsed.error.issues.map(({ message }) => message).join('; ')
-  throw new Problem(422, 'invalid-request', 'The request does not fit its schema', detail, { field: 'labels' })
 }

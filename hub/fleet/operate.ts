@@ -177,7 +177,17 @@ async function counterOf(reader: Reader, model: string, version: number): Promis
   throw new Problem(404, 'not-found', 'Not found', `there is no version ${version} of ${model}`, { field: 'version' })
 }
 
-async function floorOf(reader: Reader, model: string): Promise<number | undefined> {
+/** The oldest version that is not below the floor. */
+export async function oldestAbove(reader: Reader, model: string, floor: number): Promise<number | undefined> {
+  const row = await reader.first(
+    z.object({ version: z.number().int().nullable() }),
+    'SELECT min(version) AS version FROM manifests WHERE model = ? AND counter >= ?',
+    [model, floor],
+  )
+  return row?.version ?? undefined
+}
+
+export async function floorOf(reader: Reader, model: string): Promise<number | undefined> {
   const row = await reader.first(
     z.object({ counter: z.number().int() }),
     'SELECT counter FROM counter_floors WHERE model = ?',

@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem, problems } from '../problem.ts'
 import { actorOf, assertUnrestricted, type HubEnv, type Principal, scoped } from './access.ts'
+import { actorRoutes } from './actor-routes.ts'
 import { auditStatements, changeBy } from './audit.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { beyondRole, ModelGrant, Role, ScopeGrant } from './grants.ts'
@@ -145,6 +146,7 @@ export function governanceRoutes(hub: Hub): OpenAPIHono<HubEnv> {
       return c.body(null, 204)
     })
   routes.route('/', auditRoutes(hub))
+  routes.route('/', actorRoutes(hub))
   return routes
 }
 

@@ -17,6 +17,10 @@ export const ModelDocument = z
     tags: Tags,
     /** The highest number given out, also to a version that is deleted; 0 before the first. */
     latestVersion: z.number().int().nonnegative(),
+    /** The newest version in production. */
+    production: z.number().int().nullable(),
+    /** Where the alias `champion` points. */
+    champion: z.number().int().nullable(),
     createdAt: z.iso.datetime(),
     deletedAt: z.iso.datetime().nullable(),
   })
@@ -79,6 +83,8 @@ export const showModel = (row: ModelRow): z.infer<typeof ModelDocument> => ({
   description: row.description,
   tags: row.tags,
   latestVersion: row.last_version,
+  production: row.production,
+  champion: row.champion,
   createdAt: new Date(row.created_at).toISOString(),
   deletedAt: timeOf(row.deleted_at),
 })

@@ -3,6 +3,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { ModelName } from '@roost/shared/protocol/names.ts'
 import type { Context } from 'hono'
+import { addDeltaRoutes } from '../deltas/routes.ts'
 import { etagOf } from '../etag.ts'
 import { type HubEnv, scoped } from '../governance/access.ts'
 import { changeBy } from '../governance/audit.ts'
@@ -207,6 +208,7 @@ export function registryRoutes(hub: Hub, registrar: Registrar): OpenAPIHono<HubE
   addAliasRoutes(routes, hub)
   addBlobRoute(routes, hub)
   addSealingRoutes(routes, hub)
+  addDeltaRoutes(routes, hub)
   return routes
 }
 

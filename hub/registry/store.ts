@@ -5,6 +5,7 @@ import { Manifest } from '@roost/shared/bundle/manifest.ts'
 import { Digest } from '@roost/shared/protocol/names.ts'
 import { z } from 'zod'
 import { BytesColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
+import { championAlias } from './aliases.ts'
 import { Compatibility } from './compatibility.ts'
 import { Inspection } from './inspection.ts'
 import { Stage } from './stages.ts'
@@ -30,6 +31,9 @@ const ModelRow = z.object({
   created_at: z.number(),
   revision: z.number(),
   deleted_at: z.number().nullable(),
+  /** The newest version in production; null where none is. */
+  production: z.number().nullable(),
+  champion: z.number().nullable(),
 })
 export type ModelRow = z.infer<typeof ModelRow>
 
@@ -76,6 +80,9 @@ export const setEnvelope = (digest: Digest, envelope: Uint8Array, at: number): S
 })
 
 const modelColumns = `name, description, last_version, created_at, revision, deleted_at,
+  (SELECT max(version) FROM versions v WHERE v.model = models.name AND v.stage = 'production' AND v.deleted_at IS NULL)
+    AS production,
+  (SELECT version FROM aliases a WHERE a.model = models.name AND a.alias = '${championAlias}') AS champion,
   (SELECT json_group_object(key, value) FROM model_tags t WHERE t.model = models.name) AS tags`
 
 /** `deleted`: those instead of the ones that are there. `tags`: all of these, a value of null for any. */

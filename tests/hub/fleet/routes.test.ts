@@ -240,7 +240,10 @@ describe('a device', () => {
     await aRelease(hub, 'vibration', Buffer.from('v2'))
     await anEnrolledDevice(hub, 'd-1')
     const floor = (version: number) => call('PUT', '/v1/models/vibration/floor', { body: { version } })
+    const now = async () => (await call('GET', '/v1/models/vibration/floor', { as: 'viewer' })).json()
+    expect(await now()).toEqual({ model: 'vibration', counter: null, version: null })
     expect(await (await floor(2)).json()).toEqual({ model: 'vibration', counter: 2 })
+    expect(await now()).toEqual({ model: 'vibration', counter: 2, version: 2 })
     expect((await readAs(ProblemDocument, floor(1))).code).toBe('floor-falls')
     expect((await floor(9)).status).toBe(404)
     const set = (version: number) =>

@@ -3,6 +3,7 @@
 
 import { DeviceEvent } from '@roost/shared/protocol/records.ts'
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { createApp } from '../../../hub/app.ts'
 import { storeWishes } from '../../../hub/fleet/desired.ts'
 import { progressStatements } from '../../../hub/fleet/progress.ts'
@@ -107,6 +108,20 @@ test('what is of other models is left out, and all is there for who may see all'
   for (const path of shared) expect((await some(path)).text, path).not.toContain('theirs')
   const totals = async (ask: typeof all) => JSON.parse((await ask('/v1/devices/gw-1/telemetry')).text).totals.ok
   expect([await totals(all), await totals(some), await totals(none)]).toEqual([200, 100, 0])
+})
+
+test('the fleet is told by model to who may see the model, and names what serves there', async () => {
+  const { asking } = await aSharedDevice()
+  const [all, some] = [await asking(null), await asking(['press-*'])]
+  const Told = z.object({ total: z.number(), serving: z.array(z.object({ model: z.string(), devices: z.number() })) })
+  const told = async (ask: typeof all, path: string) => Told.parse(JSON.parse((await ask(path)).text))
+  expect(await told(all, '/v1/fleet?model=theirs')).toEqual({ total: 1, serving: [{ model: 'theirs', devices: 1 }] })
+  expect(await told(some, '/v1/fleet?model=press-mine&version=1')).toEqual({
+    total: 1,
+    serving: [{ model: 'press-mine', devices: 1 }],
+  })
+  expect(await told(all, '/v1/fleet?model=press-mine&version=2')).toEqual({ total: 0, serving: [] })
+  expect((await some('/v1/fleet?model=theirs')).status).toBe(403)
 })
 
 test('drift is judged of the models that may be seen, whatever reported last', async () => {
