@@ -1,5 +1,5 @@
-// What README.md, docs/get-started.md and docs/operate.md tell to type, typed: one page after the other, for they all use
-// the ports that a hub and an agent have where nothing else is said.
+// What README.md and the pages of docs tell to type, typed: one page after the other, for they all use the ports that a hub
+// and an agent have where nothing else is said. docs/cli.md has a test of its own, docs/install.md's packages as well.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,15 +7,30 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { quickNpx, type Ran, root, run } from './a-checkout.ts'
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
-const commandsIn = (markdown: string): string =>
-  [...markdown.matchAll(/^```sh\n(.*?)^```/gms)].map(([, commands]) => commands ?? '').join('')
+const blocksIn = (markdown: string): string[] =>
+  [...markdown.matchAll(/^```sh\n(.*?)^```/gms)].map(([, commands]) => commands ?? '')
+const commandsIn = (markdown: string): string => blocksIn(markdown).join('')
 const lastOf = ({ checkout }: Ran, log: string) => readFileSync(join(checkout, log), 'utf8').trim().split('\n').at(-1)
 
 describe('the job by hand of the README', () => {
   const [, commands = ''] = /<!-- the commands below.*?```sh\n(.*?)```/s.exec(read('README.md')) ?? []
+  const [asked = '', measured = ''] = blocksIn(read('docs/agent.md'))
+  const [sealed = ''] = blocksIn(read('docs/sealing.md'))
+  const pipeline = blocksIn(read('docs/install.md')).find((block) => block.includes('token create')) ?? ''
+  // what it says is the same of eight runs as of four hundred
+  const simulated = (blocksIn(read('docs/simulator.md'))[0] ?? '').replace('--runs 400', '--runs 8')
   let ran: Ran
   beforeAll(async () => {
-    ran = await run(commands)
+    ran = await run(
+      [
+        commands,
+        `echo ASIDES\n${asked}echo\n${measured}echo`,
+        'cp demo-files/v1.onnx pump.onnx',
+        sealed,
+        pipeline,
+        `cp scripts/demo/plans/canary.json plan.yaml\n${simulated}ls picture.svg`,
+      ].join('\n'),
+    )
   })
   afterAll(() => ran[Symbol.dispose]())
 
@@ -34,6 +49,14 @@ describe('the job by hand of the README', () => {
     expect(ran.output).toContain('completed: every stage passed; 1 of 1 device had it at the end')
     expect(ran.output).toContain('"name":"motes","versions":["1"]')
     expect(ran.output).toMatch(/motes 1 on 1 devices?, \d+ windows: drifted since/)
+  })
+
+  test('and what the pages on the agent, sealing, pipelines and the simulator say works beside it', () => {
+    const [, asides = ''] = ran.output.split('ASIDES')
+    expect(asides).toContain('"model_name":"motes"')
+    expect(asides).toContain('pump 1')
+    expect(asides).toMatch(/roost_[0-9A-Za-z]+/)
+    expect(asides).toContain('picture.svg')
   })
 })
 
