@@ -1,14 +1,25 @@
 // The hub's keys, made at first start in <data folder>/keys: root, release and assignment (PEM, 0600) and the root
 // that names them (1.root.json), and what locks sealed bundles (seal.key). Only the assignment key must stay; where the release key is gone the hub signs no model.
 
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { decodeEnvelope, payloadTypes } from '@roost/shared/trust/envelope.ts'
 import { decodePrivateKey, encodePrivateKey, generateKeyPair, type KeyPair } from '@roost/shared/trust/keys.ts'
-import { isExpired, makeRoot, type RoleName, type Root, signRoot, verifyRoot } from '@roost/shared/trust/root.ts'
+import {
+  isExpired,
+  makeRoot,
+  parseRoot,
+  type RoleName,
+  type Root,
+  signRoot,
+  verifyRoot,
+} from '@roost/shared/trust/root.ts'
 import type { Logger } from 'pino'
 import type { Clock, Random } from './hub.ts'
-import { unlessMissing, writeDurably } from './storage/files.ts'
+import { syncFolder, unlessMissing, writeDurably } from './storage/files.ts'
 
+/** One object for as long as the hub runs: a new root (trust/next-root.ts) changes what is in it, so nobody keeps a part
+ *  of it. */
 export type HubKeys = {
   /** The envelopes of every root, oldest first; the first is version 1. */
   roots: readonly Uint8Array[]
@@ -37,6 +48,7 @@ export async function openKeys(folder: string, random: Random, clock: Clock, log
   if ((await readRoot(folder, 1)) === undefined) await makeKeys(folder, random, clock, log)
   const { roots, root } = await readRoots(folder)
   if (isExpired(root, clock())) log.warn({ expires: root.expires }, 'the root has expired: devices refuse new installs')
+  await settleKeyFiles(folder, root, roots, log)
   const assignment = await readKey(folder, 'assignment', root)
   if (assignment === undefined) throw new KeysError(`${keyFile(folder, 'assignment')} is missing: no hub without it`)
   return {
@@ -112,5 +124,41 @@ export async function readKey(folder: string, role: RoleName, root: Root): Promi
   return pair
 }
 
-const keyFile = (folder: string, role: RoleName): string => join(folder, `${role}.pem`)
-const rootFile = (folder: string, version: number): string => join(folder, `${version}.root.json`)
+/** Brings the key files into line with the newest root: the next assignment key becomes the one in use when a root names
+ *  it, and a release key that is named no longer is put aside. Done again at every start, since a kill may have cut it short. */
+export async function settleKeyFiles(
+  folder: string,
+  root: Root,
+  roots: readonly Uint8Array[],
+  log: Logger,
+): Promise<void> {
+  const next = await readPair(nextAssignmentFile(folder))
+  if (next !== undefined && root.roles.assignment.keyids.includes(next.keyid)) {
+    await rename(nextAssignmentFile(folder), keyFile(folder, 'assignment'))
+    await syncFolder(folder)
+    log.info({ keyid: next.keyid, root: root.version }, 'the next assignment key is in use')
+  }
+  const release = await readPair(keyFile(folder, 'release'))
+  if (release === undefined || root.roles.release.keyids.includes(release.keyid)) return
+  if (!wasNamed(roots, 'release', release.keyid)) return
+  const aside = join(folder, `release.${release.keyid.slice(0, 8)}.retired.pem`)
+  await rename(keyFile(folder, 'release'), aside)
+  await syncFolder(folder)
+  log.warn({ file: aside, root: root.version }, 'the release key here is retired: remove the file, or keep it offline')
+}
+
+/** Whether a root of the chain names it: a key of nobody's is a mistake, and is said at the start. */
+const wasNamed = (roots: readonly Uint8Array[], role: RoleName, keyid: string): boolean =>
+  roots.some((envelope) =>
+    parseRoot(decodeEnvelope(envelope, payloadTypes.root).payload).roles[role].keyids.includes(keyid),
+  )
+
+async function readPair(path: string): Promise<KeyPair | undefined> {
+  const pem = await unlessMissing(readFile(path, 'utf8'), undefined)
+  return pem === undefined ? undefined : decodePrivateKey(pem)
+}
+
+export const keyFile = (folder: string, role: RoleName): string => join(folder, `${role}.pem`)
+/** Made ahead of the root that will name it, so that its private part never is anywhere else. */
+export const nextAssignmentFile = (folder: string): string => join(folder, 'assignment-next.pem')
+export const rootFile = (folder: string, version: number): string => join(folder, `${version}.root.json`)

@@ -22,8 +22,10 @@ export function cutPage<T>(
   const items = rows.slice(0, limit)
   const last = items.at(-1)
   const more = rows.length > limit && last !== undefined
-  return { items, next: more ? Buffer.from(keyOf(last)).toString('base64url') : null }
+  return { items, next: more ? cursorOf(keyOf(last)) : null }
 }
+
+export const cursorOf = (key: string): string => Buffer.from(key).toString('base64url')
 
 /** The key inside a cursor, or `start` without one.
  *  @throws Problem where it is none of ours */

@@ -2,6 +2,7 @@
 
 import type { Routes } from './app.ts'
 import { liveRoutes } from './dashboard/live.ts'
+import { openSessionRoutes } from './dashboard/open-sessions.ts'
 import { sessionRoutes } from './dashboard/routes.ts'
 import { datasetRoutes } from './datasets/routes.ts'
 import { createEvaluations } from './evaluation/evaluations.ts'
@@ -30,10 +31,12 @@ import { addRolloutMetrics } from './rollouts/metrics.ts'
 import { planRoutes } from './rollouts/plan/routes.ts'
 import { rolloutRoutes } from './rollouts/routes.ts'
 import { systemUptime } from './rollouts/steady-clock.ts'
+import { settingsRoutes } from './settings/routes.ts'
 import { removeUnusedForever } from './storage/unused-blobs.ts'
 import { createIngest } from './telemetry/ingest.ts'
 import { expireForever } from './telemetry/retention.ts'
 import { telemetryRoutes } from './telemetry/routes.ts'
+import { keyRoutes } from './trust/routes.ts'
 import { uploadRoutes } from './uploads/routes.ts'
 import { createUploads } from './uploads/uploads.ts'
 
@@ -100,6 +103,9 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       runRoutes(hub),
       mlflowRoutes(hub, registrar),
       sessionRoutes(hub),
+      openSessionRoutes(hub),
+      keyRoutes(hub),
+      settingsRoutes(hub, fleet),
       liveRoutes(hub, fleet),
     ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },

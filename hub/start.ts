@@ -22,6 +22,7 @@ import { openBlobs } from './storage/blobs.ts'
 import { openDatabase } from './storage/database.ts'
 import { lockFolder } from './storage/lock.ts'
 import { readTls } from './tls.ts'
+import { recordRoot } from './trust/next-root.ts'
 
 export type RunningHub = {
   hub: Hub
@@ -48,6 +49,7 @@ export async function startHub(config: Config, log: Logger, newAdminToken = fals
     // before whatever writes, so that it closes after
     const audit = await openAuditKeeper(hub, join(config.dataDir, 'keys'))
     opened.defer(() => audit.close())
+    await recordRoot(hub, hub.keys.root, { actor: 'hub', requestId: undefined })
     await forgetUnanswered(hub.database)
     const { routes, ports } = await startSlices(hub, opened)
     const app = createApp(hub, routes)

@@ -15,6 +15,7 @@ import { wrapContentKey } from '@roost/shared/trust/content-key.ts'
 import { z } from 'zod'
 import { type Step, stepsOf } from '../deltas/store.ts'
 import type { Hub } from '../hub.ts'
+import { isSignedFor } from '../registry/signature.ts'
 import { findEnvelope } from '../registry/store.ts'
 import { contentKeyOf } from '../sealing/content-keys.ts'
 import { BytesColumn } from '../storage/database.ts'
@@ -49,8 +50,9 @@ export type Assigner = {
   answer: (device: string, asked: Asked) => Promise<Uint8Array | undefined>
 }
 
-/** A signed manifest, and where its bundle is sealed the key to it: never logged, never on disk but locked. */
-type Known = { envelope: Uint8Array; contentKey: Uint8Array | undefined }
+/** A signed manifest, the version of the root that vouches for it, and where its bundle is sealed the key to it: never
+ *  logged, never on disk but locked. */
+type Known = { envelope: Uint8Array; contentKey: Uint8Array | undefined; root: number }
 
 export function createAssigner(
   hub: Pick<Hub, 'database' | 'keys' | 'clock' | 'log' | 'random'>,
@@ -60,14 +62,18 @@ export function createAssigner(
   const envelopes = new Map<Digest, Known>()
   let cachedBytes = 0
 
-  /** Never changes what it says: a manifest is named by its digest. Oldest out first. */
+  /** Never changes what it says: a manifest is named by its digest. But it may be signed anew: what the root in force does
+   *  not vouch for is read each time. Oldest out first. */
   const knownOf = async (digest: Digest): Promise<Known | undefined> => {
     const cached = envelopes.get(digest)
-    if (cached !== undefined) return cached
+    if (cached !== undefined && cached.root === keys.root.version) return cached
     const envelope = await findEnvelope(database, digest)
     if (envelope === undefined) return undefined
-    const known = { envelope, contentKey: await contentKeyOf(hub, digest) }
-    if (envelopes.has(digest)) return known
+    const { root } = keys
+    const known = { envelope, contentKey: await contentKeyOf(hub, digest), root: root.version }
+    cachedBytes -= envelopes.get(digest)?.envelope.length ?? 0
+    envelopes.delete(digest)
+    if (!isSignedFor(root, envelope)) return known
     envelopes.set(digest, known)
     cachedBytes += envelope.length
     for (const [oldest, { envelope }] of envelopes) {

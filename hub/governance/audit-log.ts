@@ -47,6 +47,10 @@ export const latestChanges = (
   limit: number,
 ): Promise<AuditRow[]> => select(reader, filter, 'seq < ?', before, 'DESC', limit)
 
+/** The rows that follow `after`, the next of them first. */
+export const changesAfter = (reader: Reader, filter: AuditFilter, after: number, limit: number): Promise<AuditRow[]> =>
+  select(reader, filter, 'seq > ?', after, 'ASC', limit)
+
 const rowsPerRead = 500
 
 /** All rows, oldest first, as many as there are when their turn comes. */

@@ -4,12 +4,12 @@
 import { join } from 'node:path'
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Hub } from '../hub.ts'
-import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
+import { cursorKey, cursorOf, NextCursor, PageQuery } from '../page.ts'
 import { notFound, problems } from '../problem.ts'
 import { assertUnrestricted, type HubEnv, scoped } from './access.ts'
 import type { Head } from './audit-chain.ts'
 import { readHeadFile, SignedHead } from './audit-head.ts'
-import { type AuditRow, allChanges, latestChanges } from './audit-log.ts'
+import { type AuditRow, allChanges, changesAfter, latestChanges } from './audit-log.ts'
 import { verifyAudit } from './audit-verify.ts'
 
 export const AuditEntry = z
@@ -35,6 +35,19 @@ const Filter = z.object({
   subject: z.string().max(512).optional(),
   from: Time.optional(),
   to: Time.optional(),
+})
+const Row = z.coerce.number().int().nonnegative()
+const Place = z.object({
+  before: Row.optional().openapi({ description: 'only rows with a smaller number' }),
+  after: Row.optional().openapi({
+    description:
+      'only rows with a greater number, and of these the ones that follow it, the way back to newer ones; `before` counts nothing then',
+  }),
+})
+const AuditPage = z.object({
+  changes: z.array(AuditEntry),
+  next: NextCursor,
+  newer: z.boolean().openapi({ description: 'whether the filter has rows that are newer than these' }),
 })
 /** What `roost audit verify` was told to find: the number of a row and its hash. */
 export const KeptHead = z
@@ -66,8 +79,8 @@ const list = createRoute({
   path: '/v1/audit',
   summary: 'What was changed, by whom, newest first',
   ...scoped('admin'),
-  request: { query: PageQuery.extend(Filter.shape) },
-  responses: { 200: json(z.object({ changes: z.array(AuditEntry), next: NextCursor }), 'A page'), ...problems() },
+  request: { query: PageQuery.extend(Filter.shape).extend(Place.shape) },
+  responses: { 200: json(AuditPage, 'A page'), ...problems() },
 })
 const exported = createRoute({
   method: 'get',
@@ -102,11 +115,17 @@ export function auditRoutes(hub: Hub): OpenAPIHono<HubEnv> {
   return new OpenAPIHono<HubEnv>()
     .openapi(list, async (c) => {
       assertUnrestricted(c, tellsOfAll)
-      const { limit, cursor, ...filter } = c.req.valid('query')
-      const before = cursorKey(cursor, z.coerce.number().int().positive(), Number.MAX_SAFE_INTEGER)
-      const rows = await latestChanges(database, filter, before, limit + 1)
-      const { items, next } = cutPage(rows, limit, ({ seq }) => String(seq))
-      return c.json({ changes: items.map(showChange), next }, 200)
+      const { limit, cursor, before = Number.MAX_SAFE_INTEGER, after, ...filter } = c.req.valid('query')
+      const end = cursorKey(cursor, z.coerce.number().int().positive(), before)
+      const items =
+        after === undefined || cursor !== undefined
+          ? await latestChanges(database, filter, end, limit)
+          : (await changesAfter(database, filter, after, limit)).reverse()
+      const [newest, oldest] = [items[0]?.seq, items.at(-1)?.seq]
+      const newer = newest !== undefined && (await changesAfter(database, filter, newest, 1)).length > 0
+      const older = oldest !== undefined && (await latestChanges(database, filter, oldest, 1)).length > 0
+      const next = older ? cursorOf(String(oldest)) : null
+      return c.json({ changes: items.map(showChange), next, newer }, 200)
     })
     .openapi(exported, (c) => {
       assertUnrestricted(c, tellsOfAll)

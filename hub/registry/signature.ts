@@ -3,6 +3,7 @@
 
 import { verifyManifest } from '@roost/shared/bundle/manifest.ts'
 import { TrustError } from '@roost/shared/trust/error.ts'
+import type { Root } from '@roost/shared/trust/root.ts'
 import { type Change, writeAudited } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { notFound, Problem } from '../problem.ts'
@@ -45,5 +46,16 @@ function verify(hub: Hub, envelope: Uint8Array): ReturnType<typeof verifyManifes
       members: { reason: error.code },
       cause: error,
     })
+  }
+}
+
+/** Whether the release role of `root` has signed the manifest in an envelope. */
+export function isSignedFor(root: Root, envelope: Uint8Array): boolean {
+  try {
+    verifyManifest(envelope, root)
+    return true
+  } catch (error) {
+    if (error instanceof TrustError) return false
+    throw error
   }
 }

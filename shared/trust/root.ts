@@ -107,7 +107,9 @@ function claimedVersion(bytes: Uint8Array): number {
   return parseRoot(decodeEnvelope(bytes, payloadTypes.root).payload).version
 }
 
-function parseRoot(payload: Uint8Array): Root {
+/** A root out of its payload, sound in itself; whether it is signed is `verifyRoot`'s to say.
+ *  @throws TrustError `malformed`, `key` */
+export function parseRoot(payload: Uint8Array): Root {
   const root = parseStrictJson(payload, Root)
   assertKeysSound(root)
   assertRolesSound(root)

@@ -282,6 +282,47 @@ describe('a code', () => {
   })
 })
 
+describe('who is signed in', () => {
+  const Open = z.object({
+    sessions: z.array(z.looseObject({ id: z.string(), token: z.string(), name: z.string(), current: z.boolean() })),
+  })
+  const open = async (cookie: string, of = '') =>
+    Open.parse(await (await ask(`/v1/sessions${of}`, { cookie })).json()).sessions
+  const end = (cookie: string, id = '') => ask(`/v1/sessions/${id}`, { method: 'DELETE', cookie })
+
+  test('is told to who signed in, of their own token; the other browser can be signed out', async () => {
+    const made = await aToken({ name: 'two browsers', role: 'viewer' })
+    const [here, there] = [await signIn(made.token), await signIn(made.token)]
+    const sessions = await open(here)
+    expect(sessions.map(({ token, name }) => [token, name])).toEqual([
+      [made.id, 'two browsers'],
+      [made.id, 'two browsers'],
+    ])
+    expect(sessions.map(({ current }) => current).sort()).toEqual([false, true])
+    // names of sessions are no credentials
+    for (const { id } of sessions) expect([here.includes(id), there.includes(id)]).toEqual([false, false])
+    expect((await end(here, sessions.find(({ current }) => !current)?.id)).status).toBe(204)
+    expect([await who(there), (await who(here))?.name]).toEqual([null, 'two browsers'])
+    expect(await open(here)).toHaveLength(1)
+  })
+
+  test('of others is told to an admin only, who can end theirs', async () => {
+    const [viewer, admin, narrowed] = [
+      await signIn((await aToken({ name: 'v', role: 'viewer' })).token),
+      await signIn((await aToken({ name: 'a' })).token),
+      await signIn((await aToken({ name: 'n', models: ['pump'] })).token),
+    ]
+    expect((await open(viewer, '?of=all')).map(({ name }) => name)).toEqual(['v'])
+    expect((await open(narrowed, '?of=all')).map(({ name }) => name)).toEqual(['n'])
+    const all = await open(admin, '?of=all')
+    expect(all.map(({ name }) => name)).toEqual(expect.arrayContaining(['v', 'a', 'n']))
+    const idOf = (name: string) => all.find((session) => session.name === name)?.id
+    for (const other of [viewer, narrowed]) expect((await end(other, idOf('a'))).status).toBe(404)
+    expect((await end(admin, idOf('v'))).status).toBe(204)
+    expect([await who(viewer), (await who(admin))?.name]).toEqual([null, 'a'])
+  })
+})
+
 test('sign-in, sign-out and codes are in the audit log, what failed is not', async () => {
   const { token, id } = await aToken()
   const cookie = await signIn(token)

@@ -52,7 +52,7 @@ const isQuestion = (path: string) =>
   )
 
 /** They change nothing but who is signed in as the one who asks. */
-const ownSession = ['POST /v1/session/codes']
+const ownSession = ['POST /v1/session/codes', 'DELETE /v1/sessions/{id}']
 
 /** Stands for every parameter; also the name of the device that calls, so that its own routes let it in. */
 const parameter = 'zzzzzzzz'

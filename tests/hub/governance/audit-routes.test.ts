@@ -181,6 +181,38 @@ describe('the log', () => {
     expect(paged).toEqual(every)
   })
 
+  test('is walked both ways by the numbers of its rows, also where a filter leaves some out', async () => {
+    const Both = Page.extend({ newer: z.boolean() })
+    const page = (query: string) => readAs(Both, call('GET', `/v1/audit?limit=2&action=claim.${query}`))
+    for (let n = 0; n < 5; n++) {
+      await call('POST', '/v1/claims', { uses: 1 })
+      await call('POST', '/v1/session/codes')
+    }
+    const all = (await changes('&action=claim.')).map(({ seq }) => seq)
+    const rows = ({ changes }: z.infer<typeof Both>) => changes.map(({ seq }) => seq)
+    const older: number[][] = []
+    let shown = await page('')
+    expect(shown.newer).toBe(false)
+    for (;;) {
+      older.push(rows(shown))
+      if (shown.next === null) break
+      shown = await page(`&before=${rows(shown).at(-1)}`)
+      expect(shown.newer).toBe(true)
+    }
+    expect(older.flat()).toEqual(all)
+    // and back, from the oldest two
+    const newer: number[][] = []
+    for (let place = (all.at(-2) ?? 0) - 1; ; ) {
+      shown = await page(`&after=${place}`)
+      newer.unshift(rows(shown))
+      if (!shown.newer) break
+      expect(rows(shown)).toHaveLength(2)
+      place = rows(shown)[0] ?? 0
+    }
+    expect(newer.flat().filter((seq) => all.slice(0, -1).includes(seq))).toEqual(all.slice(0, -1))
+    expect(await page(`&after=${all[0]}`)).toMatchObject({ changes: [], next: null, newer: false })
+  })
+
   test('is exported as JSON lines, oldest first, by the same filter', async () => {
     const response = await call('GET', '/v1/audit/export?action=token.')
     expect(response.headers.get('content-type')).toBe('application/jsonl')
