@@ -54,7 +54,27 @@ const topics: Readonly<Record<string, Look>> = {
       Row,
       'SELECT (SELECT max(seq) FROM audit_log), (SELECT group_concat(state || n) FROM (SELECT state, count(*) AS n FROM evaluations GROUP BY state ORDER BY state))',
     ),
-  runs: audited,
+  // metrics are not in the audit log: those of the newest runs stand for all
+  runs: async (hub, fleet) => [
+    await audited(hub, fleet, ''),
+    await hub.database.first(
+      Row,
+      `SELECT total(step), max(timestamp), count(*) FROM run_latest_metrics
+        WHERE run > (SELECT coalesce(max(number), 0) - 200 FROM runs)`,
+    ),
+  ],
+  'run:': ({ database }, _, run) =>
+    database.first(
+      Row,
+      `SELECT name, status, end_time, deleted_at,
+              (SELECT group_concat(key || ' ' || step || ' ' || timestamp || ' ' || value) FROM run_latest_metrics
+                WHERE run = runs.number),
+              (SELECT count(*) FROM run_params WHERE run = runs.number),
+              (SELECT group_concat(key || ' ' || value) FROM run_tags WHERE run = runs.number),
+              (SELECT total(created_at) FROM artifacts WHERE owner_kind = 'run' AND owner = runs.id)
+       FROM runs WHERE id = ?`,
+      [run],
+    ),
   audit: audited,
   access: audited,
   settings: audited,

@@ -32,6 +32,17 @@ export const RunDocument = z
   .openapi('Run')
 export type RunDocument = z.infer<typeof RunDocument>
 
+export const RunDetail = RunDocument.extend({
+  experimentName: z.string(),
+  datasets: z
+    .array(z.object({ name: z.string(), digest: z.string(), context: z.string().nullable() }))
+    .openapi({ description: 'what it says it was fed with' }),
+  loggedModels: z.array(z.object({ id: z.string(), name: z.string() })),
+  versions: z
+    .array(z.object({ model: z.string(), version: z.number().int() }))
+    .openapi({ description: 'versions of this registry that came of it' }),
+}).openapi('RunDetail')
+
 /** @param columns `metrics.x`, `params.x`, `tags.x`; only these are shown where any are named */
 export function showRun(run: Run, columns?: readonly string[]): RunDocument {
   const kept = <T>(kind: string, entries: [string, T][]): Record<string, T> =>

@@ -1,16 +1,17 @@
 // The hub's own view of runs: list and filter them, look at one, put some side by side.
 
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { type HubEnv, scoped } from '../governance/access.ts'
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { type HubEnv, modelsGranted, scoped } from '../governance/access.ts'
 import type { Hub } from '../hub.ts'
 import { NextCursor, PageQuery } from '../page.ts'
-import { notFound, Problem, problems } from '../problem.ts'
+import { notFound, problems } from '../problem.ts'
 import { comparedMetrics, differingParams } from './compare.ts'
-import { Double, RunDocument, shownDouble, showRun } from './documents.ts'
-import { FilterError } from './filter.ts'
+import { Double, RunDetail, RunDocument, shownDouble, showRun } from './documents.ts'
 import { metricCurve, metricExtremes } from './history.ts'
-import { PageTokenError } from './ordered-page.ts'
+import { asProblem, commaList, experimentIds, RunId } from './requests.ts'
 import { type Run, readRuns } from './run-data.ts'
+import { runPageRoutes } from './run-page-routes.ts'
+import { readRunParts } from './run-parts.ts'
 import { searchRuns } from './run-search.ts'
 import { findRun } from './runs.ts'
 
@@ -22,15 +23,6 @@ const json = <S extends z.ZodType>(schema: S, description: string) => ({
   description,
   content: { 'application/json': { schema } },
 })
-/** A list in one query parameter, separated by commas. */
-const commaList = (most: number) =>
-  z
-    .string()
-    .max(10_000)
-    .transform((text) => text.split(',').filter((part) => part !== ''))
-    .refine((parts) => parts.length <= most, { message: `at most ${most}` })
-
-const RunId = z.string().regex(/^[0-9a-f]{32}$/, 'a run id has 32 hexadecimal digits')
 const list = createRoute({
   method: 'get',
   path: '/v1/runs',
@@ -86,22 +78,11 @@ const show = createRoute({
   summary: 'One run',
   ...scoped('viewer'),
   request: { params: z.object({ id: RunId }) },
-  responses: { 200: json(RunDocument, 'The run'), ...problems() },
+  responses: { 200: json(RunDetail, 'The run'), ...problems() },
 })
 
-export function runRoutes({ database }: Hub): OpenAPIHono<HubEnv> {
-  const experimentIds = async (wanted: readonly string[] | undefined): Promise<number[]> => {
-    const names = JSON.stringify(wanted ?? [])
-    const rows = await database.all(
-      z.object({ id: z.number(), name: z.string() }),
-      `SELECT id, name FROM experiments WHERE CASE WHEN ? THEN deleted_at IS NULL
-        ELSE name IN (SELECT value FROM json_each(?)) OR CAST(id AS TEXT) IN (SELECT value FROM json_each(?)) END`,
-      [wanted === undefined, names, names],
-    )
-    const missing = wanted?.find((one) => !rows.some(({ id, name }) => one === name || one === String(id)))
-    if (missing !== undefined) throw notFound('experiment', missing)
-    return rows.map(({ id }) => id)
-  }
+export function runRoutes(hub: Hub): OpenAPIHono<HubEnv> {
+  const { database } = hub
   const needRuns = async (ids: readonly string[]): Promise<Run[]> => {
     const numbers: number[] = []
     for (const id of ids) {
@@ -112,11 +93,12 @@ export function runRoutes({ database }: Hub): OpenAPIHono<HubEnv> {
     return readRuns(database, numbers)
   }
 
-  return new OpenAPIHono<HubEnv>()
+  // those first: the run of an id fits their paths
+  return runPageRoutes(hub)
     .openapi(list, async (c) => {
       const { experiment, filter, order, columns, limit, cursor } = c.req.valid('query')
       const found = await searchRuns(database, {
-        experiments: await experimentIds(experiment),
+        experiments: await experimentIds(database, experiment),
         filter,
         lifecycle: 'ACTIVE_ONLY',
         orderBy: order ?? [],
@@ -164,7 +146,7 @@ export function runRoutes({ database }: Hub): OpenAPIHono<HubEnv> {
       const { id } = c.req.valid('param')
       const [run] = await needRuns([id])
       if (run === undefined) throw notFound('run', id)
-      return c.json(showRun(run), 200)
+      return c.json({ ...showRun(run), ...(await readRunParts(database, run, modelsGranted(c))) }, 200)
     })
 }
 
@@ -173,16 +155,4 @@ async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>):
   const results: R[] = []
   for (const item of items) results.push(await work(item))
   return results
-}
-
-function asProblem(error: unknown): unknown {
-  if (error instanceof FilterError) {
-    return new Problem(422, 'invalid-filter', 'The filter or order cannot be read', error.message)
-  }
-  if (error instanceof PageTokenError) {
-    return new Problem(422, 'invalid-request', 'The request does not fit its schema', error.message, {
-      field: 'cursor',
-    })
-  }
-  return error
 }

@@ -48,9 +48,9 @@ const Row = z.record(z.string(), z.union([RealColumn, z.string()]))
 const ExperimentRow = z.object({ id: z.number(), deleted_at: z.number().nullable() })
 
 /** Runs of those experiments in that state of life; a run of a deleted experiment is deleted. undefined: none can be. */
-async function experimentsCondition(
+export async function experimentsCondition(
   reader: Reader,
-  { experiments, lifecycle }: RunQuery,
+  { experiments, lifecycle }: Pick<RunQuery, 'experiments' | 'lifecycle'>,
 ): Promise<Fragment | undefined> {
   const rows = await reader.all(
     ExperimentRow,
