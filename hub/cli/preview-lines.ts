@@ -1,8 +1,8 @@
 // A dry run in lines.
 
 import type { Finding } from '../rollouts/plan/check.ts'
-import { spellDuration } from '../rollouts/plan/duration.ts'
 import type { Preview } from '../rollouts/plan/preview.ts'
+import { spellDuration } from '../rollouts/plan/spelled-duration.ts'
 import { counted } from '../wording.ts'
 import { table } from './output.ts'
 

@@ -6,9 +6,9 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { defaultPlanFor } from '../../hub/rollouts/plan/default-plan.ts'
 import { type Candidate, drawStages } from '../../hub/rollouts/plan/draw.ts'
-import { parseDuration } from '../../hub/rollouts/plan/duration.ts'
 import { Gate, gateMetrics } from '../../hub/rollouts/plan/gate.ts'
 import { RolloutPlan } from '../../hub/rollouts/plan/plan.ts'
+import { parseDuration } from '../../hub/rollouts/plan/spelled-duration.ts'
 import { codeIn, readSections } from './document.ts'
 
 const root = join(import.meta.dirname, '../..')

@@ -5,10 +5,10 @@ import { DeploymentName, ModelName, Name } from '@roost/shared/protocol/names.ts
 import { z } from 'zod'
 import { parseQuery } from '../../fleet/labels.ts'
 import { gateDefaults, planDefaults, stageDefaults } from './defaults.ts'
-import { withDurations } from './duration.ts'
 import { Gate, OnFail, OnUndecided } from './gate.ts'
 import { RolloutId } from './rollout-id.ts'
 import { Window } from './window.ts'
+import { withDurations } from './with-durations.ts'
 
 const stagesMax = 16
 const gatesMax = 16

@@ -3,8 +3,8 @@
 
 import { Document, type Node, YAMLMap, YAMLSeq } from 'yaml'
 import { gateDefaults, planDefaults, stageDefaults, windowDefaults } from './defaults.ts'
-import { durationNames, spellDuration } from './duration.ts'
 import { inOneLine } from './plan-text.ts'
+import { durationNames, spellDuration } from './spelled-duration.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
