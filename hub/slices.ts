@@ -1,10 +1,12 @@
 // The capabilities of the hub, started in the order in which they need each other.
 
 import type { Routes } from './app.ts'
+import { backupRoutes } from './backup/routes.ts'
 import { liveRoutes } from './dashboard/live.ts'
 import { openSessionRoutes } from './dashboard/open-sessions.ts'
 import { sessionRoutes } from './dashboard/routes.ts'
 import { datasetRoutes } from './datasets/routes.ts'
+import { deviceStoryRoutes } from './device-story/routes.ts'
 import { createEvaluations } from './evaluation/evaluations.ts'
 import { evaluationRoutes } from './evaluation/routes.ts'
 import { mlflowRoutes } from './experiments/mlflow/routes.ts'
@@ -14,6 +16,7 @@ import { startFleet } from './fleet/fleet.ts'
 import { progressStatements } from './fleet/progress.ts'
 import { fleetRoutes } from './fleet/routes.ts'
 import type { Hub } from './hub.ts'
+import { fleetHistoryRoutes } from './lineage/fleet-history-routes.ts'
 import { deliverForever } from './lineage/openlineage/delivery.ts'
 import { openLineageRoutes, tellerOf } from './lineage/openlineage/routes.ts'
 import { lineageRoutes } from './lineage/routes.ts'
@@ -90,11 +93,13 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       datasetRoutes(hub, (actor, id) => uploads.take({ actor }, id)),
       uploadRoutes(hub, uploads),
       fleetRoutes(hub, fleet),
+      deviceStoryRoutes(hub, fleet),
       telemetryRoutes(hub),
       rolloutRoutes(hub, rollouts, fleet),
       planRoutes(hub, fleet),
       evidenceRoutes(hub, fleet),
       lineageRoutes(hub),
+      fleetHistoryRoutes(hub),
       openLineageRoutes(hub),
       modelCardRoutes(hub),
       evaluationRoutes(hub, score, evaluations),
@@ -106,6 +111,7 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       openSessionRoutes(hub),
       keyRoutes(hub),
       settingsRoutes(hub, fleet),
+      backupRoutes(hub),
       liveRoutes(hub, fleet),
     ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },

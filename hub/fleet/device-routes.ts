@@ -14,7 +14,15 @@ import { notFound, Problem, problems } from '../problem.ts'
 import { bundlesOf, grantedModels } from '../registry/granted-models.ts'
 import { desiredOf, modelWanted, retryWish, type WishRole } from './desired.ts'
 import { deviceStates } from './device-state.ts'
-import { type DeviceRow, devicesById, findDevice, listDevices, revokeDevice, rotateSecret, setLabels } from './devices.ts'
+import {
+  type DeviceRow,
+  devicesById,
+  findDevice,
+  listDevices,
+  revokeDevice,
+  rotateSecret,
+  setLabels,
+} from './devices.ts'
 import {
   DeviceDetail,
   DeviceDocument,
@@ -52,7 +60,8 @@ const list = createRoute({
       revoked: z.enum(['true', 'false']).default('false'),
       state: z.enum(deviceStates).optional().openapi({ description: 'only those that are so now' }),
       sort: z.enum(deviceSorts).default('id').openapi({
-        description: 'lastSeenAt: the longest away first, then who is there, then who never was; state: the worst first',
+        description:
+          'lastSeenAt: the longest away first, then who is there, then who never was; state: the worst first',
       }),
       order: z.enum(['asc', 'desc']).default('asc'),
     }),
@@ -162,7 +171,11 @@ const floor = createRoute({
 })
 
 /** A place in an order, as a cursor keeps it. */
-const PlaceCursor = z.string().transform(parsedJson).pipe(z.tuple([z.number(), DeviceId])).optional()
+const PlaceCursor = z
+  .string()
+  .transform(parsedJson)
+  .pipe(z.tuple([z.number(), DeviceId]))
+  .optional()
 
 export function deviceRoutes(hub: Hub, fleet: Fleet, roster: Roster): OpenAPIHono<HubEnv> {
   const { database, clock, log } = hub
@@ -216,7 +229,10 @@ export function deviceRoutes(hub: Hub, fleet: Fleet, roster: Roster): OpenAPIHon
       const after = cursorKey(cursor, PlaceCursor, undefined)
       const page = pageInOrder(placed, { descending: order === 'desc' }, after, limit + 1)
       const { items, next } = cutPage(page, limit, ({ place }) => JSON.stringify(place))
-      const rows = await devicesById(database, items.map(({ id }) => id))
+      const rows = await devicesById(
+        database,
+        items.map(({ id }) => id),
+      )
       return c.json({ devices: rows.map(shown), next }, 200)
     })
     .openapi(show, async (c) => {

@@ -62,6 +62,17 @@ export async function listDevices(
   }
 }
 
+/** These, in this order; those that are gone are left out. */
+export async function devicesById(reader: Reader, ids: readonly string[]): Promise<DeviceRow[]> {
+  const rows = await reader.all(
+    DeviceRow,
+    `SELECT ${columns} FROM devices WHERE id IN (SELECT value FROM json_each(?))`,
+    [JSON.stringify(ids)],
+  )
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.flatMap((id) => byId.get(id) ?? [])
+}
+
 /** Devices evaluated against a query in one go; others get a turn in between. */
 const rowsPerRead = 1_000
 

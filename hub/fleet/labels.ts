@@ -29,6 +29,21 @@ export const Labels = z
   .refine((labels) => Object.keys(labels).length <= labelsMax, `at most ${labelsMax} labels`)
 export type Labels = z.infer<typeof Labels>
 
+/** The labels with some changed: null takes one away, the others stay. `ok` false: there would be too many. */
+export function mergeLabels(
+  before: Labels,
+  change: Readonly<Record<string, string | null>>,
+): { ok: true; labels: Labels } | { ok: false; detail: string } {
+  const merged = new Map(Object.entries(before))
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) merged.delete(key)
+    else merged.set(key, value)
+  }
+  const parsed = Labels.safeParse(Object.fromEntries(merged))
+  if (parsed.success) return { ok: true, labels: parsed.data }
+  return { ok: false, detail: parsed.error.issues.map(({ message }) => message).join('; ') }
+}
+
 export type Labelled = { id: string; profile: string; labels: Readonly<Record<string, string>> }
 
 /** `in` with one value is `=`; `!=` and `not in` are `not`. */
