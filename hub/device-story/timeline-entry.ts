@@ -40,8 +40,8 @@ export const actionsOf: Readonly<Record<TimelineKind, readonly string[]>> = {
 const kindOf = (table: typeof eventsOf, name: string): TimelineKind | undefined =>
   timelineKinds.find((kind) => table[kind].includes(name))
 
-/** `bundle`: what the registry knows of a digest. */
-export type Naming = { bundle: (manifest: string) => Bundle; actor: (text: string) => Actor }
+/** `bundle`: what the registry knows of a digest; undefined: who asks may not know of it. */
+export type Naming = { bundle: (manifest: string) => Bundle | undefined; actor: (text: string) => Actor }
 
 /** Of what a device told. */
 export function eventLine(event: string, body: unknown, { bundle }: Naming): Line {
@@ -66,7 +66,7 @@ export function eventLine(event: string, body: unknown, { bundle }: Naming): Lin
         what: `progress.${state}`,
         tone: toneOf(state),
         parts: [
-          versionPart(bundle(told.manifest)),
+          bundlePart(bundle(told.manifest)),
           { text: `${where}: ${stateWords(state)}${again}${why === '' ? '' : ` (${why})`}` },
         ],
       }
@@ -80,16 +80,15 @@ export function eventLine(event: string, body: unknown, { bundle }: Naming): Lin
         kind,
         what: `drift.${state}`,
         tone: state === 'drifted' ? 'warn' : 'good',
-        parts: [versionPart(bundle(told.manifest)), { text: ` in ${told.deployment}: ${words}` }],
+        parts: [bundlePart(bundle(told.manifest)), { text: ` in ${told.deployment}: ${words}` }],
       }
     }
     case 'refused':
       return line(kind, event, 'bad', `it refused what it was sent (${told.code}): ${told.detail}`)
     case 'runtime_died': {
-      const ran = (told.manifests ?? []).flatMap((manifest, n) => [
-        { text: n === 0 ? ', with ' : ', ' },
-        versionPart(bundle(manifest)),
-      ])
+      const ran = (told.manifests ?? [])
+        .flatMap((manifest) => bundle(manifest) ?? [])
+        .flatMap((known, n) => [{ text: n === 0 ? ', with ' : ', ' }, versionPart(known)])
       return {
         kind,
         what: event,
@@ -135,7 +134,7 @@ export function changeLine(
     const { deployment, role, manifest, attempt } = wish.data
     const where = ` in ${deployment}${role === 'shadow' ? ' as shadow' : ''}`
     if (manifest === null) return saying('idle', { text: ` wants nothing${where} any more` })
-    const version = versionPart(bundle(manifest))
+    const version = bundlePart(bundle(manifest))
     if (action === 'device.retry')
       return saying('busy', { text: ' asked to try ' }, version, { text: `${where} again, attempt ${attempt ?? ''}` })
     return saying('busy', { text: ' assigned ' }, version, { text: `${where} by hand` })
@@ -255,3 +254,7 @@ function detailOf(body: unknown): string | undefined {
   const detailed = Detailed.safeParse(body)
   return detailed.success ? detailed.data.detail : undefined
 }
+
+/** What is of another model is left out before it is shown; this is for what names one beside. */
+const bundlePart = (bundle: Bundle | undefined): Part =>
+  bundle === undefined ? { text: 'a bundle of another model' } : versionPart(bundle)

@@ -95,7 +95,7 @@ export async function readTimeline(
     kinds.includes('assignment') ? await decisions(reader, asked, after.decision) : [],
   ]
   const merged = mergeNewest(lists, query.limit)
-  const naming = await namingOf(reader, merged.taken)
+  const naming = await namingOf(reader, merged.taken, query.models)
   const next: Position = Object.assign({}, after, ...merged.taken.map(({ position }) => position))
   return { entries: merged.taken.map(({ show }) => show(naming)), next: merged.more ? next : null }
 }
@@ -197,7 +197,11 @@ async function decisions(reader: Reader, query: TimelineQuery, before: Position[
 
 const BundleRow = z.object({ manifest: z.string(), model: z.string(), version: z.number() })
 
-async function namingOf(reader: Reader, placed: readonly Placed[]): Promise<Naming> {
+async function namingOf(
+  reader: Reader,
+  placed: readonly Placed[],
+  models: readonly string[] | undefined,
+): Promise<Naming> {
   const texts = placed.map(({ mentions }) => mentions)
   const digests = new Set(texts.flatMap((text) => text.match(/\b[0-9a-f]{64}\b/g) ?? []))
   const rows = await reader.all(
@@ -208,7 +212,11 @@ async function namingOf(reader: Reader, placed: readonly Placed[]): Promise<Nami
   const bundles = new Map(rows.map((row) => [row.manifest, row]))
   const names = await namesOfTokens(reader, texts)
   return {
-    bundle: (manifest) => bundles.get(manifest) ?? { manifest, model: null, version: null },
+    bundle: (manifest) => {
+      const known = bundles.get(manifest)
+      if (models !== undefined && (known === undefined || !models.includes(known.model))) return undefined
+      return known ?? { manifest, model: null, version: null }
+    },
     actor: (actor) => ({ actor, name: names.get(actor) ?? null }),
   }
 }
