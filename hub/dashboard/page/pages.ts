@@ -17,4 +17,95 @@ export type Page = {
   scope?: [scope: string, area: string]
 }
 
-export const pages: readonly Page[] = [{ path: '/fleet', nav: 'Fleet', title: 'Fleet', component: FleetPage }]
+export const pages: readonly Page[] = [
+  { path: '/fleet', nav: 'Fleet', title: 'Fleet', component: FleetPage },
+  // before /rollouts/:id, which would fit it too
+  {
+    path: '/rollouts/new',
+    title: 'New rollout',
+    component: () => import('./rollout-new/rollout-new-page.tsx').then(({ RolloutNewPage }) => RolloutNewPage),
+    isLazy: true,
+    scope: ['operator', 'rollouts'],
+  },
+  {
+    path: '/rollouts',
+    nav: 'Rollouts',
+    title: 'Rollouts',
+    component: () => import('./rollout/rollouts-page.tsx').then(({ RolloutsPage }) => RolloutsPage),
+    isLazy: true,
+  },
+  {
+    path: '/rollouts/:id',
+    title: 'Rollout',
+    component: () => import('./rollout/rollout-page.tsx').then(({ RolloutPage }) => RolloutPage),
+    isLazy: true,
+  },
+  {
+    path: '/models',
+    nav: 'Models',
+    title: 'Models',
+    component: () => import('./models/models-page.tsx').then(({ ModelsPage }) => ModelsPage),
+    isLazy: true,
+  },
+  {
+    path: '/models/:name',
+    title: 'Model',
+    component: () => import('./models/model-page.tsx').then(({ ModelPage }) => ModelPage),
+    isLazy: true,
+  },
+  {
+    path: '/models/:name/:version',
+    title: 'Version',
+    component: () => import('./models/version-page.tsx').then(({ VersionPage }) => VersionPage),
+    isLazy: true,
+  },
+  {
+    path: '/datasets/:name',
+    title: 'Dataset',
+    component: () => import('./datasets/dataset-page.tsx').then(({ DatasetPage }) => DatasetPage),
+    isLazy: true,
+  },
+  {
+    path: '/runs',
+    nav: 'Runs',
+    title: 'Runs',
+    component: () => import('./runs/runs-page.tsx').then(({ RunsPage }) => RunsPage),
+    isLazy: true,
+  },
+  {
+    path: '/runs/compare',
+    title: 'Compare runs',
+    component: () => import('./runs/compare-page.tsx').then(({ ComparePage }) => ComparePage),
+    isLazy: true,
+  },
+  {
+    path: '/runs/:id',
+    title: 'Run',
+    component: () => import('./runs/run-page.tsx').then(({ RunPage }) => RunPage),
+    isLazy: true,
+  },
+  {
+    path: '/audit',
+    nav: 'Audit',
+    title: 'Audit',
+    component: () => import('./audit/audit-page.tsx').then(({ AuditPage }) => AuditPage),
+    isLazy: true,
+    scope: ['admin', 'audit'],
+  },
+  {
+    path: '/access',
+    nav: 'Access',
+    title: 'Access',
+    component: () => import('./access/access-page.tsx').then(({ AccessPage }) => AccessPage),
+    isLazy: true,
+    scope: ['operator', 'claims'],
+  },
+  {
+    path: '/settings',
+    nav: 'Settings',
+    title: 'Settings',
+    component: () => import('./settings/settings-page.tsx').then(({ SettingsPage }) => SettingsPage),
+    isLazy: true,
+    scope: ['operator', 'settings'],
+  },
+]

@@ -5,6 +5,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks'
 export type LabelValues = readonly { key: string; values: readonly string[] }[]
 
 type Props = {
+  label?: string
   /** Empty: all. */
   value: string
   labels: LabelValues
@@ -16,7 +17,7 @@ type Props = {
 const settleMs = 400
 const shownMax = 8
 
-export function LabelQuery({ value, labels, fault, onChange }: Props) {
+export function LabelQuery({ label = 'Label query', value, labels, fault, onChange }: Props) {
   const [text, setText] = useState(value)
   const [choice, setChoice] = useState(-1)
   const [isOpen, setOpen] = useState(false)
@@ -29,7 +30,15 @@ export function LabelQuery({ value, labels, fault, onChange }: Props) {
     setText(next)
     setChoice(-1)
     clearTimeout(timer.current)
-    timer.current = setTimeout(() => onChange(next.trim()), afterMs)
+    timer.current = setTimeout(() => {
+      timer.current = undefined
+      onChange(next.trim())
+    }, afterMs)
+  }
+  const leave = () => {
+    setOpen(false)
+    // what is done next is done with what was typed
+    if (timer.current !== undefined) type(text, 0)
   }
   const offered = isOpen ? completions(text, labels).slice(0, shownMax) : []
   const take = (index: number) => {
@@ -51,7 +60,7 @@ export function LabelQuery({ value, labels, fault, onChange }: Props) {
   }
   return (
     <div class="label-query">
-      <label for={`${id}-field`}>Label query</label>
+      <label for={`${id}-field`}>{label}</label>
       <input
         id={`${id}-field`}
         ref={field}
@@ -71,7 +80,7 @@ export function LabelQuery({ value, labels, fault, onChange }: Props) {
           type(currentTarget.value)
         }}
         onFocus={() => setOpen(true)}
-        onBlur={() => setOpen(false)}
+        onBlur={leave}
         onKeyDown={onKeyDown}
       />
       <ul id={`${id}-list`} role="listbox" aria-label="Completions" hidden={offered.length === 0}>
