@@ -29,6 +29,12 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
   useEffect(() => {
     document.title = `${title} · Roost`
   }, [title])
+  const nav = useRef<HTMLElement>(null)
+  useEffect(() => {
+    // where the links do not all fit beside each other
+    const link = nav.current?.querySelector<HTMLElement>('[aria-current]')
+    if (nav.current !== null && link) nav.current.scrollLeft = link.offsetLeft - nav.current.clientWidth / 2
+  }, [path])
   const signOut = async () => {
     await answer(api.DELETE('/v1/session'))
     onSignedOut()
@@ -42,7 +48,7 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
         <a class="brand" href="/fleet">
           Roost
         </a>
-        <nav aria-label="Pages">
+        <nav aria-label="Pages" ref={nav}>
           {seen
             .filter(({ nav }) => nav !== undefined)
             .map(({ nav, path: to }) => (
