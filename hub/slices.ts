@@ -1,6 +1,7 @@
 // The capabilities of the hub, started in the order in which they need each other.
 
 import type { Routes } from './app.ts'
+import { backupRoutes } from './backup/routes.ts'
 import { liveRoutes } from './dashboard/live.ts'
 import { openSessionRoutes } from './dashboard/open-sessions.ts'
 import { sessionRoutes } from './dashboard/routes.ts'
@@ -110,6 +111,7 @@ export async function startSlices(hub: Hub, opened: AsyncDisposableStack): Promi
       openSessionRoutes(hub),
       keyRoutes(hub),
       settingsRoutes(hub, fleet),
+      backupRoutes(hub),
       liveRoutes(hub, fleet),
     ],
     ports: { mqtt: fleet.ports.tcp, mqttWebSocket: fleet.ports.webSocket },

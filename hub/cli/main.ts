@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { z } from 'zod'
 import hub from '../package.json' with { type: 'json' }
 import { addAuditCommands } from './audit.ts'
+import { addBackupCommands } from './backups.ts'
 import { RequestError } from './client.ts'
 import { addCompletionCommands } from './completion/commands.ts'
 import { addContextCommands } from './contexts/commands.ts'
@@ -39,6 +40,7 @@ addEvaluateCommand(program)
 addExplainCommand(program)
 addTokenCommands(program)
 addAuditCommands(program)
+addBackupCommands(program)
 addFleetCommands(program)
 addRolloutCommands(program)
 addPromotionCommands(program)
