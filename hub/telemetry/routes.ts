@@ -1,6 +1,7 @@
 // The telemetry routes: what a device, a group or a model reported, and how it drifts.
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { measureNames } from '@roost/shared/drift/measures.ts'
 import { DeviceId, ModelName, Name } from '@roost/shared/protocol/names.ts'
 import { WindowReport } from '@roost/shared/protocol/records.ts'
 import type { Context } from 'hono'
@@ -12,7 +13,11 @@ import { cursorKey, cutPage, NextCursor, PageQuery } from '../page.ts'
 import { notFound, Problem, problems } from '../problem.ts'
 import { grantedModels } from '../registry/granted-models.ts'
 import { findModel } from '../registry/store.ts'
+import { createYardsticks } from './drift/bundle.ts'
+import { DriftDevices, driftDevices } from './drift/devices.ts'
+import { DriftHeatMap, driftHeatMap } from './drift/heat-map.ts'
 import { DriftReport, driftReport } from './drift/report.ts'
+import { stepsMax, type Range as TimeRange } from './drift/time-steps.ts'
 import { deviceEvents, StoredEvent } from './events.ts'
 import { metricsByVersion, VersionMetric } from './metrics.ts'
 import { Totals, totals, totalsByVersion, VersionTotals, type WindowFilter, windows } from './windows.ts'
@@ -43,6 +48,31 @@ const Telemetry = z
   })
   .openapi('Telemetry')
 
+/** Windows that begin in it, by their devices' clocks as far as those can be right. */
+const Stretch = { from: z.iso.datetime().optional(), to: z.iso.datetime().optional() }
+
+const HeatMapQuery = z.object({
+  deployment: Range.shape.deployment,
+  version: Range.shape.version,
+  ...Stretch,
+  stepSeconds: z.coerce
+    .number()
+    .positive()
+    .max(366 * 86_400)
+    .optional(),
+})
+
+const DevicesQuery = z.object({
+  deployment: Range.shape.deployment,
+  version: Range.shape.version,
+  from: z.iso.datetime(),
+  to: z.iso.datetime(),
+  column: z.string().min(1).max(200),
+  /** What they are ranked by. */
+  measure: z.enum(measureNames).default('jensenShannon'),
+  limit: z.coerce.number().int().positive().max(50).default(20),
+})
+
 const RowId = z.coerce.number().int().positive()
 
 const subjects = {
@@ -68,8 +98,28 @@ const driftRoute = (subject: Subject) =>
     path: `/v1/${subject}/{id}/drift`,
     summary: `Whether the data of one of the ${subject} has drifted, what moved, and both distributions`,
     ...scoped('viewer'),
-    request: { params: subjects[subject], query: Range },
+    request: { params: subjects[subject], query: Range.extend(Stretch) },
     responses: { 200: json(DriftReport, 'The verdict'), ...problems() },
+  })
+
+const heatMapRoute = (subject: Subject) =>
+  createRoute({
+    method: 'get',
+    path: `/v1/${subject}/{id}/drift/heat-map`,
+    summary: `How the data of one of the ${subject} has drifted over time, column by column`,
+    ...scoped('viewer'),
+    request: { params: subjects[subject], query: HeatMapQuery },
+    responses: { 200: json(DriftHeatMap, 'Measures and verdicts of each step'), ...problems() },
+  })
+
+const devicesRoute = (subject: Subject) =>
+  createRoute({
+    method: 'get',
+    path: `/v1/${subject}/{id}/drift/devices`,
+    summary: `Which devices of one of the ${subject} are furthest from the baseline in a column`,
+    ...scoped('viewer'),
+    request: { params: subjects[subject], query: DevicesQuery },
+    responses: { 200: json(DriftDevices, 'Devices, furthest first'), ...problems() },
   })
 
 const eventsRoute = createRoute({
@@ -89,6 +139,7 @@ const eventsRoute = createRoute({
 
 export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
   const { database } = hub
+  const yardsticks = createYardsticks(hub)
   const needDevice = async (id: string) => {
     if ((await findDevice(database, id)) === undefined) throw notFound('device', id)
   }
@@ -111,7 +162,7 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
     c: Context<HubEnv>,
     subject: Subject,
     id: string,
-    { deployment, version }: z.infer<typeof Range>,
+    { deployment, version }: Pick<z.infer<typeof Range>, 'deployment' | 'version'>,
   ): Promise<WindowFilter> => {
     const models = await grantedModels(c, database)
     return {
@@ -151,16 +202,35 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
     routes.openapi(driftRoute(subject), async (c) => {
       const query = c.req.valid('query')
       const { id } = c.req.valid('param')
-      const report = await driftReport(hub, await filterOf(c, subject, id, query), sinceMs(query.since))
-      if (report === undefined) {
-        throw new Problem(
-          404,
-          'no-drift-yet',
-          'Nothing to judge',
-          'no window reports of a version with a baseline are here; register versions with a sample, and wait for reports',
-        )
-      }
+      const range =
+        query.from === undefined && query.to === undefined
+          ? undefined
+          : rangeOf(query.from ?? new Date(0).toISOString(), query.to ?? new Date(hub.clock() + 1).toISOString())
+      const asked = { sinceMs: sinceMs(query.since), range }
+      const report = await driftReport(database, yardsticks, await filterOf(c, subject, id, query), asked)
+      if (report === undefined) throw nothingToJudge()
       return c.json(report, 200)
+    })
+    routes.openapi(heatMapRoute(subject), async (c) => {
+      const { from, to, stepSeconds, ...query } = c.req.valid('query')
+      const [fromMs, toMs, stepMs] = [msOf(from), msOf(to), stepSeconds && stepSeconds * 1_000]
+      if (fromMs !== undefined && toMs !== undefined && fromMs >= toMs) throw notAStretch()
+      const filter = await filterOf(c, subject, c.req.valid('param').id, query)
+      const map = await driftHeatMap(database, yardsticks, filter, { fromMs, toMs, stepMs })
+      if (map === undefined) throw nothingToJudge()
+      if (map === 'too-many-steps') {
+        const detail = `the steps would be more than ${stepsMax}: take longer ones, or a shorter stretch of time`
+        throw new Problem(422, 'too-many-steps', 'Too many steps', detail, { field: 'stepSeconds' })
+      }
+      return c.json(map, 200)
+    })
+    routes.openapi(devicesRoute(subject), async (c) => {
+      const { from, to, column, measure, limit, ...query } = c.req.valid('query')
+      const filter = await filterOf(c, subject, c.req.valid('param').id, query)
+      const asked = { column, measure, limit, range: rangeOf(from, to) }
+      const devices = await driftDevices(database, yardsticks, filter, asked)
+      if (devices === undefined) throw nothingToJudge()
+      return c.json(devices, 200)
     })
   }
   routes.openapi(eventsRoute, async (c) => {
@@ -174,5 +244,24 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
   })
   return routes
 }
+
+const msOf = (time: string | undefined) => (time === undefined ? undefined : Date.parse(time))
+
+function rangeOf(from: string, to: string): TimeRange {
+  const range = { fromMs: Date.parse(from), toMs: Date.parse(to) }
+  if (range.fromMs >= range.toMs) throw notAStretch()
+  return range
+}
+
+const notAStretch = () =>
+  new Problem(422, 'invalid-request', 'No stretch of time', 'from must be before to', { field: 'from' })
+
+const nothingToJudge = () =>
+  new Problem(
+    404,
+    'no-drift-yet',
+    'Nothing to judge',
+    'no window reports of a version with a baseline are here; register versions with a sample, and wait for reports',
+  )
 
 const sinceMs = (time: string | undefined) => (time === undefined ? 0 : Date.parse(time))

@@ -68,7 +68,12 @@ export function totalsByVersion(reader: Reader, filter: WindowFilter): Promise<V
 
 export type StoredWindow = { id: number; device: string; receivedAt: number; report: WindowReport }
 
-const WindowRow = z.object({ id: z.number(), device: z.string(), received_at: z.number(), body: BytesColumn })
+export const StoredWindowRow = z.object({
+  id: z.number(),
+  device: z.string(),
+  received_at: z.number(),
+  body: BytesColumn,
+})
 
 /** Window reports, newest first.
  *  @param range `before`: ids below it (for the next page); `sinceMs`: received at or after it, hub clock */
@@ -79,18 +84,21 @@ export async function windows(
 ): Promise<StoredWindow[]> {
   const { where, args } = conditions(filter)
   const rows = await reader.all(
-    WindowRow,
+    StoredWindowRow,
     `SELECT id, device, received_at, body FROM window_reports
      WHERE ${where} AND id < ? AND received_at >= ? ORDER BY id DESC LIMIT ?`,
     [...args, range.before ?? Number.MAX_SAFE_INTEGER, range.sinceMs ?? 0, range.limit],
   )
-  return rows.map((row) => ({
-    id: row.id,
-    device: row.device,
-    receivedAt: row.received_at,
-    report: reportOf(row.body),
-  }))
+  return rows.map(windowOf)
 }
+
+/** The row with its report decoded. */
+export const windowOf = ({ id, device, received_at, body }: z.infer<typeof StoredWindowRow>): StoredWindow => ({
+  id,
+  device,
+  receivedAt: received_at,
+  report: reportOf(body),
+})
 
 function reportOf(body: Uint8Array): WindowReport {
   const decoded = decode(WindowReport, body)

@@ -6,12 +6,12 @@ import type { StoredWindow } from '../windows.ts'
 const stretchesMax = 100
 
 /** A window with its time as the hub believes it. */
-type PlacedWindow = StoredWindow & { fromMs: number; toMs: number }
+export type PlacedWindow = StoredWindow & { fromMs: number; toMs: number }
 
 /** Windows in order of time. A window cannot end after it was received, nor begin before its bundle was made: where one
  *  claims so the clock is wrong, and the run of windows that this clock counted is moved to end when it was received.
  *  @param madeMs when the bundle was made, hub clock */
-export function placeInTime(windows: readonly StoredWindow[], madeMs: number): PlacedWindow[] {
+export function placeInTime<W extends StoredWindow>(windows: readonly W[], madeMs: number): (W & PlacedWindow)[] {
   const sources = Map.groupBy(windows, ({ device, report }) => `${device}/${report.deployment}`)
   return [...sources.values()]
     .flatMap((ofSource) => runsOf(ofSource, madeMs))
@@ -23,9 +23,9 @@ const isPossible = ({ report, receivedAt }: StoredWindow, madeMs: number) =>
   madeMs <= report.from && report.from <= report.to && report.to <= receivedAt
 
 /** As recorded, cut where the clock was set back, or came right or wrong. */
-function runsOf(windows: readonly StoredWindow[], madeMs: number): StoredWindow[][] {
-  const runs: StoredWindow[][] = []
-  let last: StoredWindow | undefined
+function runsOf<W extends StoredWindow>(windows: readonly W[], madeMs: number): W[][] {
+  const runs: W[][] = []
+  let last: W | undefined
   for (const window of windows.toSorted((a, b) => a.id - b.id)) {
     const goesOn =
       last !== undefined &&
@@ -38,7 +38,7 @@ function runsOf(windows: readonly StoredWindow[], madeMs: number): StoredWindow[
   return runs
 }
 
-function placeRun(run: readonly StoredWindow[], madeMs: number): PlacedWindow[] {
+function placeRun<W extends StoredWindow>(run: readonly W[], madeMs: number): (W & PlacedWindow)[] {
   if (run.every((window) => isPossible(window, madeMs))) {
     return run.map((window) => ({ ...window, fromMs: window.report.from, toMs: window.report.to }))
   }
