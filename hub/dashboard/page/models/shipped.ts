@@ -1,0 +1,53 @@
+// Who shipped a version: who registered, evaluated, approved it and rolled it out, each with where the audit log tells it.
+
+import type { components } from '../api-types.d.ts'
+
+type Schemas = components['schemas']
+
+/** `actors` did `what`; `subject` is what the audit log calls it. */
+export type Step = { actors: string[]; what: string; at: string; subject: string; href?: string }
+
+/** In the order in which it happened, the newest of each kind; of approvals those of the newest request that was granted. */
+export function shippedSteps(
+  version: Pick<Schemas['Version'], 'model' | 'version' | 'createdBy' | 'createdAt'>,
+  evaluations: readonly Pick<Schemas['ListedEvaluation'], 'id' | 'state' | 'createdBy' | 'createdAt'>[],
+  requests: readonly Pick<Schemas['PromotionRequest'], 'id' | 'state' | 'to' | 'closedAt' | 'approvals'>[],
+  rollouts: readonly Pick<Schemas['Rollout'], 'id' | 'group' | 'state' | 'startedBy' | 'createdAt'>[],
+): Step[] {
+  const steps: Step[] = [
+    {
+      actors: [version.createdBy],
+      what: 'registered it',
+      at: version.createdAt,
+      subject: `version:${version.model}/${version.version}`,
+    },
+  ]
+  const evaluation = evaluations.find(({ state }) => state === 'succeeded')
+  if (evaluation !== undefined) {
+    const { id, createdBy, createdAt } = evaluation
+    steps.push({ actors: [createdBy], what: 'evaluated it', at: createdAt, subject: `evaluation:${id}` })
+  }
+  const request = requests.find(({ state }) => state === 'approved')
+  const approvers = (request?.approvals ?? []).filter(
+    ({ decision, revoked }) => decision === 'approve' && revoked === null,
+  )
+  if (request !== undefined && approvers.length > 0) {
+    steps.push({
+      actors: approvers.map(({ approver }) => approver),
+      what: `approved it for ${request.to}`,
+      at: request.closedAt ?? '',
+      subject: `promotion-request:${request.id}`,
+    })
+  }
+  const rollout = rollouts.find(({ state }) => !['draft', 'awaiting_approval', 'rejected'].includes(state))
+  if (rollout !== undefined) {
+    steps.push({
+      actors: rollout.startedBy === null ? [] : [rollout.startedBy],
+      what: `rolled it out to ${rollout.group}`,
+      at: rollout.createdAt,
+      subject: `rollout:${rollout.id}`,
+      href: `/rollouts/${rollout.id}`,
+    })
+  }
+  return steps.sort((a, b) => a.at.localeCompare(b.at))
+}
