@@ -108,28 +108,30 @@ export const RolloutDetail = Rollout.extend({
   names: Names,
 }).openapi('RolloutDetail')
 
-export const Member = z.object({
-  device: z.string(),
-  /** Why its reports are left out of the gates: they cannot be true. Null where they count. */
-  leftOut: z.string().nullable(),
-  stage: z.string(),
-  /** The stage from which the version answers there: a later one where it runs in shadow first. */
-  servesFrom: z.string(),
-  role: z.enum(['primary', 'shadow']),
-  /** What it was drawn within, and its place there (0 … 1): the draw can be recomputed from the rollout's id. */
-  stratum: z.string(),
-  rank: z.number(),
-  state: z.string(),
-  reason: z.string().nullable(),
-  /** What the device itself says of it. */
-  detail: z.string().nullable(),
-  attempt: z.number().int(),
-  /** An operator has seen that this attempt failed and gone on. */
-  acknowledged: z.boolean(),
-  offeredAt: z.iso.datetime().nullable(),
-  target: z.string(),
-  previous: z.string().nullable(),
-})
+export const Member = z
+  .object({
+    device: z.string(),
+    /** Why its reports are left out of the gates: they cannot be true. Null where they count. */
+    leftOut: z.string().nullable(),
+    stage: z.string(),
+    /** The stage from which the version answers there: a later one where it runs in shadow first. */
+    servesFrom: z.string(),
+    role: z.enum(['primary', 'shadow']),
+    /** What it was drawn within, and its place there (0 … 1): the draw can be recomputed from the rollout's id. */
+    stratum: z.string(),
+    rank: z.number(),
+    state: z.string(),
+    reason: z.string().nullable(),
+    /** What the device itself says of it. */
+    detail: z.string().nullable(),
+    attempt: z.number().int(),
+    /** An operator has seen that this attempt failed and gone on. */
+    acknowledged: z.boolean(),
+    offeredAt: z.iso.datetime().nullable(),
+    target: z.string(),
+    previous: z.string().nullable(),
+  })
+  .openapi('RolloutDevice')
 
 export const Decision = z.object({
   seq: z.number().int(),

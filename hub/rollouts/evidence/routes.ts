@@ -17,12 +17,14 @@ import { StageInputs, StageVerdict } from './judge.ts'
 import { inputsOfLook, looksOf } from './looks.ts'
 import { suspectsOf } from './suspects.ts'
 
-export const Look = z.object({
-  number: z.number().int(),
-  stage: z.string(),
-  at: z.iso.datetime(),
-  verdict: StageVerdict,
-})
+export const Look = z
+  .object({
+    number: z.number().int(),
+    stage: z.string(),
+    at: z.iso.datetime(),
+    verdict: StageVerdict,
+  })
+  .openapi('RolloutLook')
 export const DecisionInputs = z.object({ verdict: StageVerdict, inputs: StageInputs }).openapi('DecisionInputs')
 
 const looks = createRoute({

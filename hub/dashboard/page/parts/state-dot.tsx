@@ -2,7 +2,8 @@
 
 export type Tone = 'good' | 'warn' | 'bad' | 'idle' | 'busy'
 
-const shapes: Record<Tone, string> = {
+/** In a field of 12 x 12. */
+export const shapes: Record<Tone, string> = {
   good: 'M6 1a5 5 0 1 0 0 10A5 5 0 0 0 6 1Z',
   warn: 'M6 .8 11.4 10.6H.6Z',
   bad: 'M1.5 1.5h9v9h-9Z',
