@@ -159,8 +159,11 @@ async function takeBlob(from: string, to: string): Promise<void> {
 
 async function copyDurably(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_FICLONE)
+  const { atime, mtime } = await stat(from)
   await using file = await open(to, 'r')
   await file.chmod(0o600)
+  // a key is as old as it was
+  await file.utimes(atime, mtime)
   await file.sync()
 }
 

@@ -68,7 +68,7 @@ test('what was acknowledged is in it, whatever is written meanwhile, and a hub s
   for (const { backup, before } of made) {
     rmSync(join(folder, 'restored'), { recursive: true, force: true })
     // as to another disk: nothing shared with the one that runs
-    cpSync(join(backups, backup.name), join(folder, 'restored'), { recursive: true })
+    cpSync(join(backups, backup.name), join(folder, 'restored'), { recursive: true, preserveTimestamps: true })
     const restored = await start('restored')
     try {
       const log = await readAs(
@@ -84,7 +84,9 @@ test('what was acknowledged is in it, whatever is written meanwhile, and a hub s
         expect(content.status).toBe(200)
         expect(await content.text()).toContain(',199')
       }
-      // it is that hub: with its keys, and nothing but them and what they sign
+      // it is that hub, with its keys, as old as they are
+      const written = ['hub', 'restored'].map((at) => statSync(join(folder, at, 'keys/assignment.pem')).mtimeMs)
+      expect(Math.abs((written[0] ?? 0) - (written[1] ?? 0))).toBeLessThan(1_000)
       expect(restored.hub.keys.root).toEqual(running.hub.keys.root)
     } finally {
       await restored.close()

@@ -1,11 +1,11 @@
-// Where the hub is reached, how long its certificate holds, what room is left, and what belongs into a backup.
+// Where the hub is reached, how long its certificate holds, what room is left, and the newest backup.
 
 import type { components } from '../api-types.d.ts'
-import { Commands } from '../parts/copy-button.tsx'
 import { Facts } from '../parts/facts.tsx'
 import { counted, inBytes } from '../parts/quantity.tsx'
 import { StateDot } from '../parts/state-dot.tsx'
 import { Time } from '../parts/time.tsx'
+import { BackupCard } from './backup-card.tsx'
 import { timeLeft, warnDays } from './lifetimes.ts'
 
 type Settings = components['schemas']['Settings']
@@ -34,7 +34,7 @@ export function HubCards({ hub }: { hub: Settings }) {
       </section>
       <Certificate tls={hub.tls} isByProxy={hub.urls.http.startsWith('https:')} />
       <Disk disk={hub.disk} />
-      <Backup folder={hub.disk.folder} />
+      <BackupCard />
     </div>
   )
 }
@@ -108,19 +108,6 @@ function Disk({ disk: { folder, freeBytes, totalBytes, databaseBytes, modelBytes
           ['Files of models', inBytes(modelBytes)],
         ]}
       />
-    </section>
-  )
-}
-
-function Backup({ folder }: { folder: string }) {
-  return (
-    <section class="card stack" aria-labelledby="backup">
-      <h2 id="backup">Backup</h2>
-      <p>
-        The hub makes no backups itself and does not know of yours. Database, blobs and keys belong together: stop it,
-        copy the folder, start it, and keep the audit head apart from the copy.
-      </p>
-      <Commands label="Commands of a backup" text={`cp -a ${folder} backup\nroost audit head | tee backup.head`} />
     </section>
   )
 }
