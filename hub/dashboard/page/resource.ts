@@ -14,54 +14,77 @@ export type Resource<T> =
 const gatherMs = 300
 const retryMs = 5_000
 
-/** `key` names what is asked for: another key asks anew. `topics`: see /v1/live. */
+/** `key` names what is asked for: another key asks anew. `topics`: see /v1/live. `everyMs`: changes that come within this
+ *  time are asked for together. A question that is on its way is waited for: where changes never end, answers come, too. */
 export function useResource<T>(
   key: string,
   load: (signal: AbortSignal) => Promise<T>,
   topics: readonly string[] = [],
+  everyMs = gatherMs,
 ): Resource<T> & { refresh: () => void } {
   const [held, setHeld] = useState<{ key: string; resource: Resource<T> }>({ key, resource: loading })
   const latest = useRef(load)
   latest.current = load
   const running = useRef<AbortController | undefined>(undefined)
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+  const isChanged = useRef(false)
 
   const ask = useCallback(() => {
     running.current?.abort()
     const control = new AbortController()
     running.current = control
-    latest.current(control.signal).then(
-      (value) => {
-        if (!control.signal.aborted) setHeld({ key, resource: { state: 'ready', value, error: undefined } })
-      },
-      (error: unknown) => {
-        if (control.signal.aborted) return
-        const told = toApiError(error)
-        setHeld((before) => ({
-          key,
-          resource: { state: 'failed', value: before.key === key ? before.resource.value : undefined, error: told },
-        }))
-        if (told.status === undefined) timer.current = setTimeout(ask, retryMs)
-      },
-    )
-  }, [key])
+    clearTimeout(timer.current)
+    timer.current = undefined
+    isChanged.current = false
+    const askLater = (afterMs: number) => {
+      timer.current ??= setTimeout(ask, afterMs)
+    }
+    const settle = () => {
+      if (control.signal.aborted) return
+      running.current = undefined
+      if (isChanged.current) askLater(everyMs)
+    }
+    latest
+      .current(control.signal)
+      .then(
+        (value) => {
+          if (!control.signal.aborted) setHeld({ key, resource: { state: 'ready', value, error: undefined } })
+        },
+        (error: unknown) => {
+          if (control.signal.aborted) return
+          const told = toApiError(error)
+          setHeld((before) => ({
+            key,
+            resource: { state: 'failed', value: before.key === key ? before.resource.value : undefined, error: told },
+          }))
+          if (told.status === undefined) askLater(retryMs)
+        },
+      )
+      .finally(settle)
+  }, [key, everyMs])
   useEffect(() => {
     ask()
     return () => {
       running.current?.abort()
+      running.current = undefined
       clearTimeout(timer.current)
+      timer.current = undefined
     }
   }, [ask])
   const askSoon = useCallback(() => {
-    clearTimeout(timer.current)
-    timer.current = setTimeout(ask, gatherMs)
-  }, [ask])
+    if (running.current !== undefined) isChanged.current = true
+    else timer.current ??= setTimeout(ask, everyMs)
+  }, [ask, everyMs])
   useLive(topics, askSoon)
   const { isLive } = useConnection()
   const wasLive = useRef(isLive)
   useEffect(() => {
     // what changed meanwhile was not heard
-    if (isLive && !wasLive.current) askSoon()
+    if (isLive && !wasLive.current) {
+      clearTimeout(timer.current)
+      timer.current = undefined
+      askSoon()
+    }
     wasLive.current = isLive
   }, [isLive, askSoon])
   const resource = held.key === key ? held.resource : loading
