@@ -17,5 +17,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // the charts, loaded with the first of them; what the first page weighs is held by a test (kB)
+    chunkSizeWarningLimit: 700,
   },
 })
