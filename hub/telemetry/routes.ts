@@ -29,6 +29,7 @@ const json = <S extends z.ZodType>(schema: S, description: string) => ({
 
 const Range = z.object({
   deployment: Name.optional(),
+  model: ModelName.optional(),
   version: z.coerce.number().int().positive().optional(),
   /** Received at the hub at or after this time. */
   since: z.iso.datetime().optional(),
@@ -52,6 +53,7 @@ const Telemetry = z
 const Stretch = { from: z.iso.datetime().optional(), to: z.iso.datetime().optional() }
 
 const HeatMapQuery = z.object({
+  model: Range.shape.model,
   deployment: Range.shape.deployment,
   version: Range.shape.version,
   ...Stretch,
@@ -63,6 +65,7 @@ const HeatMapQuery = z.object({
 })
 
 const DevicesQuery = z.object({
+  model: Range.shape.model,
   deployment: Range.shape.deployment,
   version: Range.shape.version,
   from: z.iso.datetime(),
@@ -162,10 +165,12 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
     c: Context<HubEnv>,
     subject: Subject,
     id: string,
-    { deployment, version }: Pick<z.infer<typeof Range>, 'deployment' | 'version'>,
+    { deployment, model, version }: Pick<z.infer<typeof Range>, 'deployment' | 'model' | 'version'>,
   ): Promise<WindowFilter> => {
     const models = await grantedModels(c, database)
     return {
+      ...(model === undefined ? {} : { model }),
+      // a model that is asked about is that model
       ...(await filters[subject](id)),
       ...(models === undefined ? {} : { models }),
       ...(deployment === undefined ? {} : { deployment }),

@@ -11,6 +11,7 @@ import type { Yardsticks } from './bundle.ts'
 import { drawDevices } from './draw-devices.ts'
 import { outsideOf } from './heat-map.ts'
 import { type CountedWindow, devicesReadMax, readWindows } from './read-windows.ts'
+import { devicesThatSaid } from './said.ts'
 import { pooled, type Range } from './time-steps.ts'
 import { watchedBundle } from './watched.ts'
 
@@ -69,7 +70,7 @@ export async function driftDevices(
   const watched = await watchedBundle(reader, yardsticks, filter)
   if (watched === undefined || !Object.hasOwn(watched.yardstick.baseline.columns, column)) return undefined
   const { manifest, model, version, yardstick, ran } = watched
-  const read = await chooseDevices(reader, ran, manifest, column, range)
+  const read = await chooseDevices(reader, ran, manifest, column)
   const bundle = { manifest, deployment: filter.deployment, devices: read }
   const { windows, isSample } = await readWindows(reader, yardstick, bundle, range)
   const ofColumn = windows.filter(({ columns }) => Object.hasOwn(columns, column))
@@ -142,21 +143,9 @@ async function chooseDevices(
   ran: readonly string[],
   manifest: string,
   column: string,
-  { toMs }: Range,
 ): Promise<string[]> {
   if (ran.length <= devicesReadMax) return [...ran]
-  const rows = await reader.all(
-    z.object({ device: z.string() }),
-    `SELECT device FROM (
-       SELECT device, max(id) AS id FROM device_events
-       WHERE event = 'drift' AND device IN (SELECT value FROM json_each(?1)) AND received_at < ?2 GROUP BY device)
-     JOIN device_events USING (device, id)
-     WHERE body ->> 'manifest' = ?3 AND body ->> '$.verdict.state' = 'drifted'
-     ORDER BY EXISTS (SELECT 1 FROM json_each(body, '$.verdict.movements') WHERE value ->> 'column' = ?4) DESC, id DESC
-     LIMIT ${devicesReadMax / 2}`,
-    [JSON.stringify(ran), toMs, manifest, column],
-  )
-  const said = rows.map(({ device }) => device)
+  const said = await devicesThatSaid(reader, ran, manifest, column, devicesReadMax / 2)
   const others = drawDevices(ran, manifest, devicesReadMax).filter((device) => !said.includes(device))
   return [...said, ...others].slice(0, devicesReadMax)
 }

@@ -13,6 +13,7 @@ import { judgeStretches, notJudged } from './judge.ts'
 import { LabelSums, sumLabels } from './labels.ts'
 import { type CountedWindow, devicesReadMax, readWindows } from './read-windows.ts'
 import { backMs } from './report.ts'
+import { SaidDrifted, saidDrifted } from './said.ts'
 import { pooled, type Range, type Steps, stepFor, stepsMax, stepsOver, windowsByStep } from './time-steps.ts'
 import { type Watched, watchedBundle } from './watched.ts'
 
@@ -67,6 +68,8 @@ export const DriftHeatMap = z
     columns: z.array(HeatColumn),
     /** Columns that are not told. */
     columnsLeftOut: z.number().int(),
+    /** Which devices say of themselves that they drifted, of all that ran it. */
+    said: SaidDrifted,
     /** What else has run, newest version first. */
     versions: z.array(
       z.object({ model: z.string(), version: z.number().int(), deployment: z.string(), devices: z.number().int() }),
@@ -121,6 +124,7 @@ export async function driftHeatMap(
     })),
     columns,
     columnsLeftOut,
+    said: await saidDrifted(reader, ran, manifest),
     versions: (await totalsByVersion(reader, anyVersion(filter))).map(({ model, version, deployment, devices }) => ({
       model,
       version,
