@@ -19,13 +19,18 @@ export type Page = {
 
 export const pages: readonly Page[] = [
   { path: '/fleet', nav: 'Fleet', title: 'Fleet', component: FleetPage },
+  {
+    path: '/devices/:id',
+    title: 'Device',
+    component: () => import('./device/device-page.tsx').then(({ DevicePage }) => DevicePage),
+    isLazy: true,
+  },
   // before /rollouts/:id, which would fit it too
   {
     path: '/rollouts/new',
     title: 'New rollout',
     component: () => import('./rollout-new/rollout-new-page.tsx').then(({ RolloutNewPage }) => RolloutNewPage),
     isLazy: true,
-    scope: ['operator', 'rollouts'],
   },
   {
     path: '/rollouts',

@@ -31,6 +31,8 @@ type Props<T> = {
   sortable?: ReadonlySet<string>
   sort?: Sort | undefined
   onSort?: (sort: Sort) => void
+  /** Where the columns need more room than there is, the table scrolls sideways. On a wide screen, and a narrow one. */
+  minWidthPx?: readonly [wide: number, narrow: number]
 }
 
 const rowPx = 40
@@ -39,7 +41,7 @@ const bordersPx = 2
 const spare = 8
 
 export function DataTable<T>(props: Props<T>) {
-  const { label, columns, count, rowAt, keyOf, hrefOf, onVisible, sortable, sort, onSort } = props
+  const { label, columns, count, rowAt, keyOf, hrefOf, onVisible, sortable, sort, onSort, minWidthPx = [0, 0] } = props
   const scroller = useRef<HTMLDivElement>(null)
   const [view, setView] = useState({ top: 0, height: 600 })
   const [active, setActive] = useState(-1)
@@ -107,6 +109,8 @@ export function DataTable<T>(props: Props<T>) {
       style={{
         '--tracks': tracks(true),
         '--tracks-narrow': tracks(false),
+        '--min-width': `${minWidthPx[0]}px`,
+        '--min-width-narrow': `${minWidthPx[1]}px`,
         height: `min(70vh, 720px, ${(count + 1) * rowPx + bordersPx}px)`,
       }}
     >
