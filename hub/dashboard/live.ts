@@ -15,7 +15,7 @@ const topicsMax = 20
 const lookEveryMs = 1_000
 const heartbeatMs = 15_000
 /** How long after its end a session still hears that something changed. */
-const authenticateEveryMs = 10_000
+const authenticateEveryMs = 2_000
 
 const listen = createRoute({
   method: 'get',

@@ -55,5 +55,16 @@ export async function answer<T>(asked: Promise<{ data?: T; error?: unknown; resp
   )
 }
 
+/** Tells whoever listens where nobody is signed in any more. */
+export async function askSession(): Promise<void> {
+  try {
+    const { session } = await answer(client.GET('/v1/session'))
+    if (session === null) onSignedOut()
+  } catch (error) {
+    // no answer: nothing is known of the session
+    if (!(error instanceof ApiError)) throw error
+  }
+}
+
 const isProblem = (value: unknown): value is Problem =>
   typeof value === 'object' && value !== null && 'title' in value && 'detail' in value

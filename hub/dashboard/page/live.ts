@@ -1,6 +1,7 @@
 // What the hub says has changed. One stream for the whole page, of the topics that what is shown needs.
 
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { askSession } from './api.ts'
 
 type Listener = { topics: readonly string[]; onChange: () => void }
 export type Connection = { isLive: boolean; lastHeardMs: number }
@@ -72,8 +73,10 @@ function connect(): void {
   opened.onerror = () => {
     if (source !== opened) return
     say({ ...connection, isLive: false })
-    // the browser gives up for good where it was refused
-    if (opened.readyState === EventSource.CLOSED) plan(retryMs)
+    // the browser gives up for good where it was refused: the session may be over
+    if (opened.readyState !== EventSource.CLOSED) return
+    void askSession()
+    plan(retryMs)
   }
 }
 
