@@ -51,6 +51,8 @@ export const TimelinePage = z.object({ entries: z.array(TimelineEntry), next: Ne
 
 const Point = z.object({
   at: z.iso.datetime(),
+  /** How long the reports stretch, added up: counts over it are rates. */
+  coveredMs: z.number(),
   ok: z.number().int(),
   error: z.number().int(),
   refused: z.number().int(),

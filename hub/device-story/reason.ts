@@ -3,7 +3,7 @@
 import type { FailureReason, ProgressState } from '@roost/shared/protocol/progress.ts'
 import { isTerminal } from '@roost/shared/protocol/progress.ts'
 
-/** A piece of a sentence. `link`: what it is about; `at`: the moment that it tells, ISO 8601. */
+/** A piece of a sentence. `link`: what it is about, by name (of a request the version that it is of); `at`: the moment that it tells, ISO 8601. */
 export type Part = {
   text: string
   link?: { kind: 'rollout' | 'version' | 'request' | 'token'; name: string }
@@ -75,7 +75,7 @@ export function reasonOf(facts: ReasonFacts): Part[] {
   }
   if (runs === null || wanted === null) throw new Error('both are there by now')
   if (runs.bundle.manifest === wanted.bundle.manifest) {
-    return sentence(servesWords(runs), ' ', because(wanted), promotionWords(facts.promotion))
+    return sentence(servesWords(runs), ' ', because(wanted), promotionWords(facts.promotion, runs.bundle))
   }
   return sentence(
     servesWords(runs),
@@ -170,12 +170,12 @@ const approvedWords = ({ approvedBy }: RolloutFacts): Part[] =>
 const standingWords = ({ state, reason }: RolloutFacts): string =>
   reason === '' || state === 'running' ? '' : `; it is ${state.replaceAll('_', ' ')}: ${reason}`
 
-const promotionWords = (promotion: ReasonFacts['promotion']): Part[] =>
+const promotionWords = (promotion: ReasonFacts['promotion'], bundle: Bundle): Part[] =>
   promotion === null
     ? []
     : joined([
         `; the version was promoted to ${promotion.stage} by `,
-        { text: `request ${promotion.request}`, link: { kind: 'request', name: promotion.request } },
+        requestPart(promotion.request, bundle),
         promotion.approvedBy.length === 0 ? '' : ', which ',
         listed(promotion.approvedBy.map(actorPart)),
         promotion.approvedBy.length === 0 ? '' : ' approved',
@@ -216,6 +216,11 @@ function awayWords({ presence }: ReasonFacts): Part[] {
 function listed(parts: readonly Part[]): Part[] {
   return parts.flatMap((part, n) => (n === 0 ? [part] : [{ text: n === parts.length - 1 ? ' and ' : ', ' }, part]))
 }
+
+const requestPart = (request: string, { model, version }: Bundle): Part => ({
+  text: `request ${request}`,
+  link: { kind: 'request', name: `${model}/${version}` },
+})
 
 export const versionPart = ({ manifest, model, version }: Bundle): Part =>
   model === null || version === null

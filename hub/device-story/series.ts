@@ -21,6 +21,8 @@ export type SeriesWindow = {
  *  1 is one core in full use; null, as `rssBytes`, where no report of the step told it. */
 export type SeriesPoint = {
   at: number
+  /** How long the reports of the step stretch, added up. */
+  coveredMs: number
   ok: number
   error: number
   refused: number
@@ -55,11 +57,14 @@ export function seriesOf(
 function pointOf(at: number, windows: readonly SeriesWindow[]): SeriesPoint {
   const sum = (of: (window: SeriesWindow) => number) => windows.reduce((total, window) => total + of(window), 0)
   const latency = windows.map((window) => window.latency).reduce(mergeLatency)
+  const length = (all: readonly SeriesWindow[]) =>
+    all.reduce((total, { from, to }) => total + Math.max(0, to - from), 0)
   const told = windows.filter(({ resources }) => resources !== undefined)
-  const covered = told.reduce((total, { from, to }) => total + Math.max(0, to - from), 0)
+  const covered = length(told)
   const cpuMs = told.reduce((total, { resources }) => total + (resources?.cpuMs ?? 0), 0)
   return {
     at,
+    coveredMs: length(windows),
     ok: sum(({ ok }) => ok),
     error: sum(({ error }) => error),
     refused: sum(({ refused }) => refused),

@@ -67,7 +67,7 @@ export function eventLine(event: string, body: unknown, { bundle }: Naming): Lin
         tone: toneOf(state),
         parts: [
           bundlePart(bundle(told.manifest)),
-          { text: `${where}: ${stateWords(state)}${again}${why === '' ? '' : ` (${why})`}` },
+          { text: ` ${stateWords(state)}${where}${again}${why === '' ? '' : ` (${why})`}` },
         ],
       }
     }
@@ -80,7 +80,7 @@ export function eventLine(event: string, body: unknown, { bundle }: Naming): Lin
         kind,
         what: `drift.${state}`,
         tone: state === 'drifted' ? 'warn' : 'good',
-        parts: [bundlePart(bundle(told.manifest)), { text: ` in ${told.deployment}: ${words}` }],
+        parts: [bundlePart(bundle(told.manifest)), { text: `: ${words}, in ${told.deployment}` }],
       }
     }
     case 'refused':
@@ -236,18 +236,18 @@ function toneOf(state: ProgressState): Tone {
 }
 
 const words: Partial<Record<ProgressState, string>> = {
-  accepted: 'accepted',
-  downloading: 'downloading',
-  staged: 'downloaded and checked',
-  activating: 'being activated',
+  accepted: 'is accepted',
+  downloading: 'is downloading',
+  staged: 'is downloaded and checked',
+  activating: 'is being activated',
   probation: 'serves, on probation',
   succeeded: 'serves',
   already_current: 'serves already',
   shadowing: 'runs beside what serves',
-  rolled_back: 'taken back by the device itself',
+  rolled_back: 'was taken back by the device itself',
   failed: 'failed',
 }
-const stateWords = (state: ProgressState): string => words[state] ?? state.replaceAll('_', ' ')
+const stateWords = (state: ProgressState): string => words[state] ?? `is ${state.replaceAll('_', ' ')}`
 
 const Detailed = z.object({ detail: z.string() })
 function detailOf(body: unknown): string | undefined {

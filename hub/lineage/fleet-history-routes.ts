@@ -9,12 +9,15 @@ import type { Hub } from '../hub.ts'
 import { problems } from '../problem.ts'
 import type { Reader } from '../storage/database.ts'
 import { createFleetServices } from './fleet-services.ts'
+import type { Service } from './service-history.ts'
 import { type Counted, versionsOverTime } from './versions-over-time.ts'
 
 const pointsMax = 120
 /** Lines of a picture; those with the fewest devices are added up in one. */
 const seriesMax = 12
 const dayMs = 86_400_000
+/** The shortest time that is drawn. */
+const youngestMs = 60_000
 
 const FleetHistory = z
   .object({
@@ -45,7 +48,9 @@ const history = createRoute({
   request: {
     query: z.object({
       query: QueryText.default('all'),
-      days: z.coerce.number().int().min(1).max(365).default(30),
+      days: z.coerce.number().int().min(1).max(365).default(30).openapi({
+        description: 'back from now, or to when the first of these devices began to serve something',
+      }),
       points: z.coerce.number().int().min(2).max(pointsMax).default(60),
     }),
   },
@@ -63,12 +68,10 @@ export function fleetHistoryRoutes({ database, clock }: Pick<Hub, 'database' | '
     const wanted = readQuery(query)
     const { at, byDevice, wholeSince } = await services()
     const meant = (await roster.read()).filter((row) => row.revoked_at === null && matches(wanted, row))
-    const stepMs = (days * dayMs) / (points - 1)
-    const from = at - days * dayMs
-    const counted = versionsOverTime(
-      meant.flatMap(({ id }) => byDevice.get(id) ?? []),
-      { from, stepMs, count: points },
-    )
+    const stretches = meant.flatMap(({ id }) => byDevice.get(id) ?? [])
+    const from = beginningOf(stretches, at - days * dayMs, at)
+    const stepMs = (at - from) / (points - 1)
+    const counted = versionsOverTime(stretches, { from, stepMs, count: points })
     const named = await namedByVersion(database, counted, modelsGranted(c))
     return c.json(
       {
@@ -80,6 +83,12 @@ export function fleetHistoryRoutes({ database, clock }: Pick<Hub, 'database' | '
       200,
     )
   })
+}
+
+/** Where the picture begins: a fleet that is younger than what was asked for fills it, too. */
+function beginningOf(stretches: readonly Service[], asked: number, at: number): number {
+  const first = stretches.reduce((least, { from }) => Math.min(least, from), at)
+  return Math.max(asked, Math.min(first, at - youngestMs))
 }
 
 type Named = z.infer<typeof FleetHistory>['series'][number]

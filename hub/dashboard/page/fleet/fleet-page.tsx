@@ -3,8 +3,9 @@
 import { useMemo } from 'preact/hooks'
 import { type DeviceState, deviceState, deviceStates } from '../../../fleet/device-state.ts'
 import { answer, api, type Device } from '../api.ts'
+import { type Paged, pageRows, usePaged } from '../paged.ts'
 import type { PageProps } from '../pages.ts'
-import { type Column, DataTable } from '../parts/data-table.tsx'
+import { type Column, DataTable, type Sort } from '../parts/data-table.tsx'
 import { EmptyState } from '../parts/empty-state.tsx'
 import { ErrorState } from '../parts/error-state.tsx'
 import { LabelQuery } from '../parts/label-query.tsx'
@@ -15,9 +16,16 @@ import { Time } from '../parts/time.tsx'
 import { useResource } from '../resource.ts'
 import { setQuery } from '../router.ts'
 import { useMay } from '../session.ts'
-import { useDevices } from './devices.ts'
+import { BulkActions } from './bulk-actions.tsx'
+import './fleet.css'
 import { states } from './states.ts'
 import { SitesCard, VersionsCard } from './summary-cards.tsx'
+import { VersionsOverTime } from './versions-over-time.tsx'
+
+/** What it costs the hub is shared by all pages that are open; once in this time is enough for an eye. */
+const summaryEveryMs = 1_500
+/** Names in a question whether many devices are meant. */
+const sampleMax = 8
 
 export function FleetPage({ address }: PageProps) {
   const query = address.searchParams.get('query') ?? ''
@@ -26,8 +34,10 @@ export function FleetPage({ address }: PageProps) {
     query,
     (signal) => answer(api.GET('/v1/fleet', { params: { query: { query: query === '' ? 'all' : query } }, signal })),
     ['fleet'],
+    summaryEveryMs,
   )
-  const devices = useDevices(query, state)
+  const sort = sortOf(address)
+  const devices = useDevices(query, state, sort)
   const { value, error } = summary
   const isBadQuery = error?.problem.code === 'bad-query'
   if (value === undefined && error !== undefined && !isBadQuery)
@@ -72,6 +82,7 @@ export function FleetPage({ address }: PageProps) {
             />
             <VersionsCard summary={value} />
           </div>
+          <VersionsOverTime query={query} address={address} />
           {devices.error !== undefined ? (
             <ErrorState error={devices.error} />
           ) : (devices.end ?? count ?? 0) === 0 ? (
@@ -83,7 +94,13 @@ export function FleetPage({ address }: PageProps) {
               </p>
             </EmptyState>
           ) : (
-            <Devices count={devices.end ?? count ?? 0} devices={devices} />
+            <>
+              <BulkActions
+                key={`${query} ${state ?? ''}`}
+                selected={{ query, state, count: count ?? 0, sample: sampleOf(devices, count ?? 0) }}
+              />
+              <Devices count={devices.end ?? count ?? 0} devices={devices} sort={sort} />
+            </>
           )}
         </>
       )}
@@ -91,29 +108,84 @@ export function FleetPage({ address }: PageProps) {
   )
 }
 
-function Devices({ count, devices }: { count: number; devices: ReturnType<typeof useDevices> }) {
+const sortable: ReadonlySet<string> = new Set(['id', 'state', 'lastSeenAt'])
+const byId: Sort = { key: 'id', descending: false }
+
+/** `-lastSeenAt` in the address is falling. */
+function sortOf(address: URL): Sort {
+  const [, minus, key = ''] = /^(-?)(\w+)$/.exec(address.searchParams.get('sort') ?? '') ?? []
+  return sortable.has(key) ? { key, descending: minus === '-' } : byId
+}
+
+function useDevices(query: string, state: DeviceState | undefined, { key, descending }: Sort): Paged<Device> {
+  const sort = key === 'state' || key === 'lastSeenAt' ? key : 'id'
+  return usePaged(
+    JSON.stringify([query, state, sort, descending]),
+    async (cursor) => {
+      const body = await answer(
+        api.GET('/v1/devices', {
+          params: {
+            query: {
+              limit: pageRows,
+              query: query === '' ? 'all' : query,
+              sort,
+              order: descending ? 'desc' : 'asc',
+              ...(state && { state }),
+              ...(cursor !== null && { cursor }),
+            },
+          },
+        }),
+      )
+      return { items: body.devices, next: body.next }
+    },
+    ['fleet'],
+  )
+}
+
+function Devices({ count, devices, sort }: { count: number; devices: Paged<Device>; sort: Sort }) {
   const columns = useMemo(() => deviceColumns(), [])
   return (
     <DataTable
       label={`Devices, ${counted(count, 'row')}`}
       columns={columns}
       count={count}
-      rowAt={devices.deviceAt}
+      rowAt={devices.rowAt}
       keyOf={(device) => device.id}
+      hrefOf={hrefOf}
       onVisible={devices.onVisible}
+      sortable={sortable}
+      sort={sort}
+      onSort={({ key, descending }) =>
+        setQuery('sort', key === 'id' && !descending ? undefined : `${descending ? '-' : ''}${key}`)
+      }
     />
   )
 }
 
+const hrefOf = ({ id }: Pick<Device, 'id'>): string => `/devices/${encodeURIComponent(id)}`
+
+function sampleOf({ rowAt }: Paged<Device>, count: number): string[] {
+  return Array.from({ length: Math.min(sampleMax, count) }, (_, n) => rowAt(n)?.id ?? []).flat()
+}
+
 const deviceColumns = (): Column<Device>[] => [
-  { key: 'id', title: 'Device', width: 'minmax(0, 1.6fr)', cell: ({ id }) => <span class="mono">{id}</span> },
-  { key: 'state', title: 'State', width: 'minmax(112px, 1.2fr)', cell: (device) => <State device={device} /> },
+  {
+    key: 'id',
+    title: 'Device',
+    width: 'minmax(0, 1.6fr)',
+    cell: (device) => (
+      <a class="mono" href={hrefOf(device)} title={device.id}>
+        {device.id}
+      </a>
+    ),
+  },
+  { key: 'state', title: 'State', width: 'minmax(96px, 1.2fr)', cell: (device) => <State device={device} /> },
   { key: 'site', title: 'Site', width: 'minmax(0, 1fr)', isWideOnly: true, cell: ({ labels }) => labels.site ?? '–' },
   { key: 'profile', title: 'Profile', width: 'minmax(0, 1.4fr)', isWideOnly: true, cell: ({ profile }) => profile },
   {
-    key: 'seen',
+    key: 'lastSeenAt',
     title: 'Last seen',
-    width: 'minmax(0, 1fr)',
+    width: 'minmax(92px, 1fr)',
     cell: ({ connected, lastSeenAt }) => (connected ? 'now' : lastSeenAt === null ? 'never' : <Time at={lastSeenAt} />),
   },
   { key: 'agent', title: 'Agent', width: 'minmax(0, .8fr)', isWideOnly: true, cell: ({ agent }) => agent ?? '–' },

@@ -57,7 +57,13 @@ export function VersionsCard({ summary }: { summary: Summary }) {
           {shown.map(({ deployment, model, version, devices }) => (
             <li key={`${deployment} ${model} ${version}`}>
               <span>
-                {model === null ? 'unknown bundle' : `${model} v${version}`}
+                {model === null ? (
+                  'unknown bundle'
+                ) : (
+                  <a href={`/models/${encodeURIComponent(model)}/${version}`}>
+                    {model} v{version}
+                  </a>
+                )}
                 {deployment !== model && <small class="quiet"> in {deployment}</small>}
               </span>
               <span class="bar">
