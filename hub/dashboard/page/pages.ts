@@ -90,6 +90,13 @@ export const pages: readonly Page[] = [
     isLazy: true,
   },
   {
+    path: '/drift',
+    nav: 'Drift',
+    title: 'Drift',
+    component: () => import('./drift/drift-page.tsx').then(({ DriftPage }) => DriftPage),
+    isLazy: true,
+  },
+  {
     path: '/audit',
     nav: 'Audit',
     title: 'Audit',

@@ -48,7 +48,7 @@ export function PlanTextArea({ text, faults, onText }: Props) {
         <ul id="plan-text-faults" class="faults">
           {faults.map((fault) => (
             <li key={`${fault.offset} ${fault.message}`}>
-              <button type="button" class="link" onClick={() => go(fault)}>
+              <button type="button" class="plain link" onClick={() => go(fault)}>
                 Line {fault.line}
               </button>{' '}
               <span class="fault">{fault.message}</span>

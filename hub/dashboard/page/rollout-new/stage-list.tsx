@@ -1,6 +1,6 @@
 // The stages of a plan, one below the other: who is in each, how it goes, how long it is watched, and in which order.
 
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import type { PlanPath } from '../../../rollouts/plan/plan-text.ts'
 import { LabelQuery } from '../parts/label-query.tsx'
 import { PlanField } from './field.tsx'
@@ -100,10 +100,11 @@ export function StageList({ stages }: { stages: readonly unknown[] }) {
 
 const ways = ['percent', 'devices', 'where'] as const
 type Way = (typeof ways)[number]
-const wayNames: Record<Way, string> = { percent: 'percent', devices: 'devices', where: 'label query' }
+const wayNames: Record<Way, string> = { percent: 'percent', devices: 'devices', where: 'query' }
 
 function StageFields({ stage, path, isLast }: { stage: Fields; path: PlanPath; isLast: boolean }) {
   const { plan, edit, faults, labels } = usePlan()
+  const id = useId()
   const way = ways.find((name) => stage[name] !== undefined) ?? 'percent'
   const ownFault = faultOf(faults, path)
   const takeWay = (next: Way) => {
@@ -120,9 +121,10 @@ function StageFields({ stage, path, isLast }: { stage: Fields; path: PlanPath; i
     <>
       <div class="fields">
         <PlanField parent={path} form={{ name: 'name', label: 'Name', kind: 'text', isNeeded: true }} width="medium" />
-        <label class="field short">
-          Who
+        <div class="field short">
+          <label for={`${id}-who`}>Who</label>
           <select
+            id={`${id}-who`}
             value={way}
             onChange={({ currentTarget }) => takeWay(ways.find((name) => name === currentTarget.value) ?? 'percent')}
           >
@@ -132,7 +134,7 @@ function StageFields({ stage, path, isLast }: { stage: Fields; path: PlanPath; i
               </option>
             ))}
           </select>
-        </label>
+        </div>
         {way !== 'where' && (
           <PlanField
             parent={path}
