@@ -21,7 +21,8 @@ COPY --from=compiled /roost/packages/compiled/shared node_modules/@roost/shared
 COPY --from=compiled /roost/packages/compiled/hub node_modules/@roost/hub
 RUN ln -s /roost/node_modules/@roost/hub/cli/main.js /usr/local/bin/roost \
   && chmod +x node_modules/@roost/hub/cli/main.js \
-  && install -d -o node -g node -m 700 /data
+  && install -d -o node -g node -m 700 /data \
+  && install -d -o node -g node -m 750 /broker
 # node, by its number
 USER 1000
 VOLUME /data

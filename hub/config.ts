@@ -14,6 +14,11 @@ const Days = z.coerce.number().positive()
 const Folder = z.string().min(1)
 const File = z.string().min(1)
 
+const hasNoCredentials = (url: string): boolean => {
+  const { username, password } = new URL(url)
+  return username === '' && password === ''
+}
+
 type Setting = { schema: z.ZodType; may: string; what: string; secret?: true }
 
 /** Every variable: what it may be and what it does. The table of the documentation is this one. */
@@ -35,6 +40,25 @@ export const settings = {
     schema: Port.default(8083),
     may: 'a port, 0 for any free one',
     what: 'MQTT over WebSocket (8083)',
+  },
+  ROOST_MQTT_URL: {
+    schema: z
+      .url({ protocol: /^(mqtts?|wss?)$/ })
+      .refine(hasNoCredentials)
+      .optional(),
+    may: 'an mqtt://, mqtts://, ws:// or wss:// address without user and password',
+    what: 'Mosquitto as the broker, where the hub reaches it; with ROOST_MQTT_FILES_DIR (the hub is the broker)',
+    secret: true,
+  },
+  ROOST_MQTT_FILES_DIR: {
+    schema: Folder.optional(),
+    may: 'a folder',
+    what: 'where Mosquitto reads passwd and acl; with ROOST_MQTT_URL',
+  },
+  ROOST_MQTT_PID_FILE: {
+    schema: File.optional(),
+    may: 'a file',
+    what: 'process id of a Mosquitto that the hub may signal (none: it sees new files by itself)',
   },
   ROOST_PUBLIC_URL: {
     schema: z.url({ protocol: /^https?$/ }).optional(),
@@ -67,10 +91,7 @@ export const settings = {
   ROOST_OPENLINEAGE_URL: {
     schema: z
       .url({ protocol: /^https?$/ })
-      .refine((url) => {
-        const { username, password } = new URL(url)
-        return username === '' && password === ''
-      })
+      .refine(hasNoCredentials)
       .optional(),
     may: 'an http:// or https:// address without user and password',
     what: 'where OpenLineage events are sent (nowhere)',
@@ -99,6 +120,8 @@ export type Config = {
   mqttHost: string
   mqttPort: number
   mqttWsPort: number
+  /** Mosquitto in the embedded broker's place. */
+  broker: { url: string; folder: string; pidFile: string | undefined } | undefined
   publicUrl: string | undefined
   publicMqttUrl: string | undefined
   tls: { certFile: string; keyFile: string } | undefined
@@ -140,6 +163,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const missing = certFile === undefined ? 'ROOST_TLS_CERT_FILE' : 'ROOST_TLS_KEY_FILE'
     wrong.push(`${missing}: missing; TLS needs both files, the certificate and its key`)
   }
+  const brokerUrl = read('ROOST_MQTT_URL', settings.ROOST_MQTT_URL)
+  const brokerFolder = read('ROOST_MQTT_FILES_DIR', settings.ROOST_MQTT_FILES_DIR)
+  const brokerPidFile = read('ROOST_MQTT_PID_FILE', settings.ROOST_MQTT_PID_FILE)
+  if (brokerUrl !== undefined && brokerFolder === undefined) {
+    wrong.push('ROOST_MQTT_FILES_DIR: missing; the broker at ROOST_MQTT_URL has to be told who may come in')
+  }
+  if (brokerUrl === undefined && (brokerFolder ?? brokerPidFile) !== undefined) {
+    wrong.push('ROOST_MQTT_URL: missing; ROOST_MQTT_FILES_DIR and ROOST_MQTT_PID_FILE are of the broker that it names')
+  }
   const config: Config = {
     // whole: processes that work elsewhere are given paths in it
     dataDir: resolve(need('ROOST_DATA_DIR', settings.ROOST_DATA_DIR)),
@@ -148,6 +180,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     mqttHost: need('ROOST_MQTT_HOST', settings.ROOST_MQTT_HOST),
     mqttPort: need('ROOST_MQTT_PORT', settings.ROOST_MQTT_PORT),
     mqttWsPort: need('ROOST_MQTT_WS_PORT', settings.ROOST_MQTT_WS_PORT),
+    broker:
+      brokerUrl === undefined || brokerFolder === undefined
+        ? undefined
+        : { url: brokerUrl, folder: resolve(brokerFolder), pidFile: brokerPidFile },
     publicUrl: read('ROOST_PUBLIC_URL', settings.ROOST_PUBLIC_URL),
     publicMqttUrl: read('ROOST_PUBLIC_MQTT_URL', settings.ROOST_PUBLIC_MQTT_URL),
     tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
@@ -183,10 +219,12 @@ export function publicUrl(config: Config, port: number): string {
   return config.publicUrl ?? `${config.tls === undefined ? 'http' : 'https'}://${reachable(config.httpHost)}:${port}`
 }
 
-/** Where the broker is reached: as set, else where it listens for TCP. */
+/** Where the broker is reached: as set, else where the hub reaches it, else where it listens for TCP. */
 export function publicMqttUrl(config: Config, port: number): string {
   return (
-    config.publicMqttUrl ?? `${config.tls === undefined ? 'mqtt' : 'mqtts'}://${reachable(config.mqttHost)}:${port}`
+    config.publicMqttUrl ??
+    config.broker?.url ??
+    `${config.tls === undefined ? 'mqtt' : 'mqtts'}://${reachable(config.mqttHost)}:${port}`
   )
 }
 

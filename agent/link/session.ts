@@ -38,6 +38,8 @@ export type SessionHandlers = {
   onOther: (topic: string, bytes: Uint8Array) => void
 }
 
+const goneMessage = Buffer.from(encode(Presence.parse({ state: 'gone' })))
+
 /** A connection that held so long was a good one: the next failure starts the backoff anew. */
 export const stableMs = 30_000
 /** CONNACK return codes (MQTT 3.1.1, table 3.1). */
@@ -114,6 +116,8 @@ export class Session {
     const wasUp = this.#isUp
     this.#isUp = false
     const gone = new Promise<void>((resolve) => client.once('close', () => resolve()))
+    // The hub does not see connections end where the broker is not its own.
+    if (wasUp) client.publish(upTopic(this.#options.device, 'presence'), goneMessage, { qos: 0 })
     client.end(!wasUp)
     // Not `end(true)`: MQTT.js ignores it while a polite end waits for what is never acknowledged.
     const timer = setTimeout(() => client.stream.destroy(), this.#options.deadlineMs)
@@ -138,8 +142,8 @@ export class Session {
       reschedulePings: true,
       will: {
         topic: upTopic(device, 'presence'),
-        payload: Buffer.from(encode(Presence.parse({ state: 'gone' }))),
-        qos: 0,
+        payload: goneMessage,
+        qos: 1,
         retain: false,
       },
       ...(ca === undefined ? {} : { ca }),

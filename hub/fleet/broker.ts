@@ -1,5 +1,5 @@
 // The embedded MQTT broker: aedes, and around it everything aedes does not guard by itself (docs/protocol.md lists it).
-// It knows devices, topics and secrets, and nothing of what the messages mean.
+// It knows devices, topics and secrets, and nothing of what the messages mean. mosquitto/broker.ts can stand in its place.
 
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -57,6 +57,8 @@ export type Broker = {
   /** Chunk topics go to all who listen (QoS 0, see broadcast.ts), others to the one device that may hear them.
    *  Resolves when the bytes are handed over or the receiver is given up; nothing is kept for who is not there. */
   publish: (topic: string, payload: Uint8Array, qos: 0 | 1) => Promise<void>
+  /** Devices came or went, or a device may read other blobs. Resolves when the broker goes by it, or after some seconds. */
+  accessChanged: () => Promise<void>
   /** Cuts every connection of the device, one that is just logging in included. */
   disconnect: (device: string, reason: string) => void
   connectedDevices: () => string[]
@@ -168,6 +170,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       const listening = connections.listeners.get(chunk.blob)
       if (listening !== undefined) await broadcast(listening, publishPacket(topic, payload))
     },
+    // it asks each time
+    accessChanged: () => Promise.resolve(),
     disconnect: (device, reason) => {
       const theirs = [...connections.byClient.values()].filter((connection) => connection.device === device)
       if (theirs.length > 0) log.info({ device, reason }, 'device disconnected')

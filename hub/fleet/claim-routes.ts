@@ -71,7 +71,7 @@ const enrol = createRoute({
   responses: { 201: json(EnrolResponse, 'The device, with its secret, shown only now'), ...problems() },
 })
 
-export function claimRoutes(hub: Hub, fleet: Pick<Fleet, 'ports'>): OpenAPIHono<HubEnv> {
+export function claimRoutes(hub: Hub, fleet: Pick<Fleet, 'ports' | 'accessChanged'>): OpenAPIHono<HubEnv> {
   const { config, database, keys, clock, random, log } = hub
   return new OpenAPIHono<HubEnv>()
     .openapi(create, async (c) => {
@@ -114,6 +114,7 @@ export function claimRoutes(hub: Hub, fleet: Pick<Fleet, 'ports'>): OpenAPIHono<
       const request = c.req.valid('json')
       const { device, secret } = await enrolDevice(hub, request, c.get('requestId'))
       log.info({ device, profile: request.profile }, 'device enrolled')
+      await fleet.accessChanged()
       c.header('cache-control', 'no-store')
       const root = keys.roots.at(-1) ?? new Uint8Array()
       return c.json(

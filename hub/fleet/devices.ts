@@ -8,6 +8,7 @@ import { writeAuditedIfChanged } from '../governance/audit.ts'
 import type { Hub, Random } from '../hub.ts'
 import { BooleanColumn, BytesColumn, jsonColumn, type Reader, type Statement } from '../storage/database.ts'
 import { Labels, matches, type Query } from './labels.ts'
+import { passwordHash } from './mosquitto/password.ts'
 
 const Time = z.number().int().nullable()
 
@@ -114,7 +115,8 @@ export async function authenticateDevice(hub: Pick<Hub, 'database'>, device: str
   if (!isNext) return isCurrent
   const [taken] = await hub.database.write([
     {
-      sql: `UPDATE devices SET secret_sha256 = next_secret_sha256, next_secret_sha256 = NULL
+      sql: `UPDATE devices SET secret_sha256 = next_secret_sha256, next_secret_sha256 = NULL,
+              broker_password = next_broker_password, next_broker_password = NULL
             WHERE id = ? AND next_secret_sha256 = ? AND revoked_at IS NULL`,
       args: [device, hash],
     },
@@ -139,8 +141,9 @@ export async function rotateSecret(
   const change = { actor: own, action: 'device.rotate-secret', subject: own, requestId }
   const [changed] = await writeAuditedIfChanged(hub.database, hub.clock(), change, [
     {
-      sql: 'UPDATE devices SET next_secret_sha256 = ? WHERE id = ? AND revoked_at IS NULL',
-      args: [hashSecret(secret), device],
+      sql: `UPDATE devices SET next_secret_sha256 = ?, next_broker_password = ?
+            WHERE id = ? AND revoked_at IS NULL`,
+      args: [hashSecret(secret), passwordHash(secret, hub.random), device],
     },
   ])
   return changed === 1 ? secret : undefined

@@ -12,6 +12,7 @@ import { Problem } from '../problem.ts'
 import { BytesColumn, type Reader, type Statement } from '../storage/database.ts'
 import { type ClaimRow, claimFault, findClaim, useClaim } from './claims.ts'
 import { hashSecret, makeSecret } from './devices.ts'
+import { passwordHash } from './mosquitto/password.ts'
 
 export type Enrolled = { device: string; secret: string }
 
@@ -33,6 +34,7 @@ export async function enrolDevice(
 ): Promise<Enrolled> {
   assertProof(request)
   const secret = makeSecret(hub.random)
+  const hashes = { secret: hashSecret(secret), password: passwordHash(secret, hub.random) }
   const signKey = Buffer.from(request.signKey, 'base64')
   return hub.database.exclusively(async (tx) => {
     const claim = await findClaim(tx, request.token)
@@ -45,7 +47,7 @@ export async function enrolDevice(
     const known = await devicesLike(tx, signKey, request.device)
     const again = known.find((device) => isSameDevice(device, signKey, claim, request.device))
     if (again !== undefined && claim.revoked_at === null) {
-      await tx.write([newSecret(again.id, secret), ...(await record('device.enrol-again', again.id))])
+      await tx.write([newSecret(again.id, hashes), ...(await record('device.enrol-again', again.id))])
       return { device: again.id, secret }
     }
     const fault = claimFault(claim, hub.clock())
@@ -55,7 +57,7 @@ export async function enrolDevice(
     const device = request.device ?? `d-${Buffer.from(hub.random(6)).toString('hex')}`
     await tx.write([
       useClaim(claim.id),
-      insertDevice(device, request, claim, secret, hub.clock()),
+      insertDevice(device, request, claim, hashes, hub.clock()),
       ...(await record('device.enrol', device)),
     ])
     return { device, secret }
@@ -88,28 +90,33 @@ const isSameDevice = (known: Known, signKey: Uint8Array, claim: ClaimRow, wanted
   known.revoked_at === null &&
   (wanted === undefined || wanted === known.id)
 
-const newSecret = (device: string, secret: string): Statement => ({
-  sql: 'UPDATE devices SET secret_sha256 = ?, next_secret_sha256 = NULL WHERE id = ?',
-  args: [hashSecret(secret), device],
+/** Of the secret: for the hub, and for a broker of one's own. */
+type Hashes = { secret: Uint8Array; password: string }
+
+const newSecret = (device: string, { secret, password }: Hashes): Statement => ({
+  sql: `UPDATE devices SET secret_sha256 = ?, broker_password = ?, next_secret_sha256 = NULL, next_broker_password = NULL
+        WHERE id = ?`,
+  args: [secret, password, device],
 })
 
 function insertDevice(
   device: string,
   request: EnrolRequest,
   claim: ClaimRow,
-  secret: string,
+  { secret, password }: Hashes,
   nowMs: number,
 ): Statement {
   return {
-    sql: `INSERT INTO devices (id, labels, profile, sign_key, seal_key, secret_sha256, claim, enrolled_at)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    sql: `INSERT INTO devices (id, labels, profile, sign_key, seal_key, secret_sha256, broker_password, claim, enrolled_at)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     args: [
       device,
       JSON.stringify(claim.labels),
       request.profile,
       Buffer.from(request.signKey, 'base64'),
       Buffer.from(request.sealKey, 'base64'),
-      hashSecret(secret),
+      secret,
+      password,
       claim.id,
       nowMs,
     ],

@@ -8,10 +8,12 @@ import { createDeltas } from '../deltas/deltas.ts'
 import type { Change } from '../governance/audit.ts'
 import type { Hub } from '../hub.ts'
 import { createAssigner } from './assign.ts'
-import { type Broker, type BrokerLimits, startBroker } from './broker.ts'
+import { type Broker, type BrokerLimits, type BrokerOptions, startBroker } from './broker.ts'
 import { type ChunkServerLimits, createChunkServer } from './chunks.ts'
 import { storeWishes, type Wish } from './desired.ts'
 import { addFleetMetrics } from './metrics.ts'
+import { admittedDevices } from './mosquitto/admitted.ts'
+import { startMosquitto } from './mosquitto/broker.ts'
 import { createPresence } from './presence.ts'
 import { createSession, type ReportsPort } from './session.ts'
 import { createWriteGatherer } from './write-gatherer.ts'
@@ -26,6 +28,8 @@ export type Fleet = {
   /** Tells these devices, those that are connected, what is wanted of them now. Does not wait for them. */
   push: (devices: readonly string[]) => void
   command: (device: string, command: Command) => Promise<void>
+  /** Devices came or went. Resolves when the broker lets them in or keeps them out, or after some seconds. */
+  accessChanged: () => Promise<void>
   /** Cuts the device off. It comes back unless it was revoked. */
   disconnect: (device: string, reason: string) => void
   chunkCounts: () => Readonly<{ read: number; published: number }>
@@ -40,7 +44,7 @@ export type FleetOptions = { brokerLimits?: Partial<BrokerLimits>; chunkLimits?:
 
 /** @throws the error of listen(2) */
 export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetOptions = {}): Promise<Fleet> {
-  const { config, database, blobs, clock, log } = hub
+  const { database, blobs, clock, log } = hub
   const onError = (error: unknown) => log.error({ err: error }, 'a device could not be told, or noted')
   const writer = createWriteGatherer(database)
   const publish: Broker['publish'] = (topic, payload, qos) => broker.publish(topic, payload, qos)
@@ -61,14 +65,7 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
     clock,
     onError,
   })
-  const broker: Broker = await startBroker({
-    listen: {
-      tcp: { host: config.mqttHost, port: config.mqttPort },
-      webSocket: { host: config.mqttHost, port: config.mqttWsPort },
-      tls: hub.tls,
-    },
-    authenticate: hub.authenticateDevice,
-    mayReadBlob: hub.mayReadBlob,
+  const broker: Broker = await openBroker(hub, options.brokerLimits, {
     onMessage: session.onMessage,
     onConnect: (device) => log.debug({ device }, 'device connected'),
     onDisconnect: (device) => {
@@ -76,15 +73,16 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
       session.onDisconnect(device)
       presence.onDisconnect(device)
     },
-    log,
-    ...(options.brokerLimits === undefined ? {} : { limits: options.brokerLimits }),
   }).catch(async (error: unknown) => {
     await presence.close()
     throw error
   })
   addFleetMetrics(hub.metrics, broker, session, chunks)
 
-  const push = (devices: readonly string[]) => chunks.holdWhile(session.push(devices))
+  const push = (devices: readonly string[]) => {
+    void broker.accessChanged()
+    chunks.holdWhile(session.push(devices))
+  }
   return {
     ports: broker.ports,
     isConnected: broker.isConnected,
@@ -95,6 +93,7 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
     },
     push,
     command: (device, command) => publish(downTopic(device, 'command'), encode(command), 1),
+    accessChanged: broker.accessChanged,
     disconnect: broker.disconnect,
     chunkCounts: chunks.counts,
     prepare: (rollout) => void deltas.prepare(rollout).catch(onError),
@@ -107,4 +106,30 @@ export async function startFleet(hub: Hub, reports: ReportsPort, options: FleetO
       await writer.close()
     },
   }
+}
+
+/** The hub's own, or the operator's where the settings name one.
+ *  @throws the error of listen(2), or of writing the other broker's files */
+function openBroker(
+  hub: Hub,
+  limits: Partial<BrokerLimits> | undefined,
+  handlers: Pick<BrokerOptions, 'onMessage' | 'onConnect' | 'onDisconnect'>,
+): Promise<Broker> {
+  const { config, database, clock, random, log } = hub
+  if (config.broker !== undefined) {
+    const readAdmitted = () => admittedDevices(database)
+    return startMosquitto({ ...config.broker, ...handlers, readAdmitted, clock, random, log })
+  }
+  return startBroker({
+    ...handlers,
+    listen: {
+      tcp: { host: config.mqttHost, port: config.mqttPort },
+      webSocket: { host: config.mqttHost, port: config.mqttWsPort },
+      tls: hub.tls,
+    },
+    authenticate: hub.authenticateDevice,
+    mayReadBlob: hub.mayReadBlob,
+    log,
+    ...(limits === undefined ? {} : { limits }),
+  })
 }

@@ -1,16 +1,18 @@
 // Who may say and hear what: a device its own topics and the chunks of blobs assigned to it, nothing else.
 // Allowed filters are compared whole with the few a device may have, so `+`, `#`, `$share/…` and `$SYS/…`
-// need no rule of their own: they are not in the list.
+// need no rule of their own: they are not in the list. A broker of one's own is told the same as a list (`topicsOf`).
 
 import { messageBytesMax } from '@roost/shared/protocol/messages.ts'
 import type { Digest } from '@roost/shared/protocol/names.ts'
 import {
+  chunkFilter,
   downFilter,
   downKinds,
   downTopic,
   parseChunkFilter,
   parseUpTopic,
   type UpKind,
+  upKinds,
   upTopic,
 } from '@roost/shared/protocol/topics.ts'
 
@@ -55,3 +57,10 @@ export function judgeFilter(device: string, filter: string): 'down' | { blob: Di
 
 export const isDownTopic = (device: string, topic: string): boolean =>
   downKinds.some((kind) => topic === downTopic(device, kind))
+
+/** All that `judgePublish` and `judgeFilter` let a device say and hear, as topics and filters.
+ *  @param blobs that are assigned to it */
+export const topicsOf = (device: string, blobs: readonly Digest[]): { says: string[]; hears: string[] } => ({
+  says: upKinds.map((kind) => upTopic(device, kind)),
+  hears: [...downKinds.map((kind) => downTopic(device, kind)), ...blobs.map(chunkFilter)],
+})

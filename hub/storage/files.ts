@@ -8,6 +8,8 @@ export async function writeDurably(path: string, content: string | Uint8Array, m
   const temporary = `${path}.new`
   {
     await using file = await open(temporary, 'w', mode)
+    // whatever the umask takes away
+    await file.chmod(mode)
     await file.writeFile(content)
     await file.sync()
   }

@@ -294,18 +294,36 @@ describe('the archive for a gateway', () => {
   })
 })
 
-test('the compose file sets what the hub knows, and opens where it listens', () => {
+test('the compose file sets what the hub knows, opens where it listens, and leads hub and broker to one folder', () => {
+  const Service = z.object({ ports: z.array(z.string()), volumes: z.array(z.string()) })
   const Compose = z.object({
     services: z.object({
-      hub: z.object({ environment: z.record(z.string(), z.string()), ports: z.array(z.string()) }),
+      hub: Service.extend({ environment: z.record(z.string(), z.string()) }),
+      broker: Service.extend({ user: z.string(), entrypoint: z.array(z.string()) }),
     }),
   })
-  const { hub } = Compose.parse(parse(readFileSync(join(root, 'compose.yaml'), 'utf8'))).services
+  const { hub, broker } = Compose.parse(parse(readFileSync(join(root, 'compose.yaml'), 'utf8'))).services
   const image = readFileSync(join(root, 'Dockerfile'), 'utf8')
   const inImage = [...image.matchAll(/(ROOST_\w+)=(\S+)/g)].map(([, name = '', value = '']) => [name, value])
   const defaults = Object.entries(hub.environment).map(([name, value]) => [name, /:-(.*)\}/.exec(value)?.[1] ?? value])
   const config = readConfig(Object.fromEntries([...inImage, ...defaults]))
-  expect(hub.ports).toEqual([config.httpPort, config.mqttPort].map((port) => `127.0.0.1:${port}:${port}`))
+  expect(hub.ports).toEqual([`127.0.0.1:${config.httpPort}:${config.httpPort}`])
+  expect(broker.ports).toEqual([`127.0.0.1:${config.mqttPort}:${config.mqttPort}`])
   expect(image).toContain(`EXPOSE ${config.httpPort} ${config.mqttPort} ${config.mqttWsPort}\n`)
   expect(image).toContain(`http://127.0.0.1:${config.httpPort}/healthz`)
+
+  const settings = readFileSync(join(root, 'scripts/mosquitto/mosquitto.conf'), 'utf8')
+  const folder = config.broker?.folder ?? ''
+  expect(settings).toMatch(new RegExp(`^listener ${config.mqttPort}$`, 'm'))
+  expect(config.broker?.url).toBe(`mqtt://broker:${config.mqttPort}`)
+  for (const name of ['password_file', 'acl_file']) expect(settings).toMatch(new RegExp(`^${name} ${folder}/`, 'm'))
+  expect(hub.volumes).toContain(`broker:${folder}`)
+  expect(broker.volumes).toContain(`broker:${folder}:ro`)
+  expect(image).toContain(` -m 750 ${folder}\n`)
+  expect(broker.user.split(':')[0], 'the broker reads what the hub writes').toBe(/^USER (\d+)$/m.exec(image)?.[1])
+  const [, script = '', given, configuration = ''] = broker.entrypoint
+  expect(given).toBe(folder)
+  for (const path of [script, configuration]) {
+    expect(existsSync(join(root, path.replace('/roost/', 'scripts/mosquitto/'))), path).toBe(true)
+  }
 })

@@ -2,8 +2,9 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { filtersMax } from '@roost/agent/link/session.ts'
-import { messageBytesMax } from '@roost/shared/protocol/messages.ts'
+import { messageBytesMax, Presence } from '@roost/shared/protocol/messages.ts'
 import { chunkFilter, chunkTopic, downFilter, downTopic, upTopic } from '@roost/shared/protocol/topics.ts'
+import { decode } from '@roost/shared/protocol/wire.ts'
 import mqttPacket from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { startTcpProxy } from '../../../scripts/demo/tcp-proxy.ts'
@@ -300,10 +301,12 @@ describe('through aedes and a bad link', () => {
     await until(() => session.isUp)
   })
 
-  test('closing says goodbye: no will is fired, nothing is heard after it', async () => {
+  test('closing says that it goes, and goodbye: no will is fired, nothing is heard after it', async () => {
     const heard: string[] = []
+    const said: unknown[] = []
     const broker = await aScriptedBroker((packet, socket) => {
       heard.push(packet.cmd)
+      if (packet.cmd === 'publish') said.push(packet.topic, decode(Presence, Buffer.from(packet.payload)))
       // what was on its way when the device left
       if (packet.cmd === 'disconnect') socket.write(published(downTopic('d-1', 'ack'), 'late'))
       else wellBehaved(packet, socket)
@@ -312,6 +315,7 @@ describe('through aedes and a bad link', () => {
     await until(() => session.isUp)
     await session.close()
     expect(heard.at(-1)).toBe('disconnect')
+    expect(said).toEqual([upTopic('d-1', 'presence'), { ok: true, message: { state: 'gone' } }])
     expect([states, messages]).toEqual([['up'], []])
     expect(await session.publish('hello', bytes('x'), 1)).toBe(false)
     await until(() => broker.counts().open === 0)
@@ -325,7 +329,7 @@ describe('through aedes and a bad link', () => {
     })
     const { session } = aSession(sessionOptions(broker.port))
     await until(() => session.isUp)
-    expect(wills).toMatchObject([{ topic: upTopic('d-1', 'presence'), qos: 0, retain: false }])
+    expect(wills).toMatchObject([{ topic: upTopic('d-1', 'presence'), qos: 1, retain: false }])
   })
 
   test('another client with the device’s secret and the device take turns; both come back', async () => {

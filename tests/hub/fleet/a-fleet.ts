@@ -25,8 +25,11 @@ const random = (length: number) => new Uint8Array(randomBytes(length))
 const hourMs = 3_600_000
 
 /** A hub whose devices are those in its database; closed when the test ends. */
-export async function aFleetHub(parts: Partial<Hub> = {}): Promise<TestHub> {
-  const hub = await aHub({ environment: { ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0' }, parts })
+export async function aFleetHub(
+  parts: Partial<Hub> = {},
+  environment: Record<string, string> = { ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0' },
+): Promise<TestHub> {
+  const hub = await aHub({ environment, parts })
   onTestFinished(() => hub[Symbol.asyncDispose]())
   const { database } = hub
   return {
