@@ -20,8 +20,9 @@ export function RunScatter({ runs, columns }: { runs: readonly Run[]; columns: r
   const among = (wanted: ColumnName | undefined, usual: number) =>
     numeric.find((column) => column === wanted) ?? numeric[usual] ?? numeric[0]
   const param = numeric.findIndex((column) => column.startsWith('params.'))
+  const metric = numeric.findIndex((column) => column.startsWith('metrics.'))
   const xColumn = among(x, param < 0 ? 1 : param)
-  const yColumn = among(y, 0)
+  const yColumn = among(y, Math.max(0, metric))
   const colourColumn = numeric.find((column) => column === colour)
   const dots = useMemo(
     () =>
