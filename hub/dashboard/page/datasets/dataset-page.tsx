@@ -2,6 +2,7 @@
 
 import { answer, api } from '../api.ts'
 import type { components } from '../api-types.d.ts'
+import { LineageTab } from '../models/lineage/lineage-tab.tsx'
 import { datasetHref } from '../models/links.ts'
 import { RowsTable } from '../models/rows-table.tsx'
 import type { PageProps } from '../pages.ts'
@@ -103,7 +104,15 @@ export function DatasetPage({ parameters, address }: PageProps) {
           </RowsTable>
         </div>
       )}
-      {Number.isInteger(wanted) && wanted > 0 && <Columns name={name} version={wanted} />}
+      {Number.isInteger(wanted) && wanted > 0 && (
+        <>
+          <Columns name={name} version={wanted} />
+          <h2>
+            What came of {name}/{wanted}
+          </h2>
+          <LineageTab root={`dataset:${name}/${wanted}`} />
+        </>
+      )}
     </div>
   )
 }

@@ -18,7 +18,7 @@ import { useMay } from '../session.ts'
 import { EvaluateDialog } from './evaluate-dialog.tsx'
 import { Fairness } from './fairness.tsx'
 import { FiguresTable } from './figures-table.tsx'
-import { versionHref } from './links.ts'
+import { datasetHref, versionHref } from './links.ts'
 import { Slices } from './slices.tsx'
 import { EvaluationDot } from './stages.tsx'
 
@@ -114,6 +114,18 @@ export function EvaluationTab({
 const optionText = ({ createdAt, state, request, dataset }: Listed): string =>
   `${createdAt.slice(0, 16).replace('T', ' ')} UTC, ${state}, ${datasetText(request.dataset, dataset)}`
 
+/** A snapshot by name and number has a page; one that was named by its digest alone is shown so. */
+function DatasetLink({ asked, digest }: { asked: string; digest: string }) {
+  const short = <code title={digest}>{digest.slice(0, 12)}…</code>
+  const at = asked.lastIndexOf('/')
+  if (at < 1) return short
+  return (
+    <>
+      <a href={`${datasetHref(asked.slice(0, at))}?snapshot=${asked.slice(at + 1)}`}>{asked}</a> {short}
+    </>
+  )
+}
+
 /** As it was asked for, unless that is a digest. */
 const datasetText = (asked: string, digest: string): string =>
   /^[0-9a-f]{64}$/.test(asked) ? `${digest.slice(0, 12)}…` : asked
@@ -189,8 +201,7 @@ function About({ evaluation }: { evaluation: Evaluation }) {
           [
             'Dataset',
             <>
-              {datasetText(request.dataset, dataset)} <code title={dataset}>{dataset.slice(0, 12)}…</code>, against the
-              column <code>{request.label}</code>
+              <DatasetLink asked={request.dataset} digest={dataset} />, against the column <code>{request.label}</code>
             </>,
           ],
           [

@@ -132,7 +132,9 @@ function VariantCard({ version, variant }: { version: Version; variant: Variant 
         <tbody>
           {variant.compatibility.profiles.map(({ profile, verdict, reasons, memoryBytes, latencyMs }) => (
             <tr key={profile}>
-              <th scope="row">{profile}</th>
+              <th scope="row" class="nowrap">
+                {profile}
+              </th>
               <td>
                 <StateDot tone={verdicts[verdict]?.tone ?? 'idle'}>{verdicts[verdict]?.title ?? verdict}</StateDot>
               </td>

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks'
 import { answer, api } from '../api.ts'
 import type { components } from '../api-types.d.ts'
 import { Actor } from '../parts/actor.tsx'
+import { AuditLink } from '../parts/audit-link.tsx'
 import { ErrorState } from '../parts/error-state.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Time } from '../parts/time.tsx'
@@ -72,7 +73,7 @@ export function GatesTab({
         <ol class="way" aria-label="Stages">
           {stages.map((stage) => (
             <li key={stage} aria-current={stage === pipeline.stage ? 'step' : undefined}>
-              <StageDot stage={stage} />
+              <StageDot stage={stage} isElsewhere={stage !== pipeline.stage} />
               <small class="quiet">
                 {stage === pipeline.stage
                   ? 'it is here'
@@ -138,7 +139,10 @@ export function GatesTab({
       <section class="card stack" aria-labelledby="moves">
         <h2 id="moves">How it came here</h2>
         {pipeline.moves.length === 0 ? (
-          <p class="quiet">It is where it was registered.</p>
+          <p class="quiet">
+            {pipeline.stage === 'development' ? 'It is where every version begins.' : 'Its stage was set by hand.'}{' '}
+            <AuditLink subject={`version:${name}/${number}`}>audit</AuditLink>
+          </p>
         ) : (
           <ul class="lines">
             {pipeline.moves.map(({ at, from, to, kind, actor, reason }) => (

@@ -45,7 +45,7 @@ export function OverviewTab({ version }: { version: Version }) {
           <ErrorState error={error} retry={around.refresh} />
         )
       ) : (
-        <Shipped steps={shippedSteps(version, value.evaluations, value.requests, value.rollouts)} />
+        <Shipped steps={shippedSteps(version, value.evaluations, value.requests, value.moves, value.rollouts)} />
       )}
       <div class="columns">
         {fleet.value === undefined ? (
@@ -100,7 +100,7 @@ export function OverviewTab({ version }: { version: Version }) {
 
 async function loadAround(model: string, number: number, signal: AbortSignal) {
   const path = { name: model, version: String(number) }
-  const [{ evaluations }, { requests }, { rollouts }] = await Promise.all([
+  const [{ evaluations }, { requests, moves }, { rollouts }] = await Promise.all([
     answer(
       api.GET('/v1/models/{name}/versions/{version}/evaluations', {
         params: { path, query: { limit: shownMax } },
@@ -110,7 +110,7 @@ async function loadAround(model: string, number: number, signal: AbortSignal) {
     answer(api.GET('/v1/models/{name}/versions/{version}/promotion', { params: { path }, signal })),
     answer(api.GET('/v1/rollouts', { params: { query: { model, version: number, limit: shownMax } }, signal })),
   ])
-  return { evaluations, requests, rollouts }
+  return { evaluations, requests, moves, rollouts }
 }
 
 /** One sentence; each part of it leads to where the audit log tells it, for who may read that. */
@@ -119,7 +119,7 @@ function Shipped({ steps }: { steps: readonly Step[] }) {
   return (
     <p class="card shipped">
       {steps.map(({ actors, what, at, subject, href }, n) => (
-        <span key={subject}>
+        <span key={`${subject} ${what}`}>
           {n > 0 && (n === steps.length - 1 ? ' and ' : ', ')}
           {actors.length === 0
             ? 'somebody'

@@ -12,6 +12,7 @@ export function shippedSteps(
   version: Pick<Schemas['Version'], 'model' | 'version' | 'createdBy' | 'createdAt'>,
   evaluations: readonly Pick<Schemas['ListedEvaluation'], 'id' | 'state' | 'createdBy' | 'createdAt'>[],
   requests: readonly Pick<Schemas['PromotionRequest'], 'id' | 'state' | 'to' | 'closedAt' | 'approvals'>[],
+  moves: readonly Schemas['VersionPipeline']['moves'][number][],
   rollouts: readonly Pick<Schemas['Rollout'], 'id' | 'group' | 'state' | 'startedBy' | 'createdAt'>[],
 ): Step[] {
   const steps: Step[] = [
@@ -37,6 +38,16 @@ export function shippedSteps(
       what: `approved it for ${request.to}`,
       at: request.closedAt ?? '',
       subject: `promotion-request:${request.id}`,
+    })
+  }
+  // without an approval somebody, or the hub, moved it
+  const move = moves.find(({ to, kind }) => to === 'production' && kind !== 'approved' && kind !== 'restored')
+  if (approvers.length === 0 && move !== undefined) {
+    steps.push({
+      actors: [move.actor],
+      what: `moved it to production${move.kind === 'override' ? ' against its gates' : ''}`,
+      at: move.at,
+      subject: `version:${version.model}/${version.version}`,
     })
   }
   const rollout = rollouts.find(({ state }) => !['draft', 'awaiting_approval', 'rejected'].includes(state))

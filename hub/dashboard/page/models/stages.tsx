@@ -15,7 +15,10 @@ const stageTones: Record<Stage, Tone> = {
   production: 'good',
   archived: 'idle',
 }
-export const StageDot = ({ stage }: { stage: Stage }) => <StateDot tone={stageTones[stage]}>{stage}</StateDot>
+/** `isElsewhere`: of a stage it is not in. */
+export const StageDot = ({ stage, isElsewhere = false }: { stage: Stage; isElsewhere?: boolean }) => (
+  <StateDot tone={isElsewhere ? 'idle' : stageTones[stage]}>{stage}</StateDot>
+)
 
 const answerTones: Record<Answer, Tone> = { pass: 'good', fail: 'bad', undecided: 'warn' }
 const answerWords: Record<Answer, string> = { pass: 'passes', fail: 'fails', undecided: 'undecided' }

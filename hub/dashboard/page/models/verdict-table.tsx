@@ -1,6 +1,7 @@
 // The gates of a stage, each with its verdict, its figure against its threshold, and the hub's sentence.
 
 import type { components } from '../api-types.d.ts'
+import { inBytes } from '../parts/quantity.tsx'
 import { Time } from '../parts/time.tsx'
 import { shortNumber, signed } from './figures.ts'
 import { Interval } from './interval.tsx'
@@ -68,8 +69,8 @@ export function VerdictTable({ verdict, model }: { verdict: Verdict; model: stri
                   <code>{rule.rule}</code>
                   {rule.variant !== null && <small class="quiet block">variant {rule.variant}</small>}
                 </th>
-                <td class="number">{rule.value === null ? '–' : shortNumber(rule.value)}</td>
-                <td class="number">{rule.bound === null ? '–' : shortNumber(rule.bound)}</td>
+                <td class="number">{numberText(rule, rule.value)}</td>
+                <td class="number">{numberText(rule, rule.bound)}</td>
                 <td>
                   <RulePicture rule={rule} />
                 </td>
@@ -82,6 +83,9 @@ export function VerdictTable({ verdict, model }: { verdict: Verdict; model: stri
     </section>
   )
 }
+
+const numberText = ({ rule }: Rule, value: number | null): string =>
+  value === null ? '–' : rule.startsWith('size ') ? inBytes(value) : shortNumber(value)
 
 /** The interval that decided, and the threshold: of the difference where the rule compares with the champion. */
 function RulePicture({ rule }: { rule: Rule }) {

@@ -18,7 +18,7 @@ export function Actor({ actor }: { actor: string }) {
   const name = useName(actor)
   return (
     <span class="actor" title={actor}>
-      {name ?? actor}
+      {name ?? (actor === 'hub' ? 'the hub' : actor)}
     </span>
   )
 }
