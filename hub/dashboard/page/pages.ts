@@ -120,4 +120,10 @@ export const pages: readonly Page[] = [
     isLazy: true,
     scope: ['operator', 'settings'],
   },
+  {
+    path: '/reference',
+    title: 'HTTP reference',
+    component: () => import('./reference/reference-page.tsx').then(({ ReferencePage }) => ReferencePage),
+    isLazy: true,
+  },
 ]
