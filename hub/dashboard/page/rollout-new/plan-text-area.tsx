@@ -1,7 +1,7 @@
 // The plan as text. Behind the field stand its lines again, with their numbers and with what is wrong in them, in the same
 // type and at the same width, so that both wrap alike.
 
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { TextFault } from '../../../rollouts/plan/plan-text.ts'
 
 type Props = {
@@ -17,7 +17,7 @@ export function PlanTextArea({ text, faults, onText }: Props) {
     field.current?.focus()
     field.current?.setSelectionRange(offset, offset)
   }
-  useEffect(() => {
+  useLayoutEffect(() => {
     const there = field.current
     // not while it is typed: the cursor would jump
     if (there !== null && there.value !== text) there.value = text

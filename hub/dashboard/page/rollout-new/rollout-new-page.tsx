@@ -74,7 +74,17 @@ export function RolloutNewPage({ address }: PageProps) {
     : text === '' && draft.text === undefined
       ? []
       : [read.fault]
-  const edit = useCallback((...edits: Edit[]) => history.put(edited(text, edits)), [text, history.put])
+  // several changes may come before the page is drawn again
+  const latest = useRef(text)
+  latest.current = text
+  const write = useCallback(
+    (next: string) => {
+      latest.current = next
+      history.put(next)
+    },
+    [history.put],
+  )
+  const edit = useCallback((...edits: Edit[]) => write(edited(latest.current, edits)), [write])
 
   if (things.value === undefined) {
     return things.error === undefined ? (
@@ -177,7 +187,7 @@ export function RolloutNewPage({ address }: PageProps) {
         </section>
         <section class="card pane text" aria-labelledby="pane-text">
           <h2 id="pane-text">The same as text</h2>
-          <PlanTextArea text={text} faults={textFaults} onText={history.put} />
+          <PlanTextArea text={text} faults={textFaults} onText={write} />
         </section>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, which the keyboard must be able to do */}
         <section class="card pane answer" aria-labelledby="pane-answer" tabIndex={0}>

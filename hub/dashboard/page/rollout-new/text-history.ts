@@ -23,6 +23,7 @@ export function useHistory(text: Text, setText: (text: Text) => void) {
         setCount(before.current.length)
       }
       lastMs.current = nowMs
+      current.current = next
       setText(next)
     },
     [setText],
