@@ -85,7 +85,7 @@ function Rows({ label, result, names }: { label: string; result: NonNullable<Res
               <tr key={name}>
                 <th scope="row">
                   <code>{name}</code>
-                  {isSmallerBetter(name) && <small class="quiet"> smaller is better</small>}
+                  {isSmallerBetter(name) && <small class="quiet block">smaller is better</small>}
                 </th>
                 <td class="number">
                   <FigureText figure={figure} />

@@ -111,26 +111,6 @@ export function GatesTab({
           <code>roost gates set {name}</code>.
         </p>
       )}
-      {earlier.length > 0 && (
-        <section class="card stack" aria-labelledby="earlier">
-          <h2 id="earlier">Verdicts before</h2>
-          <ul class="lines">
-            {earlier.map((verdict) => (
-              <li key={verdict.id}>
-                <details>
-                  <summary>
-                    before {verdict.to}: <AnswerDot answer={verdict.answer} />{' '}
-                    <small class="quiet">
-                      <Time at={verdict.lastAt} />, by revision {verdict.policyRevision}
-                    </small>
-                  </summary>
-                  <VerdictTable verdict={verdict} model={name} />
-                </details>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
       {pipeline.requests
         .filter(({ state }) => state !== 'open')
         .map((request) => (
@@ -157,6 +137,26 @@ export function GatesTab({
           </ul>
         )}
       </section>
+      {earlier.length > 0 && (
+        <section class="card stack" aria-labelledby="earlier">
+          <h2 id="earlier">Verdicts before</h2>
+          <ul class="lines">
+            {earlier.map((verdict) => (
+              <li key={verdict.id}>
+                <details>
+                  <summary>
+                    before {verdict.to}: <AnswerDot answer={verdict.answer} />{' '}
+                    <small class="quiet">
+                      <Time at={verdict.lastAt} />, by revision {verdict.policyRevision}
+                    </small>
+                  </summary>
+                  <VerdictTable verdict={verdict} model={name} />
+                </details>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       {dialog === 'promote' && (
         <PromoteDialog version={version} next={next} onDone={done} onClose={() => setDialog(undefined)} />
       )}

@@ -74,11 +74,13 @@ export function ModelsPage({ address }: PageProps) {
             <thead>
               <tr>
                 <th scope="col">Model</th>
-                <th scope="col">In production</th>
+                <th scope="col">Production</th>
                 <th scope="col" class="wide-only">
                   Champion
                 </th>
-                <th scope="col">Latest</th>
+                <th scope="col" class="wide-only">
+                  Latest
+                </th>
                 <th scope="col" class="number">
                   Devices
                 </th>
@@ -141,7 +143,7 @@ function Row({
       <td class="wide-only">
         {champion === null ? <span class="quiet">none</span> : <VersionLink model={name} version={champion} />}
       </td>
-      <td>
+      <td class="wide-only">
         {latestVersion === 0 ? <span class="quiet">none</span> : <VersionLink model={name} version={latestVersion} />}
       </td>
       <td class="number">{devices === undefined ? '…' : <Quantity value={devices} />}</td>

@@ -67,7 +67,7 @@ export function Slices({ result }: { result: NonNullable<Result> }) {
             const verdict = difference && compared(name, difference)
             return (
               <tr key={`${column} ${value}`}>
-                <th scope="row">
+                <th scope="row" class="nowrap">
                   <code>
                     {column} = {value}
                   </code>

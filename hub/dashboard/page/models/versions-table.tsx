@@ -28,8 +28,8 @@ export function VersionsTable({
       <RowsTable label="Versions">
         <thead>
           <tr>
-            <th scope="col" title="Pick two to compare">
-              Compare
+            <th scope="col">
+              <span class="hidden">Compare</span>
             </th>
             <th scope="col">Version</th>
             <th scope="col">Stage</th>

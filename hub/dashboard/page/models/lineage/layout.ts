@@ -7,9 +7,9 @@ export type Placed = { id: string; more: number; layer: number; x: number; y: nu
 export type Layout = { nodes: Placed[]; edges: Edge[]; width: number; height: number }
 
 /** CSS pixels. */
-export const nodeWidth = 176
+export const nodeWidth = 200
 export const nodeHeight = 48
-const gapX = 56
+const gapX = 48
 const gapY = 16
 /** Times that layers are put in the order of their neighbours, there and back. */
 const sweeps = 4
