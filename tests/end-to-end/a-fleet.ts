@@ -59,19 +59,21 @@ export type StartOptions = {
 /** An impatient agent: short probation, quick to come back. Each may be given otherwise. */
 const hurried = { ROOST_AGENT_PROBATION_MS: '1000', ROOST_AGENT_RECONNECT_SECONDS: '1' }
 
-export async function aFleet(): Promise<Fleet> {
+/** @param broker another than the hub's own: what the hub is told of it, and where it listens */
+export async function aFleet(broker?: { environment: Record<string, string>; port: number }): Promise<Fleet> {
   await using opened = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'roost-end-to-end-'))
   opened.defer(() => rmSync(folder, { recursive: true, force: true }))
   const hubFolder = join(folder, 'hub')
   // every verdict of its rollouts comes out the same from what is stored of it
   opened.defer(() => replayStopped(join(hubFolder, 'hub.db')))
-  let hub: HubProcess = await aHubProcess({ folder: hubFolder })
+  const start = () => aHubProcess({ folder: hubFolder, environment: broker?.environment ?? {} })
+  let hub: HubProcess = await start()
   opened.defer(() => hub.kill())
   const adminToken = hub.adminToken
   if (adminToken === undefined) throw new Error('the hub told no admin token')
   const httpTarget = { port: hub.ports.http ?? 0 }
-  const mqttTarget = { port: hub.ports.mqtt ?? 0 }
+  const mqttTarget = { port: broker?.port ?? hub.ports.mqtt ?? 0 }
   const link = {
     http: opened.use(await startTcpProxy(httpTarget)),
     mqtt: opened.use(await startTcpProxy(mqttTarget)),
@@ -90,9 +92,9 @@ export async function aFleet(): Promise<Fleet> {
     operator,
     link,
     startHub: async () => {
-      hub = await aHubProcess({ folder: hubFolder })
+      hub = await start()
       httpTarget.port = hub.ports.http ?? 0
-      mqttTarget.port = hub.ports.mqtt ?? 0
+      mqttTarget.port = broker?.port ?? hub.ports.mqtt ?? 0
     },
     enrol: async (name, { folder: given, profile = 'generic-x64' } = {}) => {
       const { token } = await operator().send('POST', '/v1/claims', { uses: 1 }, z.object({ token: z.string() }))

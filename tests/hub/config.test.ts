@@ -102,3 +102,17 @@ test('public addresses are as set, else where it listens', () => {
   })
   expect([publicUrl(set, 1), publicMqttUrl(set, 2)]).toEqual(['https://hub.example.com', 'wss://hub.example.com/mqtt'])
 })
+
+test('a broker of one’s own is a URL and a folder, and devices are told of it unless they find it elsewhere', () => {
+  const own = { ROOST_MQTT_URL: 'mqtt://broker:1883', ROOST_MQTT_FILES_DIR: 'files' }
+  const config = readConfig(own)
+  expect(config.broker).toEqual({ url: 'mqtt://broker:1883', folder: resolve('files'), pidFile: undefined })
+  expect(publicMqttUrl(config, 1)).toBe('mqtt://broker:1883')
+  const elsewhere = readConfig({ ...own, ROOST_PUBLIC_MQTT_URL: 'mqtts://mqtt.example.com' })
+  expect(publicMqttUrl(elsewhere, 1)).toBe('mqtts://mqtt.example.com')
+  expect(fault({ ROOST_MQTT_URL: own.ROOST_MQTT_URL })).toMatch(/^ROOST_MQTT_FILES_DIR: missing/)
+  expect(fault({ ROOST_MQTT_PID_FILE: 'pid' })).toMatch(/^ROOST_MQTT_URL: missing/)
+  const withPassword = fault({ ...own, ROOST_MQTT_URL: 'mqtt://hub:hunter2@broker' })
+  expect(withPassword).toContain('without user and password')
+  expect(withPassword).not.toContain('hunter2')
+})

@@ -1,13 +1,14 @@
 // `roost doctor`: looks for what is most often set up wrong, and says what to do about it.
 
 import { stat } from 'node:fs/promises'
+import { type Finding, fault, findingLines, ok, warning } from '@roost/shared/diagnosis/finding.ts'
 import type { Command } from 'commander'
 import { unlessMissing } from '../../storage/files.ts'
 import { type ConnectionOptions, connected } from '../connection.ts'
 import { chooseHub } from '../contexts/choose.ts'
 import { contextsPath, readContexts } from '../contexts/file.ts'
 import { createOutput } from '../output.ts'
-import { exitCodeOfFindings, type Finding, fault, findingLines, ok, warning } from './finding.ts'
+import { exitCodeOfFindings } from './finding.ts'
 
 type DoctorOptions = ConnectionOptions & { hub?: boolean }
 

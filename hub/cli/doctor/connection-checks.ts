@@ -1,11 +1,12 @@
 // What can be told of a hub from where it is used: whether it answers, over what, at what time, and to whom.
 
+import { type Finding, fault, ok, warning } from '@roost/shared/diagnosis/finding.ts'
 import { z } from 'zod'
 import { versionHeader } from '../../governance/access.ts'
 import hub from '../../package.json' with { type: 'json' }
 import { named } from '../../wording.ts'
 import type { HubAddress } from '../contexts/choose.ts'
-import { type Finding, fault, hubAway, ok, warning } from './finding.ts'
+import { hubAway } from './finding.ts'
 
 const answerMsMax = 5_000
 /** Beyond this, tokens and claims expire early or late, and windows are told apart wrongly. */

@@ -7,14 +7,14 @@ import { access, readdir, stat, statfs } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
+import { type Finding, fault, ok, warning } from '@roost/shared/diagnosis/finding.ts'
 import { isExpired } from '@roost/shared/trust/root.ts'
 import { type Config, ConfigError, publicMqttUrl, publicUrl, readConfig } from '../../config.ts'
 import { readKey, readRoots } from '../../keys.ts'
 import { unlessMissing } from '../../storage/files.ts'
 import { isFolderHeld } from '../../storage/lock.ts'
 import { readTls } from '../../tls.ts'
-import { type Finding, fault, ok, warning } from './finding.ts'
-import { whyNoBroker, whyNotListen } from './ports.ts'
+import { greetBroker, whyNotListen } from './ports.ts'
 
 const dayMs = 86_400_000
 /** Less, and the database cannot take what a fleet reports in a night. */
@@ -204,11 +204,12 @@ const portReasons: Readonly<Record<string, [says: string, next: string]>> = {
 }
 
 async function portFindings(config: Config): Promise<Finding[]> {
-  const wanted = [
-    { setting: 'ROOST_HTTP_PORT', host: config.httpHost, port: config.httpPort },
+  const http = { setting: 'ROOST_HTTP_PORT', host: config.httpHost, port: config.httpPort }
+  const mqtt = [
     { setting: 'ROOST_MQTT_PORT', host: config.mqttHost, port: config.mqttPort },
     { setting: 'ROOST_MQTT_WS_PORT', host: config.mqttHost, port: config.mqttWsPort },
   ]
+  const wanted = config.broker === undefined ? [http, ...mqtt] : [http]
   const faults: Finding[] = []
   for (const [i, { setting, host, port }] of wanted.entries()) {
     const same = wanted.slice(0, i).find((other) => port !== 0 && other.port === port)
@@ -234,13 +235,38 @@ async function brokerFinding(config: Config, running: boolean): Promise<Finding>
       `set ROOST_MQTT_HOST to 0.0.0.0, or ROOST_PUBLIC_MQTT_URL to mqtt(s)://${api}:${config.mqttPort}`,
     )
   }
+  if (config.broker !== undefined) return ownBrokerFinding(config.broker)
   if (!running) return ok('broker', `devices will be told to find it at ${url}`)
   if (new URL(url).port === '0' || /^wss?:/.test(url)) return ok('broker', 'runs with the hub')
-  const reason = await whyNoBroker(url)
-  if (reason === undefined) return ok('broker', `answers at ${url}`)
+  const answer = await greetBroker(url)
+  if ('greeting' in answer) return ok('broker', `answers at ${url}`)
   return fault(
     'broker',
-    `no broker answers at ${url}, where devices are told to find it: ${reason}`,
+    `no broker answers at ${url}, where devices are told to find it: ${answer.reason}`,
     'correct ROOST_PUBLIC_MQTT_URL, or what forwards to the hub',
   )
+}
+
+/** Of a broker of one's own, which is asked whether the hub runs or not. */
+async function ownBrokerFinding({ url, folder }: NonNullable<Config['broker']>): Promise<Finding> {
+  const there = await unlessMissing(stat(folder), undefined)
+  const open = there === undefined ? dirname(folder) : folder
+  if ((there !== undefined && !there.isDirectory()) || !(await may(open, constants.W_OK | constants.X_OK))) {
+    const next = 'give it to the hub’s user, or set ROOST_MQTT_FILES_DIR'
+    return fault('broker', `${userInfo().username} cannot write ${folder}, where it tells who may come in`, next)
+  }
+  if (there !== undefined && (there.mode & 0o007) !== 0) {
+    return warning('broker', `others on this machine may look into ${folder}`, `chmod o= ${folder}`)
+  }
+  if (/^wss?:/.test(url)) return ok('broker', `the hub looks for it at ${url}`)
+  const answer = await greetBroker(url)
+  if ('reason' in answer) {
+    const says = `no broker answers at ${url}: ${answer.reason}`
+    return fault('broker', says, 'start it, or correct ROOST_MQTT_URL; it starts once the hub has written its files')
+  }
+  if (answer.greeting === 'let-in') {
+    const next = 'set allow_anonymous false, password_file and acl_file there (scripts/mosquitto/mosquitto.conf)'
+    return fault('broker', `the broker at ${url} lets in whoever comes`, next)
+  }
+  return ok('broker', `answers at ${url}, and turns strangers away`)
 }

@@ -15,27 +15,33 @@ export function whyNotListen(host: string, port: number): Promise<string | undef
 /** CONNECT of MQTT 3.1.1 (§3.1) by nobody: client id `doctor`, clean session, no user. */
 const connectPacket = Buffer.from([0x10, 18, 0, 4, ...Buffer.from('MQTT'), 4, 2, 0, 5, 0, 6, ...Buffer.from('doctor')])
 const connackType = 0x20
+/** §3.2.2.3: 0 lets in. */
+const connackCodeAt = 3
 const greetMsMax = 5_000
 
-/** Whether an MQTT broker answers there, if only to turn a stranger away: undefined, or what came instead. */
-export function whyNoBroker(url: string): Promise<string | undefined> {
+/** What a stranger is told who comes to the broker: that it is not for them, or to come in. */
+export type Greeting = 'turned-away' | 'let-in'
+
+/** How an MQTT broker there answers a stranger; where none does, what came instead. */
+export function greetBroker(url: string): Promise<{ greeting: Greeting } | { reason: string }> {
   const { protocol, hostname, port } = new URL(url)
   const host = hostname.replaceAll(/[[\]]/g, '')
   const secure = protocol === 'mqtts:'
   const to = { host, port: Number(port || (secure ? 8883 : 1883)) }
   return new Promise((resolve) => {
+    const end = (answer: { greeting: Greeting } | { reason: string }) => {
+      socket.destroy()
+      resolve(answer)
+    }
     // whether its certificate is good is another check's business
     const socket: Socket = secure ? connectTls({ ...to, rejectUnauthorized: false }) : connectTcp(to)
-    const end = (reason: string | undefined) => {
-      socket.destroy()
-      resolve(reason)
-    }
-    socket.setTimeout(greetMsMax, () => end(`nothing came within ${greetMsMax / 1000} s`))
-    socket.once('error', (error) => end('code' in error ? String(error.code) : error.message))
-    socket.once('close', () => end('the connection was closed'))
+    socket.setTimeout(greetMsMax, () => end({ reason: `nothing came within ${greetMsMax / 1000} s` }))
+    socket.once('error', (error) => end({ reason: 'code' in error ? String(error.code) : error.message }))
+    socket.once('close', () => end({ reason: 'the connection was closed' }))
     socket.once(secure ? 'secureConnect' : 'connect', () => socket.write(connectPacket))
-    socket.once('data', (bytes: Buffer) =>
-      end(bytes[0] === connackType ? undefined : 'what answers does not speak MQTT'),
-    )
+    socket.once('data', (bytes: Buffer) => {
+      if (bytes[0] !== connackType) return end({ reason: 'what answers does not speak MQTT' })
+      end({ greeting: bytes[connackCodeAt] === 0 ? 'let-in' : 'turned-away' })
+    })
   })
 }

@@ -5,14 +5,16 @@ import { once } from 'node:events'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
+import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Finding } from '@roost/shared/diagnosis/finding.ts'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { checkConnection } from '../../../hub/cli/doctor/connection-checks.ts'
-import { exitCodeOfFindings, type Finding } from '../../../hub/cli/doctor/finding.ts'
+import { exitCodeOfFindings } from '../../../hub/cli/doctor/finding.ts'
 import { checkHub } from '../../../hub/cli/doctor/hub-checks.ts'
 import { openKeys, rootLifetimeMs } from '../../../hub/keys.ts'
 import hubPackage from '../../../hub/package.json' with { type: 'json' }
@@ -264,6 +266,45 @@ test('a broker that devices are told to find where none is', async () => {
   expect(await told(`mqtt://127.0.0.1:${hub.mqttPort}`)).toMatch(/^ok: answers/)
   const away = await onItsMachine({ ROOST_HTTP_HOST: '0.0.0.0' })
   expect(said(away, 'broker')).toMatch(/^fault: devices are told to find the broker at .*each device itself/)
+})
+
+test('a broker of one’s own that is not there, lets in whoever comes, or cannot be told who may', async () => {
+  const files = join(folder, 'broker')
+  const told = async (port: number, over: Record<string, string> = {}) => {
+    const url = `mqtt://127.0.0.1:${port}`
+    return said(await onItsMachine({ ROOST_MQTT_URL: url, ROOST_MQTT_FILES_DIR: files, ...over }), 'broker')
+  }
+  /** CONNACK with this return code, whoever comes. */
+  const answering = async (code: number) => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => socket.end(Buffer.from([0x20, 2, 0, code])))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('no port')
+    return { port: address.port, server }
+  }
+  const strict = await answering(5)
+  expect(await told(strict.port)).toMatch(/^ok: answers at .* turns strangers away/)
+  mkdirSync(files, { mode: 0o750 })
+  expect(await told(strict.port)).toMatch(/^ok: answers/)
+  // its ports are the broker's
+  const both = { ROOST_MQTT_URL: `mqtt://127.0.0.1:${strict.port}`, ROOST_MQTT_FILES_DIR: files }
+  expect(said(await onItsMachine({ ...both, ROOST_MQTT_PORT: String(strict.port) }), 'port')).toMatch(/^ok/)
+  const open = await answering(0)
+  expect(await told(open.port)).toMatch(/^fault: .*lets in whoever comes -> set allow_anonymous false/)
+  open.server.close()
+  await once(open.server, 'close')
+  expect(await told(open.port)).toMatch(/^fault: no broker answers at .*ECONNREFUSED/)
+  chmodSync(files, 0o755)
+  expect(await told(strict.port)).toMatch(/^warning: others on this machine may look into/)
+  const file = join(folder, 'no-folder')
+  writeFileSync(file, '')
+  expect(await told(strict.port, { ROOST_MQTT_FILES_DIR: file })).toMatch(/^fault: .* cannot write .*no-folder/)
+  strict.server.close()
+  const half = await onItsMachine({ ROOST_MQTT_URL: 'mqtt://127.0.0.1' })
+  expect(said(half, 'settings')).toContain('ROOST_MQTT_FILES_DIR: missing')
 })
 
 test('keys that are gone, expired or not the ones of the root', async () => {
