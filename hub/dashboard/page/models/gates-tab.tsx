@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { answer, api } from '../api.ts'
 import type { components } from '../api-types.d.ts'
-import { Actor } from '../parts/actor.tsx'
+import { Actor, WithNames } from '../parts/actor.tsx'
 import { AuditLink } from '../parts/audit-link.tsx'
 import { ErrorState } from '../parts/error-state.tsx'
 import { Loading } from '../parts/loading.tsx'
@@ -90,7 +90,8 @@ export function GatesTab({
           <p class="notice bad">
             {pipeline.hold.kind === 'revoked' ? 'An approval was revoked' : 'A person moved it back'}: nothing moves it
             forward by itself{pipeline.hold.kind === 'revoked' ? ', and it is not rolled out' : ''}.{' '}
-            <Actor actor={pipeline.hold.actor} />, <Time at={pipeline.hold.at} />: {pipeline.hold.reason}
+            <Actor actor={pipeline.hold.actor} />, <Time at={pipeline.hold.at} />:{' '}
+            <WithNames text={pipeline.hold.reason} />
           </p>
         )}
       </section>
@@ -130,7 +131,11 @@ export function GatesTab({
                 {from} → {to}, {kind}{' '}
                 <small class="quiet">
                   <Time at={at} /> by <Actor actor={actor} />
-                  {reason !== '' && `: ${reason}`}
+                  {reason !== '' && (
+                    <>
+                      : <WithNames text={reason} />
+                    </>
+                  )}
                 </small>
               </li>
             ))}

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { answer, api } from '../api.ts'
 import type { components } from '../api-types.d.ts'
-import { Actor } from '../parts/actor.tsx'
+import { Actor, WithNames } from '../parts/actor.tsx'
 import { AuditLink } from '../parts/audit-link.tsx'
 import { ConfirmDialog } from '../parts/confirm-dialog.tsx'
 import { counted } from '../parts/quantity.tsx'
@@ -64,7 +64,11 @@ export function RequestCard({ request, onDone }: { request: Request; onDone: (te
         )}
         . <AuditLink subject={`promotion-request:${request.id}`}>audit</AuditLink>
       </p>
-      {request.reason !== null && <p class="quiet">{request.reason}</p>}
+      {request.reason !== null && (
+        <p class="quiet">
+          <WithNames text={request.reason} />
+        </p>
+      )}
       {request.approvals.length > 0 && (
         <ul class="lines">
           {request.approvals.map((approval) => (

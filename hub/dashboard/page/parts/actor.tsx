@@ -23,6 +23,15 @@ export function Actor({ actor }: { actor: string }) {
   )
 }
 
+const mention = /(token:[0-9A-Za-z]{8})\b/
+
+/** A text of the hub in which tokens stand by their ids, with their names instead. */
+export const WithNames = ({ text }: { text: string }) => (
+  <span>
+    {text.split(mention).map((part, n) => (n % 2 === 0 ? part : <Actor key={`${n} ${part}`} actor={part} />))}
+  </span>
+)
+
 /** Undefined until it is known, and where it has none. */
 export function useName(actor: string): string | undefined {
   const [, again] = useState(0)

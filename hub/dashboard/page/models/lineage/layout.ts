@@ -7,15 +7,15 @@ export type Placed = { id: string; more: number; layer: number; x: number; y: nu
 export type Layout = { nodes: Placed[]; edges: Edge[]; width: number; height: number }
 
 /** CSS pixels. */
-export const nodeWidth = 200
+export const nodeWidth = 168
 export const nodeHeight = 48
-const gapX = 48
+const gapX = 36
 const gapY = 16
 /** Times that layers are put in the order of their neighbours, there and back. */
 const sweeps = 4
 
 /** @param ids in the order of worth: of a layer with more than `layerMax` the first ones are drawn
- *  @param edges those to or from unknown nodes, and one of each circle, are left out */
+ *  @param edges those to or from unknown nodes, one of each circle, and those beside a longer way, are left out */
 export function layoutLineage(ids: readonly string[], edges: readonly Edge[], layerMax: number): Layout {
   const names = [...new Set(ids)]
   const layerOf = layersOf(names, edges)
@@ -28,7 +28,7 @@ export function layoutLineage(ids: readonly string[], edges: readonly Edge[], la
     .map(([layer, members]) => ({ layer, shown: members.slice(0, layerMax), more: members.slice(layerMax).length }))
   const shown = new Set(layers.flatMap((layer) => layer.shown))
   const standsFor = (id: string) => (shown.has(id) ? id : moreId(layerOf.get(id) ?? 0))
-  const kept = unique(forward.map(({ from, to }) => ({ from: standsFor(from), to: standsFor(to) })))
+  const kept = reduced(unique(forward.map(({ from, to }) => ({ from: standsFor(from), to: standsFor(to) }))))
   const ordered = inOrder(
     layers.map(({ shown }) => shown),
     kept,
@@ -49,6 +49,23 @@ export function layoutLineage(ids: readonly string[], edges: readonly Edge[], la
   )
   const width = Math.max(0, columns.length * (nodeWidth + gapX) - gapX)
   return { nodes, edges: kept, width, height: tallest }
+}
+
+/** Without the edges beside which a longer way leads to the same node (transitive reduction; Aho, Garey and Ullman 1972):
+ *  they would pass behind the nodes of that way. */
+function reduced(edges: readonly Edge[]): Edge[] {
+  const after = Map.groupBy(edges, ({ from }) => from)
+  return edges.filter(({ from, to }) => {
+    const seen = new Set<string>()
+    const open = (after.get(from) ?? []).map((edge) => edge.to).filter((id) => id !== to)
+    for (let id = open.pop(); id !== undefined; id = open.pop()) {
+      if (id === to) return false
+      if (seen.has(id)) continue
+      seen.add(id)
+      open.push(...(after.get(id) ?? []).map((edge) => edge.to))
+    }
+    return true
+  })
 }
 
 /** Of the node that stands for those of a layer that are not drawn. */

@@ -1,5 +1,6 @@
 // The lineage as a graph: nodes are links in the order of their layers, so that Tab walks from what was to what became.
 
+import { useEffect, useRef } from 'preact/hooks'
 import { edgePath, layoutLineage, nodeHeight, nodeWidth, type Placed } from './layout.ts'
 import { devicesNode, type Lineage, type Shown, shownNode } from './node-texts.ts'
 
@@ -8,7 +9,7 @@ const layerMax = 8
 
 export function LineageGraph({ lineage, onMore }: { lineage: Lineage; onMore: () => void }) {
   const shown = new Map<string, Shown>()
-  for (const node of lineage.nodes) shown.set(node.node, shownNode(node, lineage.root))
+  for (const node of lineage.nodes) shown.set(node.node, shownNode(node))
   const edges = lineage.edges.map(({ from, to }) => ({ from, to }))
   for (const node of lineage.nodes) {
     const devices = devicesNode(node)
@@ -18,8 +19,15 @@ export function LineageGraph({ lineage, onMore }: { lineage: Lineage; onMore: ()
   }
   const layout = layoutLineage([...shown.keys()], edges, layerMax)
   const placed = new Map(layout.nodes.map((node) => [node.id, node]))
+  const scroller = useRef<HTMLElement>(null)
+  const rootX = placed.get(lineage.root)?.x ?? 0
+  useEffect(() => {
+    // what one asked about is in sight at first
+    const box = scroller.current
+    if (box !== null) box.scrollLeft = rootX - (box.clientWidth - nodeWidth) / 2
+  }, [rootX])
   return (
-    <section class="card graph" aria-label="Lineage, from what it was made of to what became of it">
+    <section ref={scroller} class="card graph" aria-label="Lineage, from what it was made of to what became of it">
       <div class="canvas" style={{ width: `${layout.width}px`, height: `${layout.height}px` }}>
         <svg width={layout.width} height={layout.height} aria-hidden="true">
           {layout.edges.map(({ from, to }) => {

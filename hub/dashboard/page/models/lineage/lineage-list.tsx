@@ -9,7 +9,7 @@ const kinds = ['dataset', 'run', 'version', 'evaluation', 'approval', 'rollout',
 
 export function LineageList({ lineage }: { lineage: Lineage }) {
   const nodes = lineage.nodes.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind))
-  const titles = new Map(nodes.map((node) => [node.node, `${node.kind} ${shownNode(node, '').title}`]))
+  const titles = new Map(nodes.map((node) => [node.node, `${node.kind} ${shownNode(node).title}`]))
   const before = Map.groupBy(lineage.edges, ({ to }) => to)
   return (
     <div class="card">
@@ -25,7 +25,7 @@ export function LineageList({ lineage }: { lineage: Lineage }) {
         </thead>
         <tbody>
           {nodes.map((node) => {
-            const { kind, title, said, href } = shownNode(node, lineage.root)
+            const { kind, title, said, href } = shownNode(node)
             const devices = devicesNode(node)
             return (
               <tr key={node.node}>

@@ -17,11 +17,11 @@ export type Shown = {
   isKnown: boolean
 }
 
-export function shownNode(node: Node, root: string): Shown {
+export function shownNode(node: Node): Shown {
   const { kind, name, facts } = node
   return {
     id: node.node,
-    kind: node.node === root ? `this ${kind}` : kind,
+    kind,
     title: titleOf(node),
     said: node.known ? saidOf(node) : 'not held by this hub',
     href: hrefOf(kind, name, facts),
