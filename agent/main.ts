@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-// The `roost-agent` command: enrol, run, status.
+// The `roost-agent` command: enrol, run, status, doctor.
 
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { findingLines } from '@roost/shared/diagnosis/finding.ts'
 import { Profile } from '@roost/shared/profiles/profile.ts'
 import { DeviceId } from '@roost/shared/protocol/names.ts'
 import { TrustError } from '@roost/shared/trust/error.ts'
@@ -15,6 +16,7 @@ import { startAgent } from './control/agent.ts'
 import { FolderInUseError } from './control/lock.ts'
 import { readStatus, type Status } from './control/status.ts'
 import { signOfLife, watchdogPauseMs } from './control/watchdog.ts'
+import { examine, exitCodeOf } from './doctor/doctor.ts'
 import { systemCode } from './durable-file.ts'
 import { IdentityError } from './identity/device.ts'
 import { enrol } from './identity/enrol.ts'
@@ -35,12 +37,20 @@ const usage = `roost-agent ${agent.version}: runs models on a gateway, as its hu
       runs until SIGTERM
   roost-agent status [--dir DIR] [--json]
       what the agent that runs in DIR last said of itself
+  roost-agent doctor [--dir DIR] [--hub URL] [--mqtt-url URL] [--json]
+      finds what keeps this device from working: folder, disk, clock, hub, broker; changes nothing.
+      Exit code 1 where something is broken, 3 where only hub or broker cannot be reached.
+
+Examples:
+  roost-agent enrol --hub https://hub.example:7070 --token TOKEN --profile raspberry-pi-5
+  roost-agent run --dir /var/lib/roost-agent --serve-port 8500
+  roost-agent doctor --dir /var/lib/roost-agent
 
 Settings of run, also as variables (--serve-port is ${variableOf('serve-port')}):
 ${settingLines.join('\n')}
 `
 
-const commands: Record<string, (args: string[]) => Promise<void>> = { enrol: runEnrol, run, status }
+const commands: Record<string, (args: string[]) => Promise<void>> = { enrol: runEnrol, run, status, doctor }
 
 async function main([name, ...args]: string[]): Promise<void> {
   // identity and reports are nobody else's
@@ -54,7 +64,8 @@ async function main([name, ...args]: string[]): Promise<void> {
     return
   }
   const command = commands[name]
-  if (command === undefined) throw new UsageError(`there is no command ${name}; there are enrol, run and status`)
+  if (command === undefined)
+    throw new UsageError(`there is no command ${name}; there are enrol, run, status and doctor`)
   await command(args)
 }
 
@@ -126,6 +137,16 @@ async function status(args: string[]): Promise<void> {
   if (found === undefined) throw new UsageError(`no agent has run in ${dir} yet`)
   const current = { ...found, running: found.running && isAlive(found.pid) }
   process.stdout.write(given.json ? `${JSON.stringify(current)}\n` : describe(current))
+}
+
+async function doctor(args: string[]): Promise<void> {
+  const text = { type: 'string' } as const
+  const options = { dir: text, hub: text, 'mqtt-url': text, json: { type: 'boolean', default: false } } as const
+  const { json, ...given } = flagsOf(() => parseArgs({ args, options }).values)
+  const flags = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value])
+  const findings = await examine(readConfig(flags, process.env), agent.version, Date.now, isAlive)
+  process.stdout.write(json ? `${JSON.stringify({ findings })}\n` : `${findingLines(findings).join('\n')}\n`)
+  process.exitCode = exitCodeOf(findings)
 }
 
 function describe(status: Status): string {
