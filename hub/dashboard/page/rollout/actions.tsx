@@ -37,9 +37,7 @@ export function Actions({ rollout, onDone }: { rollout: RolloutDetail; onDone: (
           offer={asked}
           onClose={() => setAsked(undefined)}
           onDone={(after) => {
-            setSaid(
-              `Done: the rollout is ${inWords(after.state)}${after.waits === null ? '' : ` and waits for ${after.waits.for}`}.`,
-            )
+            setSaid(`Done: the rollout is ${inWords(after.state)}.`)
             onDone()
           }}
         />

@@ -61,7 +61,10 @@ export function StageTrack({ rollout, chosen }: { rollout: RolloutDetail; chosen
   return (
     <section class="card track" aria-labelledby="track-title">
       <h2 id="track-title">
-        Stages <span class="quiet">· {counted(total, 'device')}</span>
+        Stages{' '}
+        <span class="quiet">
+          · {rollout.startedBy === null ? 'devices are drawn into them when it starts' : counted(total, 'device')}
+        </span>
       </h2>
       <div class="track-places">
         <span class="track-corner" />
