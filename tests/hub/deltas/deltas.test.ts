@@ -8,7 +8,7 @@ import type { Hello, Patch } from '@roost/shared/protocol/messages.ts'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createDeltas } from '../../../hub/deltas/deltas.ts'
-import { keptForMs } from '../../../hub/deltas/store.ts'
+import { keptForMs, patchesTo } from '../../../hub/deltas/store.ts'
 import { tensorPlaces } from '../../../hub/deltas/tensor-places.ts'
 import type { Hub } from '../../../hub/hub.ts'
 import { removeUnused } from '../../../hub/storage/unused-blobs.ts'
@@ -124,6 +124,9 @@ describe('a device that is to run a version trained further', () => {
     const next = await aDevice('d-2')
     expect(next.assigns[0]?.patches).toEqual([patch])
     expect(await rows(hub)).toHaveLength(1)
+    const known = { variant: 'fp32', from: first.version, fromVariant: 'fp32', sizeBytes: patch.sizeBytes }
+    expect(await patchesTo(hub.database, 'pump', second.version)).toEqual([{ ...known, wholeBytes: after.length }])
+    expect(await patchesTo(hub.database, 'pump', first.version)).toEqual([])
     await fleet.patchesMade()
   })
 

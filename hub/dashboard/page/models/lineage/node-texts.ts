@@ -2,6 +2,7 @@
 
 import type { components } from '../../api-types.d.ts'
 import { grouped } from '../../parts/quantity.tsx'
+import { leadingFigure, shortNumber } from '../figures.ts'
 import { nodeHref, versionHref } from '../links.ts'
 
 export type Lineage = components['schemas']['Lineage']
@@ -49,11 +50,12 @@ function titleOf({ kind, name, facts }: Node): string {
   if (kind === 'run') return textOf(facts.name) ?? name
   if (kind === 'rollout') return `to ${textOf(facts.group) ?? name}`
   if (kind === 'approval') return `to ${textOf(facts.to) ?? name}`
-  if (kind === 'evaluation') return `of ${(textOf(facts.version) ?? name).replace(/\/(\d+)$/, ' v$1')}`
+  if (kind === 'evaluation') return figureText(facts) ?? textOf(facts.state) ?? name
   return name
 }
 
 function saidOf({ kind, facts, at }: Node): string {
+  if (kind === 'evaluation') return `of ${(textOf(facts.version) ?? '').replace(/^.*\/(\d+)$/, 'v$1')}`
   const state = textOf(facts.state) ?? textOf(facts.status) ?? textOf(facts.stage)
   if (state !== undefined) return state.replaceAll('_', ' ').toLowerCase()
   const rows = facts.rows
@@ -70,6 +72,16 @@ function hrefOf(kind: string, name: string, facts: Node['facts']): string | unde
     if (kind === 'approval') return versionHref(model, number, 'gates')
   }
   return nodeHref(kind, name, textsOf(facts.snapshots))
+}
+
+/** The figure that is looked at first, as `roc_auc 0.9136`. */
+function figureText({ figures }: Node['facts']): string | undefined {
+  if (typeof figures !== 'object' || figures === null) return undefined
+  const known: Record<string, unknown> = { ...figures }
+  const name = leadingFigure(known)
+  const figure = name === undefined ? undefined : known[name]
+  if (typeof figure !== 'object' || figure === null || !('value' in figure)) return undefined
+  return typeof figure.value === 'number' ? `${name} ${shortNumber(figure.value)}` : undefined
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
