@@ -4,7 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** However long the work took, nobody waits longer than this for it to begin. */
-const waitMsMax = 2_000
+const waitMsMax = 500
 
 /** `make`, so that what is answered was always made after it was asked for. Whoever asks while it is being made, or too
  *  soon after it was, waits for the next time, together with all others who do.

@@ -224,7 +224,8 @@ export function deviceRoutes(hub: Hub, fleet: Fleet, roster: Roster): OpenAPIHon
         const { items, next } = cutPage(rows, limit, ({ id }) => id)
         return c.json({ devices: items.map(shown), next }, 200)
       }
-      const found = selected(await roster.read(), { ...filter, state }, fleet.isConnected, clock())
+      const all = await (cursor === undefined ? roster.read() : roster.recent())
+      const found = selected(all, { ...filter, state }, fleet.isConnected, clock())
       const placed = found.map((one) => ({ id: one.row.id, place: placeOf(one.row, one.state, sort) }))
       const after = cursorKey(cursor, PlaceCursor, undefined)
       const page = pageInOrder(placed, { descending: order === 'desc' }, after, limit + 1)

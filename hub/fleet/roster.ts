@@ -15,10 +15,17 @@ export type RosterRow = Pick<
 export type ReadRoster = () => Promise<readonly RosterRow[]>
 /** In order of id, those that are revoked too; read after it was asked for. `now`: at once, for what is about to change
  *  something. */
-export type Roster = { read: ReadRoster; now: (reader: Reader) => Promise<RosterRow[]> }
+export type Roster = {
+  read: ReadRoster
+  /** As `read`, or what was read a moment ago: for the pages of a list after its first. */
+  recent: ReadRoster
+  now: (reader: Reader) => Promise<RosterRow[]>
+}
 
 /** Of one core, for all who ask together. */
-const share = 0.03
+const share = 0.05
+/** Pages that are told of a change ask a second later: what they are answered has it. */
+const recentMs = 900
 /** Some milliseconds, between which the hub does what else there is to do. */
 const rowsPerRead = 2_000
 /** Different sets of labels that are kept parsed. */
@@ -61,5 +68,14 @@ export function createRoster(database: Reader): Roster {
       await letOthers()
     }
   }
-  return { read: paced(() => now(database), share), now }
+  let latest: { beganMs: number; rows: readonly RosterRow[] } | undefined
+  const read = paced(async (): Promise<readonly RosterRow[]> => {
+    const beganMs = performance.now()
+    const rows = await now(database)
+    latest = { beganMs, rows }
+    return rows
+  }, share)
+  const recent = async () =>
+    latest !== undefined && performance.now() - latest.beganMs < recentMs ? latest.rows : read()
+  return { read, recent, now }
 }
