@@ -68,7 +68,7 @@ export function addAuditCommands(program: Command): void {
     })
 }
 
-type Verified = Omit<z.infer<typeof VerificationDocument>, 'signed'>
+type Verified = Omit<z.infer<typeof VerificationDocument>, 'signed' | 'next'>
 
 function askHub(options: VerifyOptions): Promise<Verified> {
   const { client } = connect(options)

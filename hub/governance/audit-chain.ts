@@ -56,11 +56,14 @@ export type FaultKind =
   | 'head-broken'
 export type Fault = { kind: FaultKind; seq: number | null; detail: string }
 
+export type ChainFound = { rows: number; head: Head; faults: Fault[]; faultsFound: number }
 export type ChainWalk = {
   /** Takes the next row of the log, in order of number. */
   take(row: StoredLink): void
+  /** After some rows, where others follow. */
+  soFar(): ChainFound
   /** After the last row. */
-  end(): { rows: number; head: Head; faults: Fault[]; faultsFound: number }
+  end(): ChainFound
 }
 
 /** Faults that are told; there may be more. */
@@ -98,6 +101,7 @@ export function walkChain(from: Head, heads: readonly Head[]): ChainWalk {
           fault('replaced', seq, 'a head kept elsewhere says there was another row')
       }
     },
+    soFar: () => ({ rows, head: { seq, hash }, faults, faultsFound }),
     end: () => {
       for (const head of heads) {
         if (head.seq > seq) fault('cut-off', head.seq, `the log ends at ${seq}, and had ${head.seq} rows`)

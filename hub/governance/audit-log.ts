@@ -82,7 +82,11 @@ function select(
   return reader.all(
     AuditRow,
     `SELECT seq, CAST(at AS REAL) AS at, actor, action, subject, before, after, request_id, lower(hex(hash)) AS hash
-     FROM audit_log WHERE ${conditions.map(([condition]) => condition).join(' AND ')} ORDER BY seq ${order} LIMIT ?`,
+     FROM audit_log WHERE seq IN
+       -- which rows first: an index has the numbers of those of an action, and to sort them takes no whole rows
+       (SELECT seq FROM audit_log WHERE ${conditions.map(([condition]) => condition).join(' AND ')}
+        ORDER BY seq ${order} LIMIT ?)
+     ORDER BY seq ${order}`,
     [...conditions.map(([, value]) => value), limit],
   )
 }

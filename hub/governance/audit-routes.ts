@@ -7,7 +7,7 @@ import type { Hub } from '../hub.ts'
 import { cursorKey, cursorOf, NextCursor, PageQuery } from '../page.ts'
 import { notFound, problems } from '../problem.ts'
 import { assertUnrestricted, type HubEnv, scoped } from './access.ts'
-import type { Head } from './audit-chain.ts'
+import { chainStart, type Head } from './audit-chain.ts'
 import { readHeadFile, SignedHead } from './audit-head.ts'
 import { type AuditRow, allChanges, changesAfter, latestChanges } from './audit-log.ts'
 import { verifyAudit } from './audit-verify.ts'
@@ -36,6 +36,9 @@ const Filter = z.object({
   from: Time.optional(),
   to: Time.optional(),
 })
+/** Rows that are verified in one answer, where it is piece by piece. */
+const stretchMax = 100_000
+
 const Row = z.coerce.number().int().nonnegative()
 const Place = z.object({
   before: Row.optional().openapi({ description: 'only rows with a smaller number' }),
@@ -66,6 +69,10 @@ export const VerificationDocument = z
     faults: z.array(z.object({ kind: z.string(), seq: z.number().nullable(), detail: z.string() })),
     faultsFound: z.number().int(),
     signed: SignedHead.nullable(),
+    next: z.string().nullable().openapi({
+      description:
+        'where `limit` was given and there are further rows: what `after` goes on with. Null: the end was seen',
+    }),
   })
   .openapi('AuditVerification')
 
@@ -98,7 +105,17 @@ const verification = createRoute({
   path: '/v1/audit/verification',
   summary: 'Whether a row was altered, removed, inserted or moved, or the end cut off',
   ...scoped('admin'),
-  request: { query: z.object({ head: KeptHead.optional() }) },
+  request: {
+    query: z.object({
+      head: KeptHead.optional(),
+      after: KeptHead.optional().openapi({
+        description: 'only the rows that follow this one: the `next` of the stretch before',
+      }),
+      limit: z.coerce.number().int().min(1).max(stretchMax).optional().openapi({
+        description: 'rows of a stretch, so that a long log is verified piece by piece; without it all of them',
+      }),
+    }),
+  },
   responses: { 200: json(VerificationDocument, 'What was found'), ...problems() },
 })
 const head = createRoute({
@@ -134,10 +151,12 @@ export function auditRoutes(hub: Hub): OpenAPIHono<HubEnv> {
     })
     .openapi(verification, async (c) => {
       assertUnrestricted(c, tellsOfAll)
-      const { head } = c.req.valid('query')
+      const { head, after = chainStart, limit: rowsMax = Number.POSITIVE_INFINITY } = c.req.valid('query')
       const found = await readHeadFile(keys)
-      const verified = await verifyAudit(database, found, head === undefined ? [] : [head])
-      return c.json({ ...verified, signed: typeof found === 'string' ? null : found }, 200)
+      const stretch = { after, rowsMax }
+      const { isEnd, ...verified } = await verifyAudit(database, found, head === undefined ? [] : [head], stretch)
+      const next = isEnd ? null : `${verified.head.seq}:${verified.head.hash}`
+      return c.json({ ...verified, signed: typeof found === 'string' ? null : found, next }, 200)
     })
     .openapi(head, async (c) => {
       assertUnrestricted(c, tellsOfAll)

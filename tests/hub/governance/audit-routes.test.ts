@@ -222,6 +222,26 @@ describe('the log', () => {
     )
   })
 
+  test('is verified piece by piece as it is whole, and a head in a piece that was passed is looked for, too', async () => {
+    const piece = async (query: string) =>
+      readAs(VerificationDocument, call('GET', `/v1/audit/verification?limit=7${query}`))
+    const pieces = [await piece('')]
+    for (let next = pieces[0]?.next; next; next = pieces.at(-1)?.next) pieces.push(await piece(`&after=${next}`))
+    expect(pieces.length).toBeGreaterThan(2)
+    expect(pieces.every(({ ok, faults }) => ok && faults.length === 0)).toBe(true)
+    const whole = await readAs(VerificationDocument, call('GET', '/v1/audit/verification'))
+    expect(pieces.reduce((sum, { rows }) => sum + rows, 0)).toBe(whole.rows)
+    expect([pieces.at(-1)?.head, whole.next]).toEqual([whole.head, null])
+    const last = pieces.at(-2)?.next ?? ''
+    expect(await piece(`&after=${last}&head=2:${'0'.repeat(64)}`)).toMatchObject({
+      ok: false,
+      faults: [{ kind: 'replaced', seq: 2 }],
+    })
+    // a place that never was in the log
+    const [seq] = last.split(':')
+    expect(await piece(`&after=${seq}:${'0'.repeat(64)}`)).toMatchObject({ ok: false, faults: [{ kind: 'altered' }] })
+  })
+
   test('is whole, with a signed head, and a head that it never had is missed', async () => {
     const whole = await readAs(VerificationDocument, call('GET', '/v1/audit/verification'))
     expect(whole).toMatchObject({ ok: true, faults: [], signed: { state: 'open' } })

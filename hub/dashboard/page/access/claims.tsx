@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import { ApiError, answer, api } from '../api.ts'
 import type { components } from '../api-types.d.ts'
 import { Actor } from '../parts/actor.tsx'
-import { AuditLink } from '../parts/audit-link.tsx'
+import { AuditLink, useMayAudit } from '../parts/audit-link.tsx'
 import { ConfirmDialog } from '../parts/confirm-dialog.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { EmptyState } from '../parts/empty-state.tsx'
@@ -32,6 +32,7 @@ const states: Record<Claim['state'], { title: string; tone: Tone }> = {
 
 export function Claims() {
   const mayChange = useMay()('operator', 'claims')
+  const mayAudit = useMayAudit()
   const [pagesWanted, setPages] = useState(1)
   const [isMaking, setMaking] = useState(false)
   const [revoking, setRevoking] = useState<Claim>()
@@ -79,7 +80,7 @@ export function Claims() {
       ) : (
         <DataTable
           label={`Claims, ${counted(value.claims.length, 'row')}`}
-          columns={columnsOf(mayChange ? setRevoking : undefined)}
+          columns={columnsOf(mayChange ? setRevoking : undefined, mayAudit)}
           count={value.claims.length}
           rowAt={(index) => value.claims[index]}
           keyOf={({ id }) => id}
@@ -135,7 +136,7 @@ const labelText = (labels: Record<string, string>): string =>
     .map(([key, value]) => `${key} = ${value}`)
     .join(', ')
 
-const columnsOf = (onRevoke: ((claim: Claim) => void) | undefined): Column<Claim>[] => [
+const columnsOf = (onRevoke: ((claim: Claim) => void) | undefined, mayAudit: boolean): Column<Claim>[] => [
   { key: 'id', title: 'Claim', width: 'minmax(104px, 1fr)', cell: ({ id }) => <span class="mono">{id}</span> },
   {
     key: 'state',
@@ -171,13 +172,7 @@ const columnsOf = (onRevoke: ((claim: Claim) => void) | undefined): Column<Claim
     isWideOnly: true,
     cell: ({ createdBy }) => <Actor actor={createdBy} />,
   },
-  {
-    key: 'audit',
-    title: 'Log',
-    width: '64px',
-    isWideOnly: true,
-    cell: ({ id }) => <AuditLink subject={`claim:${id}`} />,
-  },
+  ...(mayAudit ? [logColumn] : []),
   {
     key: 'revoke',
     title: 'Action',
@@ -191,6 +186,14 @@ const columnsOf = (onRevoke: ((claim: Claim) => void) | undefined): Column<Claim
       ),
   },
 ]
+
+const logColumn: Column<Claim> = {
+  key: 'audit',
+  title: 'Log',
+  width: '64px',
+  isWideOnly: true,
+  cell: ({ id }) => <AuditLink subject={`claim:${id}`} />,
+}
 
 function NewClaim({ onClose }: { onClose: () => void }) {
   const make = async (form: FormData) => {

@@ -53,12 +53,13 @@ export function differences(before: unknown, after: unknown): Difference[] {
 function fieldsOf(value: unknown): Map<string, string> {
   const fields = new Map<string, string>()
   const walk = (name: string, part: unknown, depth: number) => {
+    // nothing is there
+    if (part === null || part === undefined) return
     if (isRecord(part) && depth < depthMax && Object.keys(part).length > 0) {
       for (const [key, inner] of Object.entries(part)) walk(name === '' ? key : `${name}.${key}`, inner, depth + 1)
     } else fields.set(name, worded(part))
   }
-  // nothing was there
-  if (value !== null && value !== undefined) walk('', value, 0)
+  walk('', value, 0)
   return fields
 }
 
