@@ -84,6 +84,9 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
           <Shown key={found.page.path} page={found.page} parameters={found.parameters} address={address} />
         )}
       </main>
+      <footer>
+        <a href="/reference">HTTP reference</a>
+      </footer>
     </div>
   )
 }
