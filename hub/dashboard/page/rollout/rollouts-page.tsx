@@ -161,12 +161,10 @@ function ModelFilter({ value }: { value: string }) {
         placeholder="all"
         spellcheck={false}
         onInput={({ currentTarget }) => {
+          const next = currentTarget.value.trim()
           setText(currentTarget.value)
           clearTimeout(timer.current)
-          timer.current = setTimeout(
-            () => setQuery('model', text.trim() === '' ? undefined : currentTarget.value.trim()),
-            settleMs,
-          )
+          timer.current = setTimeout(() => setQuery('model', next), settleMs)
         }}
       />
     </label>
