@@ -108,8 +108,11 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
       onAck: (ack) => shipper.onAck(ack),
       onCommand: (command) => {
         if (command.kind === 'report-now') runtimes.reportNow()
-        else if (command.kind === 'hello-now') link.hello()
-        else log.level = command.level
+        else if (command.kind === 'hello-now') {
+          // A hub that asks may have been away, and lost what was on its way: its answer says where to go on.
+          shipper.onDisconnect()
+          link.hello()
+        } else log.level = command.level
       },
       onOther: (topic, bytes) => {
         for (const listener of chunkListeners) listener(topic, bytes)

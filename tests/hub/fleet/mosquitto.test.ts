@@ -206,6 +206,13 @@ describe.runIf(mosquittoVersion !== undefined)('over a real Mosquitto', () => {
     )
     await until(() => victim.heard.some(({ topic }) => topic === chunkTopic(other.blob, 0)))
     await until(() => again.heard.some(({ topic }) => topic === chunkTopic(wanted.blob, 0)))
+    // what is said to another now, it would have heard before what is said to itself after that
+    const reported = (heard: readonly Heard[], name: string) =>
+      commands(heard, name).filter(({ kind }) => kind === 'report-now').length
+    await fleet.command('theirs', { kind: 'report-now' })
+    await until(() => reported(victim.heard, 'theirs') === 2)
+    await fleet.command('mine', { kind: 'report-now' })
+    await until(() => reported(again.heard, 'mine') === 1)
     const topics = new Set([...attacker.heard, ...again.heard].map(({ topic }) => topic))
     for (const topic of topics)
       expect([...downKinds.map((kind) => downTopic('mine', kind)), chunkTopic(wanted.blob, 0)]).toContain(topic)
