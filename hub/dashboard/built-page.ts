@@ -28,7 +28,7 @@ export const restPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 /** The page's own addresses; the rest is the API's. */
 const pagePaths =
-  /^\/(?:|sign-in|fleet|devices(?:\/[^/]+)?|rollouts(?:\/[^/]+)?|models(?:\/[^/]+){0,2}|datasets(?:\/[^/]+)?|runs(?:\/[^/]+)?|drift|audit|access|settings)\/?$/
+  /^\/(?:|sign-in|fleet|devices(?:\/[^/]+)?|rollouts(?:\/[^/]+)?|models(?:\/[^/]+){0,2}|datasets(?:\/[^/]+)?|runs(?:\/[^/]+)?|drift|audit|access|settings|reference)\/?$/
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
