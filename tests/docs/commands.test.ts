@@ -3,8 +3,9 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { beforeAll, expect, test } from 'vitest'
+import { roostCommand } from '../../hub/cli/program.ts'
 
 const root = join(import.meta.dirname, '../..')
 const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
@@ -30,15 +31,8 @@ function wordsOf(rest: string): string[] {
 }
 
 let roost: Command
-beforeAll(async () => {
-  roost = new Command('roost')
-  roost.command('hub').option('--new-admin-token')
-  const main = readFileSync(join(root, 'hub/cli/main.ts'), 'utf8')
-  for (const [, name = '', path = ''] of main.matchAll(/import \{ (add\w+) \} from '\.\/(.+)\.ts'/g)) {
-    const module: Record<string, unknown> = await import(join(root, 'hub/cli', `${path}.ts`))
-    const add = module[name]
-    if (typeof add === 'function') add(roost)
-  }
+beforeAll(() => {
+  roost = roostCommand()
 })
 
 test('there are commands to look at', () => {
