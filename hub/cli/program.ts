@@ -14,7 +14,6 @@ import { addExplainCommand } from './explain.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
 import { addInitCommand } from './init.ts'
-import { addKeyCommands } from './keys.ts'
 import { addLineageCommand } from './lineage.ts'
 import { addModelCommands } from './models.ts'
 import { addPromotionCommands } from './promote.ts'
@@ -39,7 +38,6 @@ export function roostCommand(): Command {
   addExplainCommand(program)
   addTokenCommands(program)
   addAuditCommands(program)
-  addKeyCommands(program)
   addBackupCommands(program)
   addFleetCommands(program)
   addRolloutCommands(program)
