@@ -14,6 +14,7 @@ import { addExplainCommand } from './explain.ts'
 import { addFleetCommands } from './fleet.ts'
 import { runHub } from './hub.ts'
 import { addInitCommand } from './init.ts'
+import { addKeyCommands } from './keys.ts'
 import { addLineageCommand } from './lineage.ts'
 import { addModelCommands } from './models.ts'
 import { addPromotionCommands } from './promote.ts'
@@ -38,6 +39,7 @@ export function roostCommand(): Command {
   addExplainCommand(program)
   addTokenCommands(program)
   addAuditCommands(program)
+  addKeyCommands(program)
   addBackupCommands(program)
   addFleetCommands(program)
   addRolloutCommands(program)
