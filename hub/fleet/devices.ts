@@ -49,16 +49,19 @@ export async function listDevices(
   limit: number,
 ): Promise<DeviceRow[]> {
   const found: DeviceRow[] = []
+  // where every one of them holds, no more is read than is wanted
+  const rowsAtOnce =
+    filter.query.kind === 'all' && filter.holds === undefined ? Math.min(limit, rowsPerRead) : rowsPerRead
   for (let from = after; ; ) {
     const rows = await reader.all(
       DeviceRow,
       `SELECT ${columns} FROM devices WHERE id > ? AND (revoked_at IS NULL OR ?) ORDER BY id LIMIT ?`,
-      [from, filter.revoked, rowsPerRead],
+      [from, filter.revoked, rowsAtOnce],
     )
     const holding = rows.filter((row) => matches(filter.query, row) && (filter.holds?.(row) ?? true))
     found.push(...holding.slice(0, limit - found.length))
     const last = rows.at(-1)
-    if (found.length === limit || rows.length < rowsPerRead || last === undefined) return found
+    if (found.length === limit || rows.length < rowsAtOnce || last === undefined) return found
     from = last.id
   }
 }

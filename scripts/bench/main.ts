@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { dashboard } from './dashboard.ts'
 import { delta } from './delta.ts'
 import { footprint } from './footprint.ts'
 import { gates } from './gates.ts'
@@ -27,6 +28,7 @@ const benches: Record<string, () => Promise<BenchResult[]>> = {
   shadow,
   wave: () => wave(wholeNumber('devices')),
   registry,
+  dashboard,
   rollout,
   'runs-search': () => runsSearch(wholeNumber('runs')),
 }
