@@ -8,6 +8,7 @@ import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { versionReference } from './option-values.ts'
 import { type Cell, digits, table } from './output.ts'
+import { waitingOn } from './progress.ts'
 import { type ReadingOptions, reading, readingOf, withoutMissing } from './reading-options.ts'
 import { versionNumber } from './version-number.ts'
 
@@ -62,10 +63,16 @@ export function addEvaluateCommand(program: Command): void {
 }
 
 async function wait(client: Client, path: string): Promise<Evaluation> {
-  for (;;) {
-    const found = await client.get(path, Evaluation)
-    if (found.state !== 'queued' && found.state !== 'running') return found
-    await delay(lookEveryMs)
+  const waiting = waitingOn(process.stderr)
+  try {
+    for (;;) {
+      const found = await client.get(path, Evaluation)
+      if (found.state !== 'queued' && found.state !== 'running') return found
+      waiting.say(`${found.id} is ${found.state}`)
+      await delay(lookEveryMs)
+    }
+  } finally {
+    waiting.end()
   }
 }
 

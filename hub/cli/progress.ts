@@ -17,4 +17,32 @@ export function progressOn(terminal: Terminal): Progress {
   }
 }
 
+export type Waiting = {
+  /** What it is that is waited for, now. */
+  say(what: string): void
+  /** The line is empty again for what comes next. */
+  end(): void
+}
+
+/** For what does not say how far it is: what is waited for, and since when.
+ *  @param clock monotonic milliseconds */
+export function waitingOn(terminal: Terminal, clock: () => number = () => performance.now()): Waiting {
+  const sinceMs = clock()
+  let isShown = false
+  return {
+    say: (what) => {
+      if (!terminal.isTTY) return
+      isShown = true
+      terminal.write(`\r${what}, ${Math.floor((clock() - sinceMs) / 1_000)} s${clearToEnd}`)
+    },
+    end: () => {
+      if (isShown) terminal.write(`\r${clearToEnd}`)
+      isShown = false
+    },
+  }
+}
+
+/** Of the line, behind the cursor (ECMA-48, EL). */
+const clearToEnd = '\u001b[K'
+
 const mebibytes = (bytes: number): string => (bytes / 1_048_576).toFixed(1)

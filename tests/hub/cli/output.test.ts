@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { table } from '../../../hub/cli/output.ts'
-import { progressOn } from '../../../hub/cli/progress.ts'
+import { progressOn, waitingOn } from '../../../hub/cli/progress.ts'
 
 const cell = fc.string({ minLength: 1, maxLength: 60 }).map((text) => `x${text.replaceAll(/\s/g, '-')}x`)
 const rows = fc
@@ -43,4 +43,22 @@ test('progress is one line at a terminal, ended when all is sent, and nothing el
   for (const done of halves) progressOn({ isTTY: true, write })(done, 16_777_216)
   const sent = ['  0 %  0.0 of 16.0 MiB sent\r', ' 50 %  8.0 of 16.0 MiB sent\r', '100 %  16.0 of 16.0 MiB sent\n']
   expect(written).toEqual(sent)
+})
+
+test('what is waited for stands on one line of a terminal, which is empty again afterwards; nobody else hears of it', () => {
+  const written: string[] = []
+  const write = (text: string) => written.push(text)
+  let nowMs = 5_000
+  const silent = waitingOn({ isTTY: false, write }, () => nowMs)
+  silent.say('e-1 is queued')
+  silent.end()
+  expect(written).toEqual([])
+  const waiting = waitingOn({ isTTY: true, write }, () => nowMs)
+  waiting.say('e-1 is queued')
+  nowMs += 12_900
+  waiting.say('e-1 is running')
+  waiting.end()
+  waiting.end()
+  const toEnd = '\u001b[K'
+  expect(written).toEqual([`\re-1 is queued, 0 s${toEnd}`, `\re-1 is running, 12 s${toEnd}`, `\r${toEnd}`])
 })
