@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { aBrowser, aPage, look, signIn, violations } from './a-browser.ts'
+import { aBrowser, aPage, isTooWide, look, signIn, violations, widths } from './a-browser.ts'
 import { aModelHub, type ModelHub, model } from './a-model-hub.ts'
 
 let models: ModelHub
@@ -25,6 +25,16 @@ const versionOf = async (version: number) =>
 /** Nothing was judged yet, or it was refused: the hub says so with these, and the browser notes them. */
 const withoutRefusals = (complaints: readonly string[]) =>
   complaints.filter((text) => !/status of (?:403|404)/.test(text))
+
+/** As `look`, of what is made of parts that were looked at: one theme, and whether it fits a phone. */
+async function glance(page: Page): Promise<string[]> {
+  const wrong = await violations(page)
+  const before = page.viewportSize()
+  await page.setViewportSize({ width: widths[1], height: 844 })
+  if (await isTooWide(page)) wrong.push('something sticks out at the side')
+  if (before !== null) await page.setViewportSize(before)
+  return wrong
+}
 
 const tab = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 
@@ -154,7 +164,7 @@ test('a promotion is approved by a second person, not by who could be the first,
   // who looks on sees it without asking
   await first.page.getByText('seen with the north hall').waitFor()
   expect(await first.page.getByRole('button', { name: 'Approve…' }).count()).toBe(0)
-  expect(await look(first.page, 'approved')).toEqual([])
+  expect(await glance(first.page)).toEqual([])
 
   await second.page.getByRole('button', { name: 'Revoke…' }).click()
   const revoke = second.page.getByRole('dialog')
@@ -218,7 +228,7 @@ test('the lineage leads from a version to its data by keyboard, as a graph and a
   await page.getByRole('heading', { name: 'Columns of bench/1' }).waitFor()
   expect(new URL(page.url()).pathname).toBe('/datasets/bench')
   await page.getByRole('rowheader', { name: 'shift' }).waitFor()
-  expect(await look(page, 'dataset')).toEqual([])
+  expect(await glance(page)).toEqual([])
   expect(withoutRefusals(complaints)).toEqual([])
   await context.close()
 })
@@ -232,10 +242,10 @@ test('files come as the manifest names them, and the card is shown as text', asy
   const bytes = readFileSync(await (await download).path())
   const digest = createHash('sha256').update(bytes).digest('hex')
   await page.getByText(digest).waitFor()
-  expect(await look(page, 'files')).toEqual([])
+  expect(await glance(page)).toEqual([])
   await tab(page, 'Model card').click()
   await page.getByRole('heading', { name: 'Intended use' }).waitFor()
-  expect(await look(page, 'model-card')).toEqual([])
+  expect(await glance(page)).toEqual([])
   expect(withoutRefusals(complaints)).toEqual([])
   await context.close()
 })
