@@ -1,7 +1,7 @@
 // What a device can be told, and its end. Each is confirmed first, and says afterwards what it did.
 
 import { useState } from 'preact/hooks'
-import { answer, api } from '../api.ts'
+import { ApiError, answer, api } from '../api.ts'
 import type { components } from '../api-types.d.ts'
 import { ConfirmDialog } from '../parts/confirm-dialog.tsx'
 import { useMay } from '../session.ts'
@@ -85,6 +85,12 @@ function Tell({ device, onClose, onDone }: DialogProps) {
 function Revoke({ device, onClose, onDone }: DialogProps) {
   const [typed, setTyped] = useState('')
   const revoke = async () => {
+    if (typed.trim() !== device.id) {
+      throw new ApiError(
+        { title: 'Nothing is revoked', detail: `type ${device.id} to say that you mean it` },
+        undefined,
+      )
+    }
     await answer(api.DELETE('/v1/devices/{id}', { params: { path: { id: device.id } } }))
     onDone(`${device.id} is revoked.`)
   }
@@ -99,7 +105,6 @@ function Revoke({ device, onClose, onDone }: DialogProps) {
         <input
           class="mono"
           required
-          pattern={device.id.replaceAll(/[.*+?^${}()|[\]\\/-]/g, '\\$&')}
           autocomplete="off"
           value={typed}
           onInput={({ currentTarget }) => setTyped(currentTarget.value)}
