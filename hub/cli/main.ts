@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { RequestError } from './client.ts'
-import { exitCodeOf, exitCodes } from './exit-codes.ts'
+import { awayStatuses, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { roostCommand } from './program.ts'
 
 try {
@@ -11,7 +11,17 @@ try {
 } catch (error) {
   if (!(error instanceof Error)) throw error
   process.stderr.write(`roost: ${sentenceOf(error)}\n`)
+  const next = error instanceof RequestError ? nextStep(error.status) : undefined
+  if (next !== undefined) process.stderr.write(`    -> ${next}\n`)
   process.exitCode = error instanceof RequestError ? exitCodeOf(error.status) : exitCodes.refused
+}
+
+/** Where what the hub says is not already what to do. */
+function nextStep(status: number): string | undefined {
+  if (awayStatuses.has(status)) return 'roost doctor finds out why'
+  if (status === 401) return 'roost login stores a token that the hub knows'
+  if (status === 403) return 'an admin makes a token that may: roost token create --help'
+  return status === 412 ? 'read it again, and do it with the revision that it has now' : undefined
 }
 
 function sentenceOf(error: Error): string {

@@ -31,7 +31,12 @@ test('a token that is piped in is stored once the hub takes it, for its owner al
   const says = expect.stringContaining('no token for http://127.0.0.1:9: roost login')
   expect([elsewhere.code, elsewhere.stderr]).toEqual([1, says])
   const wins = await person.runs('group list', { env: { ROOST_TOKEN: 'roost_other', ROOST_URL: hub.url } })
-  expect([wins.code, wins.stderr]).toEqual([1, expect.stringContaining('unknown, expired or revoked')])
+  expect([wins.code, wins.stderr]).toEqual([
+    1,
+    expect.stringMatching(/unknown, expired or revoked\n {4}-> roost login /),
+  ])
+  const away = await person.runs('group list', { env: { ROOST_TOKEN: 'roost_other', ROOST_URL: 'http://127.0.0.1:9' } })
+  expect([away.code, away.stderr]).toEqual([3, expect.stringMatching(/no hub answers at .*\n {4}-> roost doctor /)])
 
   const logout = await person.runs('logout')
   const revoke = `roost token revoke ${hub.token.slice(6, 14)}`
