@@ -30,7 +30,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** Devices as if they had been enrolled: none is connected; a tenth was never seen. */
+const ask = async (path: string, init: RequestInit = {}): Promise<unknown> => {
+  const headers = { authorization: `Bearer ${hub.adminToken}`, 'content-type': 'application/json' }
+  return (await fetch(`${hub.url}${path}`, { ...init, headers })).json()
+}
+
+/** Devices as if they had been enrolled: none is connected; a tenth was never seen. A thousand served one version, and
+ *  another since. */
 async function furnish(file: string): Promise<void> {
   const client = createClient({ url: `file:${file}` })
   await client.executeMultiple(`
@@ -40,7 +46,25 @@ async function furnish(file: string): Promise<void> {
     INSERT INTO devices (id, labels, profile, sign_key, seal_key, secret_sha256, claim, enrolled_at, last_seen_at, hello_at, agent, stale)
       SELECT printf('gateway-%05d', i), json_object('site', 'site-' || (i % 7), 'line', 'line-' || (i % 3)),
              CASE i % 2 WHEN 0 THEN 'raspberry-pi-5' ELSE 'generic-x64' END, CAST(printf('%05d', i) AS BLOB), x'00', x'00', 'bulk', 0,
-             CASE WHEN i % 10 = 0 THEN NULL ELSE 1790000000000 - i * 60000 END, NULL, '0.1.0', 0 FROM n;`)
+             CASE WHEN i % 10 = 0 THEN NULL ELSE 1790000000000 - i * 60000 END, NULL, '0.1.0', 0 FROM n;
+    INSERT INTO models (name, last_version, last_counter, created_at) VALUES ('vibration', 2, 2, 0);
+    WITH RECURSIVE v(i) AS (SELECT 1 UNION ALL SELECT 2 FROM v WHERE i < 2)
+    INSERT INTO versions (model, version, description, metrics, created_by, created_at) SELECT 'vibration', i, '', '{}', 'test', 0 FROM v;
+    INSERT INTO manifests (digest, model, version, variant, counter, payload, envelope, content, inspection, baseline)
+      SELECT printf('%064d', version), model, version, 'fp32', version, x'00', x'00', version, '{}', '{}' FROM versions;`)
+  const hourMs = 3_600_000
+  for (const [version, hoursAgo] of [
+    [1, 20],
+    [2, 10],
+  ] as const) {
+    const at = Date.now() - hoursAgo * hourMs
+    const body = { deployment: 'vibration', manifest: String(version).padStart(64, '0'), state: 'succeeded' }
+    await client.execute({
+      sql: `INSERT INTO device_events (device, at, received_at, event, body)
+            SELECT id, CAST(?1 AS INTEGER), CAST(?1 AS INTEGER), 'progress', ?2 FROM devices ORDER BY id LIMIT 1000`,
+      args: [at, JSON.stringify(body)],
+    })
+  }
   client.close()
 }
 
@@ -87,12 +111,44 @@ test('ten thousand devices: counts, a label query with completion, a state, and 
   await context.close()
 })
 
-test('a query that cannot be read is said under it, with the place', async () => {
-  const { page, context } = await aPage(browser, hub.url)
+test('who is away the longest comes first, whatever the page; a row leads to its device', async () => {
+  const { page, context, complaints } = await aPage(browser, hub.url)
   await signIn(page, hub.adminToken)
-  await page.getByLabel('Label query').fill('site ==')
-  await page.getByText(/at character 7/).waitFor()
-  expect(await violations(page)).toEqual([])
+  const grid = page.getByRole('grid')
+  const rowAt = (n: number) => grid.locator(`[role=row][aria-rowindex="${n + 2}"]`)
+  await page.getByRole('button', { name: 'Last seen' }).click()
+  // the last of them was seen first; each tenth never, and those come last
+  await rowAt(0).getByText('gateway-09999').waitFor()
+  await rowAt(1).getByText('gateway-09998').waitFor()
+  await rowAt(9).getByText('gateway-09989').waitFor()
+  // the other way round
+  await page.getByRole('button', { name: 'Last seen' }).click()
+  await rowAt(0).getByText('gateway-09990').waitFor()
+  await rowAt(0).getByText('never', { exact: true }).waitFor()
+  expect(new URL(page.url()).search).toBe('?sort=-lastSeenAt')
+  await page.reload()
+  await grid.getByRole('link', { name: 'gateway-09980' }).click()
+  await page.getByRole('heading', { name: 'gateway-09980' }).waitFor()
+  await page.getByText('it enrolled, and has not connected since').waitFor()
+  await page.getByText('Nothing is wanted on it, and nothing serves.').waitFor()
+  expect(complaints).toEqual([])
+  await context.close()
+})
+
+test('versions over time: what served when is told at the place one points at', async () => {
+  const { page, context, complaints } = await aPage(browser, hub.url)
+  await signIn(page, hub.adminToken)
+  const picture = page.getByRole('img', { name: /^Devices on which each version served/ })
+  expect(await picture.getAttribute('aria-label')).toMatch(
+    /vibration v1 from 1,000 to 0; vibration v2 from 0 to 1,000$/,
+  )
+  const legend = page.locator('.areas-legend')
+  await legend.getByText('Now').waitFor()
+  const { width = 0, height = 0 } = (await picture.boundingBox()) ?? {}
+  await picture.hover({ position: { x: width / 3, y: height / 2 } })
+  await legend.locator('li', { hasText: 'vibration v1' }).getByText('1,000').waitFor()
+  await legend.locator('li', { hasText: 'vibration v2' }).getByText('0', { exact: true }).waitFor()
+  expect(complaints).toEqual([])
   await context.close()
 })
 
@@ -103,14 +159,59 @@ test('the summary is the table’s, for whoever counts', async () => {
     states: z.record(z.string(), z.number()),
     groups: z.array(z.object({ value: z.string().nullable(), total: z.number() })),
   })
-  const ask = async (path: string) =>
-    (await fetch(`${hub.url}${path}`, { headers: { authorization: `Bearer ${hub.adminToken}` } })).json()
   const summary = Summary.parse(await ask(`/v1/fleet?query=${encodeURIComponent('line = line-1')}`))
   expect(summary.total).toBe(3_333)
   expect(summary.groups.reduce((sum, { total }) => sum + total, 0)).toBe(3_333)
   expect(summary.states).toEqual({ connected: 0, stale: 0, aside: 0, offline: 3_000, waiting: 333 })
   const { devices } = Devices.parse(await ask('/v1/devices?state=waiting&limit=3'))
   expect(devices.map(({ id }) => id)).toEqual(['gateway-00000', 'gateway-00010', 'gateway-00020'])
+})
+
+test('many at once: those that are meant, and only while they are as many; the log has it once', async () => {
+  const { page, context, complaints } = await aPage(browser, hub.url)
+  await signIn(page, hub.adminToken)
+  await page.goto(`/fleet?query=${encodeURIComponent('site = site-3 and line = line-1')}&state=waiting`)
+  await page.locator('[role=grid][aria-rowcount="49"]').waitFor()
+  await page.getByRole('button', { name: 'Labels…' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('48 devices', { exact: true }).waitFor()
+  await dialog.getByText(/^gateway-00010, .* and 40 more$/).waitFor()
+  await dialog.getByRole('textbox').fill('campaign = spring\n-line')
+  await dialog.getByText('This sets campaign = spring, takes line away on each of them.').waitFor()
+  expect(await look(page, 'fleet-bulk')).toEqual([])
+  // somebody else has changed one of them meanwhile: nothing is done
+  const change = (labels: Record<string, string>) =>
+    ask('/v1/devices/gateway-00010', { method: 'PATCH', body: JSON.stringify({ labels }) })
+  await change({ line: 'line-9' })
+  await dialog.getByRole('button', { name: 'Change 48 devices' }).click()
+  await dialog
+    .getByRole('alert')
+    .getByText(/47 devices are so now, and 48 were expected/)
+    .waitFor()
+  await change({ line: 'line-1' })
+  await dialog.getByRole('button', { name: 'Change 48 devices' }).click()
+  await page.getByText('Labels are changed on 48 devices.').waitFor()
+  // by their labels they are no longer what is looked at
+  await page.getByRole('heading', { name: 'No device is so' }).waitFor()
+  const Devices = z.object({ devices: z.array(z.object({ labels: z.record(z.string(), z.string()) })) })
+  const { devices } = Devices.parse(await ask(`/v1/devices?limit=200&query=${encodeURIComponent('campaign = spring')}`))
+  expect(devices).toHaveLength(48)
+  expect(devices.every(({ labels }) => labels.line === undefined && labels.site === 'site-3')).toBe(true)
+  const { changes } = z
+    .object({ changes: z.array(z.object({ action: z.string(), subject: z.string() })) })
+    .parse(await ask('/v1/audit?action=devices'))
+  expect(changes).toEqual([{ action: 'devices.label', subject: 'devices:site = site-3 and line = line-1' }])
+  expect(complaints.filter((what) => !what.includes('409'))).toEqual([])
+  await context.close()
+})
+
+test('a query that cannot be read is said under it, with the place', async () => {
+  const { page, context } = await aPage(browser, hub.url)
+  await signIn(page, hub.adminToken)
+  await page.getByLabel('Label query').fill('site ==')
+  await page.getByText(/at character 7/).waitFor()
+  expect(await violations(page)).toEqual([])
+  await context.close()
 })
 
 test('what is stopped is said to be away, and comes back by itself', async () => {
