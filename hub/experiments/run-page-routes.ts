@@ -15,7 +15,7 @@ const runsMax = 20
 const curvesMax = 50
 /** Of one curve: four for each pixel of a wide screen. */
 const pointsMax = 4_000
-/** Looked through for one answer; a million takes a second. */
+/** Looked through for one answer; a million takes seconds. */
 const pointsReadMax = 4_000_000
 const experimentsMax = 1_000
 const filesMax = 2_000
