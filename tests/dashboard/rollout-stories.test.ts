@@ -5,15 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { RolloutDetail } from '../../hub/rollouts/documents.ts'
-import {
-  aFleet,
-  type Fleet,
-  type Gateway,
-  ready,
-  register,
-  untilRuns,
-  wish,
-} from '../end-to-end/a-fleet.ts'
+import { aFleet, type Fleet, type Gateway, ready, register, untilRuns, wish } from '../end-to-end/a-fleet.ts'
 import { startApplication } from '../end-to-end/an-application.ts'
 import { aVersion } from '../end-to-end/versions.ts'
 import { until } from '../end-to-end/waiting.ts'
@@ -22,7 +14,6 @@ import { aBrowser, aPage, look, signIn } from './a-browser.ts'
 const names = ['gateway-1', 'gateway-2', 'gateway-3', 'gateway-4']
 /** Short windows, so that there is something to compare with soon. */
 const metadata = { window: { rows: 20, seconds: 60 } }
-
 
 let fleet: Fleet
 let browser: Browser
