@@ -99,7 +99,7 @@ async function logSome(): Promise<void> {
     for (const [path, body] of [
       ['notes.txt', text],
       ['same.txt', 'same'],
-    ]) {
+    ] as const) {
       const at = `${hub.url}/api/2.0/mlflow-artifacts/artifacts/2/${ids[n]}/artifacts/${path}`
       const put = await fetch(at, { method: 'PUT', headers: headers(), body })
       expect(put.status).toBe(200)
