@@ -1,8 +1,7 @@
 // The dashboard's page as it was built, and what a browser is told about everything this hub serves: only the page may
 // run scripts, its own and no other's; whatever else is shown in a browser, such as an artifact somebody logged, may not.
 
-import { type Dirent, readdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { type Dirent, readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
@@ -38,42 +37,36 @@ const types: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 }
 const howToBuild = 'The dashboard is not built: run `npm run dashboard` in the checkout, then load this again.\n'
-/** As Vite builds them; what is not in the folder when the hub starts is not served. */
+/** As Vite builds them, some 1.5 MB: read when the hub starts, so that a build meanwhile takes nothing from under it. */
 const filesMax = 200
 
 const compress = promisify(gzip)
-type File = { type: string; plain: Uint8Array<ArrayBuffer>; gzipped: Uint8Array<ArrayBuffer> }
 
 /** Answers the page's addresses and its assets, and lets everything else through. */
 export function servePage(folder = builtFolder): MiddlewareHandler<HubEnv> {
-  const names = new Set(listed(folder))
-  const read = new Map<string, Promise<File>>()
-  const fileOf = (name: string): Promise<File> => {
-    const known = read.get(name)
-    if (known !== undefined) return known
-    const file = readBuilt(folder, name)
-    // a file that could not be read is tried again
-    file.catch(() => read.delete(name))
-    read.set(name, file)
-    return file
+  const files = readBuilt(folder)
+  const compressed = new Map<string, Promise<Uint8Array<ArrayBuffer>>>()
+  const gzipped = (name: string, plain: Uint8Array): Promise<Uint8Array<ArrayBuffer>> => {
+    const known = compressed.get(name) ?? compress(plain, { level: 9 }).then((bytes) => new Uint8Array(bytes))
+    compressed.set(name, known)
+    return known
   }
   return async (c, next) => {
     const { method, path } = c.req
     const isAsked = method === 'GET' || method === 'HEAD'
     const asset = isAsked && path.startsWith('/assets/') ? path.slice(1) : undefined
     const name = isAsked && pagePaths.test(path) ? 'index.html' : asset
-    const isPage = name !== undefined && (names.has(name) || name === 'index.html')
-    if (!isPage) {
+    if (name === undefined || (name !== 'index.html' && !files.has(name))) {
       await next()
       secure(c.res.headers, restPolicy)
       return
     }
-    if (!names.has(name)) return c.text(howToBuild, 503, headersOf(restPolicy))
-    const { type, plain, gzipped } = await fileOf(name)
+    const plain = files.get(name)
+    if (plain === undefined) return c.text(howToBuild, 503, headersOf(restPolicy))
     const isGzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '')
-    return c.body(isGzip ? gzipped : plain, 200, {
+    return c.body(isGzip ? await gzipped(name, plain) : plain, 200, {
       ...headersOf(pagePolicy),
-      'content-type': type,
+      'content-type': types[extname(name)] ?? '',
       'cache-control': asset === undefined ? 'no-cache' : 'public, max-age=31536000, immutable',
       vary: 'accept-encoding',
       ...(isGzip ? { 'content-encoding': 'gzip' } : {}),
@@ -92,8 +85,8 @@ function secure(headers: Headers, policy: string): void {
   for (const [name, value] of Object.entries(headersOf(policy))) if (!headers.has(name)) headers.set(name, value)
 }
 
-/** Of index.html and assets; nothing where nothing was built. */
-function listed(folder: string): string[] {
+/** index.html and assets, by name; nothing where nothing was built. */
+function readBuilt(folder: string): Map<string, Uint8Array<ArrayBuffer>> {
   const filesIn = (path: string): string[] => {
     try {
       const entries: Dirent[] = readdirSync(path, { withFileTypes: true })
@@ -103,10 +96,6 @@ function listed(folder: string): string[] {
     }
   }
   const names = [...filesIn(folder), ...filesIn(join(folder, 'assets')).map((name) => `assets/${name}`)]
-  return names.filter((name) => extname(name) in types).slice(0, filesMax)
-}
-
-async function readBuilt(folder: string, name: string): Promise<File> {
-  const plain = new Uint8Array(await readFile(join(folder, name)))
-  return { type: types[extname(name)] ?? '', plain, gzipped: new Uint8Array(await compress(plain, { level: 9 })) }
+  const known = names.filter((name) => extname(name) in types).slice(0, filesMax)
+  return new Map(known.map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]))
 }

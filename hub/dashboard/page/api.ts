@@ -55,14 +55,17 @@ export async function answer<T>(asked: Promise<{ data?: T; error?: unknown; resp
   )
 }
 
-/** Tells whoever listens where nobody is signed in any more. */
-export async function askSession(): Promise<void> {
+/** Tells whoever listens where nobody is signed in any more.
+ *  @returns whether the hub answered */
+export async function askSession(): Promise<boolean> {
   try {
     const { session } = await answer(client.GET('/v1/session'))
     if (session === null) onSignedOut()
+    return true
   } catch (error) {
     // no answer: nothing is known of the session
-    if (!(error instanceof ApiError)) throw error
+    if (error instanceof ApiError) return error.status !== undefined
+    throw error
   }
 }
 

@@ -57,7 +57,10 @@ function connect(): void {
   source?.close()
   source = undefined
   listenedTo = topics
-  if (topics === '') return
+  if (topics === '') {
+    if (!connection.isLive) void knock()
+    return
+  }
   const opened = new EventSource(`/v1/live?topics=${encodeURIComponent(topics)}`)
   source = opened
   opened.onopen = heard
@@ -78,6 +81,14 @@ function connect(): void {
     void askSession()
     plan(retryMs)
   }
+}
+
+/** Where no news are awaited, asking shows that the hub is there again. */
+async function knock(): Promise<void> {
+  const isThere = await askSession()
+  if (listenedTo !== '') return
+  if (isThere) heard()
+  else plan(retryMs)
 }
 
 function heard(): void {

@@ -12,9 +12,12 @@ import { startTheme } from './theme.ts'
 
 type State =
   | { kind: 'asking' }
-  | { kind: 'nobody' }
+  /** `isEnded`: somebody was, and did not sign out. */
+  | { kind: 'nobody'; isEnded: boolean }
   | { kind: 'somebody'; session: Session }
   | { kind: 'failed'; error: ApiError }
+
+const nobody: State = { kind: 'nobody', isEnded: false }
 
 function App() {
   const [state, setState] = useState<State>({ kind: 'asking' })
@@ -22,7 +25,7 @@ function App() {
   const ask = useCallback(() => {
     setState({ kind: 'asking' })
     answer(api.GET('/v1/session')).then(
-      ({ session }) => setState(session === null ? { kind: 'nobody' } : { kind: 'somebody', session }),
+      ({ session }) => setState(session === null ? nobody : { kind: 'somebody', session }),
       (error: unknown) => {
         if (error instanceof ApiError) setState({ kind: 'failed', error })
         else throw error
@@ -30,7 +33,9 @@ function App() {
     )
   }, [])
   useEffect(() => {
-    listenForSignOut(() => setState({ kind: 'nobody' }))
+    listenForSignOut(() =>
+      setState((before) => (before.kind === 'somebody' ? { kind: 'nobody', isEnded: true } : before)),
+    )
     ask()
   }, [ask])
 
@@ -45,11 +50,14 @@ function App() {
     )
   }
   if (state.kind === 'nobody' || isInvited) {
-    return <SignIn address={address} onSession={(session) => setState({ kind: 'somebody', session })} />
+    const isEnded = state.kind === 'nobody' && state.isEnded
+    return (
+      <SignIn address={address} isEnded={isEnded} onSession={(session) => setState({ kind: 'somebody', session })} />
+    )
   }
   return (
     <SessionContext.Provider value={state.session}>
-      <Shell address={address} onSignedOut={() => setState({ kind: 'nobody' })} />
+      <Shell address={address} onSignedOut={() => setState(nobody)} />
     </SessionContext.Provider>
   )
 }

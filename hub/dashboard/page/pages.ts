@@ -13,17 +13,18 @@ export type Page = {
   /** The page itself, or a promise of it: `() => import('./drift/drift-page.tsx').then(({ DriftPage }) => DriftPage)`. */
   component: ComponentType<PageProps> | (() => Promise<ComponentType<PageProps>>)
   isLazy?: boolean
-  /** What one must be allowed to see it; undefined: everyone who may look. */
+  /** What one must be allowed to see it; undefined: everyone. */
   scope?: [scope: string, area: string]
 }
 
 export const pages: readonly Page[] = [
-  { path: '/fleet', nav: 'Fleet', title: 'Fleet', component: FleetPage },
+  { path: '/fleet', nav: 'Fleet', title: 'Fleet', component: FleetPage, scope: ['viewer', 'fleet'] },
   {
     path: '/devices/:id',
     title: 'Device',
     component: () => import('./device/device-page.tsx').then(({ DevicePage }) => DevicePage),
     isLazy: true,
+    scope: ['viewer', 'devices'],
   },
   // before /rollouts/:id, which would fit it too
   {
@@ -31,6 +32,7 @@ export const pages: readonly Page[] = [
     title: 'New rollout',
     component: () => import('./rollout-new/rollout-new-page.tsx').then(({ RolloutNewPage }) => RolloutNewPage),
     isLazy: true,
+    scope: ['viewer', 'rollouts'],
   },
   {
     path: '/rollouts',
@@ -38,12 +40,14 @@ export const pages: readonly Page[] = [
     title: 'Rollouts',
     component: () => import('./rollout/rollouts-page.tsx').then(({ RolloutsPage }) => RolloutsPage),
     isLazy: true,
+    scope: ['viewer', 'rollouts'],
   },
   {
     path: '/rollouts/:id',
     title: 'Rollout',
     component: () => import('./rollout/rollout-page.tsx').then(({ RolloutPage }) => RolloutPage),
     isLazy: true,
+    scope: ['viewer', 'rollouts'],
   },
   {
     path: '/models',
@@ -51,24 +55,28 @@ export const pages: readonly Page[] = [
     title: 'Models',
     component: () => import('./models/models-page.tsx').then(({ ModelsPage }) => ModelsPage),
     isLazy: true,
+    scope: ['viewer', 'models'],
   },
   {
     path: '/models/:name',
     title: 'Model',
     component: () => import('./models/model-page.tsx').then(({ ModelPage }) => ModelPage),
     isLazy: true,
+    scope: ['viewer', 'models'],
   },
   {
     path: '/models/:name/:version',
     title: 'Version',
     component: () => import('./models/version-page.tsx').then(({ VersionPage }) => VersionPage),
     isLazy: true,
+    scope: ['viewer', 'models'],
   },
   {
     path: '/datasets/:name',
     title: 'Dataset',
     component: () => import('./datasets/dataset-page.tsx').then(({ DatasetPage }) => DatasetPage),
     isLazy: true,
+    scope: ['viewer', 'datasets'],
   },
   {
     path: '/runs',
@@ -76,18 +84,21 @@ export const pages: readonly Page[] = [
     title: 'Runs',
     component: () => import('./runs/runs-page.tsx').then(({ RunsPage }) => RunsPage),
     isLazy: true,
+    scope: ['viewer', 'runs'],
   },
   {
     path: '/runs/compare',
     title: 'Compare runs',
     component: () => import('./runs/compare-page.tsx').then(({ ComparePage }) => ComparePage),
     isLazy: true,
+    scope: ['viewer', 'runs'],
   },
   {
     path: '/runs/:id',
     title: 'Run',
     component: () => import('./runs/run-page.tsx').then(({ RunPage }) => RunPage),
     isLazy: true,
+    scope: ['viewer', 'runs'],
   },
   {
     path: '/drift',
@@ -95,6 +106,7 @@ export const pages: readonly Page[] = [
     title: 'Drift',
     component: () => import('./drift/drift-page.tsx').then(({ DriftPage }) => DriftPage),
     isLazy: true,
+    scope: ['viewer', 'models'],
   },
   {
     path: '/audit',

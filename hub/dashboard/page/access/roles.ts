@@ -1,7 +1,7 @@
 // Roles and the state of tokens in words. Pure.
 
 import type { Role } from '../../../governance/grants.ts'
-import type { Tone } from '../parts/state-dot.tsx'
+import type { Tone } from '../parts/tone.ts'
 
 export const roleWords: readonly { role: Role; may: string; forWhom: string }[] = [
   { role: 'viewer', may: 'look at everything but tokens and the audit log', forWhom: 'people who only look' },

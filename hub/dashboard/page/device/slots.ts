@@ -1,7 +1,7 @@
 // What is in each deployment of a device: what serves, what is wanted, what was before, what runs beside. Pure.
 
 import type { components } from '../api-types.d.ts'
-import type { Tone } from '../parts/state-dot.tsx'
+import type { Tone } from '../parts/tone.ts'
 
 type Detail = Pick<components['schemas']['DeviceDetail'], 'desired' | 'reported'>
 type Desired = Detail['desired'][number]

@@ -1,7 +1,7 @@
 // What the states of devices are called, and how they look.
 
 import type { DeviceState } from '../../../fleet/device-state.ts'
-import type { Tone } from '../parts/state-dot.tsx'
+import type { Tone } from '../parts/tone.ts'
 
 export const states: Record<DeviceState, { title: string; tone: Tone }> = {
   connected: { title: 'Connected', tone: 'good' },

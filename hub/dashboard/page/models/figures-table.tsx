@@ -2,7 +2,8 @@
 
 import type { components } from '../api-types.d.ts'
 import { counted } from '../parts/quantity.tsx'
-import { StateDot, type Tone } from '../parts/state-dot.tsx'
+import { StateDot } from '../parts/state-dot.tsx'
+import type { Tone } from '../parts/tone.ts'
 import {
   type Comparison,
   compared,

@@ -4,8 +4,9 @@ import { answer, api } from '../api.ts'
 import { ErrorState } from '../parts/error-state.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { counted } from '../parts/quantity.tsx'
-import { StateDot, type Tone } from '../parts/state-dot.tsx'
+import { StateDot } from '../parts/state-dot.tsx'
 import { Time } from '../parts/time.tsx'
+import type { Tone } from '../parts/tone.ts'
 import { useResource } from '../resource.ts'
 
 const shownMax = 4

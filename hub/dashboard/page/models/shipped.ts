@@ -7,6 +7,16 @@ type Schemas = components['schemas']
 /** `actors` did `what`; `subject` is what the audit log calls it. */
 export type Step = { actors: string[]; what: string; at: string; subject: string; href?: string }
 
+const began = (group: string, end: string): string => `began to roll it out to ${group}, which ${end}`
+
+function rolledOut({ state, group }: Pick<Schemas['Rollout'], 'state' | 'group'>): string {
+  if (state === 'completed') return `rolled it out to ${group}`
+  if (state === 'rolled_back' || state === 'rolling_back') return began(group, 'was taken back')
+  if (state === 'aborted') return began(group, 'was aborted')
+  if (state === 'superseded') return began(group, 'another rollout took over')
+  return began(group, 'goes on')
+}
+
 /** In the order in which it happened, the newest of each kind; of approvals those of the newest request that was granted. */
 export function shippedSteps(
   version: Pick<Schemas['Version'], 'model' | 'version' | 'createdBy' | 'createdAt'>,
@@ -54,7 +64,7 @@ export function shippedSteps(
   if (rollout !== undefined) {
     steps.push({
       actors: rollout.startedBy === null ? [] : [rollout.startedBy],
-      what: `rolled it out to ${rollout.group}`,
+      what: rolledOut(rollout),
       at: rollout.createdAt,
       subject: `rollout:${rollout.id}`,
       href: `/rollouts/${rollout.id}`,

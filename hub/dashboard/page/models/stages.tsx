@@ -1,7 +1,8 @@
 // The stages of a version and the states around it, as words with signs.
 
 import type { components } from '../api-types.d.ts'
-import { StateDot, type Tone } from '../parts/state-dot.tsx'
+import { StateDot } from '../parts/state-dot.tsx'
+import type { Tone } from '../parts/tone.ts'
 
 export type Stage = components['schemas']['Version']['stage']
 export type Answer = components['schemas']['GateVerdict']['answer']

@@ -1,7 +1,7 @@
 // What is around every page: where one can go, who one is, light or dark, and whether the news still arrive.
 
 import type { ComponentType } from 'preact'
-import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks'
+import { useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, answer, api } from '../api.ts'
 import { useConnection } from '../live.ts'
 import { type Page, type PageProps, pages } from '../pages.ts'
@@ -18,26 +18,36 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
   const may = useMay()
   const main = useRef<HTMLElement>(null)
   const seen = pages.filter(({ scope }) => scope === undefined || may(...scope))
+  const home = seen.find(({ nav }) => nav !== undefined)?.path ?? '/reference'
   const path = address.pathname
-  useEffect(() => {
-    if (path === '/' || path === '/sign-in') navigate('/fleet', { replace: true })
-  }, [path])
-  const found = seen
+  const isNowhere = path === '/' || path === '/sign-in'
+  useLayoutEffect(() => {
+    if (isNowhere) navigate(home, { replace: true })
+  }, [isNowhere, home])
+  const found = pages
     .map((page) => ({ page, parameters: matchPath(page.path, path) }))
     .find(({ parameters }) => parameters)
-  const title = found?.page.title ?? 'Not found'
+  const isAllowed = found !== undefined && seen.includes(found.page)
+  const title = found === undefined ? 'Not found' : isAllowed ? found.page.title : 'Not allowed'
+  const named = isAllowed ? Object.values(found.parameters ?? {}).join(' ') : ''
   useEffect(() => {
-    document.title = `${title} · Roost`
-  }, [title])
+    document.title = [named, title, 'Roost'].filter((part) => part !== '').join(' · ')
+  }, [named, title])
   const nav = useRef<HTMLElement>(null)
   useEffect(() => {
     // where the links do not all fit beside each other
     const link = nav.current?.querySelector<HTMLElement>('[aria-current]')
     if (nav.current !== null && link) nav.current.scrollLeft = link.offsetLeft - nav.current.clientWidth / 2
   }, [path])
+  const [isStuck, setStuck] = useState(false)
   const signOut = async () => {
-    await answer(api.DELETE('/v1/session'))
-    onSignedOut()
+    try {
+      await answer(api.DELETE('/v1/session'))
+      onSignedOut()
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      setStuck(true)
+    }
   }
   return (
     <div class="shell">
@@ -45,7 +55,7 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
         Skip to content
       </a>
       <header>
-        <a class="brand" href="/fleet">
+        <a class="brand" href={home}>
           Roost
         </a>
         <nav aria-label="Pages" ref={nav}>
@@ -73,13 +83,28 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
         </div>
       </header>
       <Offline />
+      {isStuck && (
+        <p class="banner" role="alert">
+          You are still signed in, since the hub did not answer. Sign out again when it does.
+        </p>
+      )}
+      {session.models !== null && (
+        <p class="banner">
+          This token is for {session.models.join(', ')} only: what is of other models is left out here, and out of every
+          number and sentence.
+        </p>
+      )}
       <main id="main" ref={main} tabIndex={-1}>
-        {found?.parameters === undefined ? (
-          path === '/' || path === '/sign-in' ? null : (
-            <EmptyState title="Not found">
-              <p>There is nothing at {path}.</p>
-            </EmptyState>
-          )
+        {isNowhere ? null : found?.parameters === undefined ? (
+          <EmptyState title="Not found">
+            <p>There is nothing at {path}.</p>
+          </EmptyState>
+        ) : !isAllowed ? (
+          <EmptyState title="Not allowed">
+            <p>
+              The token “{session.name}” may not see this page: it needs the scope {found.page.scope?.join(':')}.
+            </p>
+          </EmptyState>
         ) : (
           <Shown key={found.page.path} page={found.page} parameters={found.parameters} address={address} />
         )}
@@ -104,14 +129,27 @@ function Shown({ page, ...props }: { page: Page } & PageProps) {
       () => setFailed(true),
     )
   }, [page])
-  if (broken !== undefined || failed) {
-    const title = failed ? 'This page could not be loaded' : 'Something broke in this page'
-    const detail = failed ? 'The hub may have been upgraded, or the line is down. Load it anew.' : String(broken)
-    return <ErrorState error={new ApiError({ title, detail }, 0)} retry={() => location.reload()} />
+  if (failed) return <NotLoaded />
+  if (broken !== undefined) {
+    const told = { title: 'Something broke in this page', detail: String(broken) }
+    return <ErrorState error={new ApiError(told, 0)} retry={() => location.reload()} />
   }
   if (page.isLazy === true) return loaded === undefined ? <Loading rows={6} /> : <loaded.component {...props} />
   const Eager = page.component as ComponentType<PageProps>
   return <Eager {...props} />
+}
+
+/** Browsers remember that a script did not come: only a new page asks for it again, which is done when the hub is back. */
+function NotLoaded() {
+  const { isLive } = useConnection()
+  const wasLive = useRef(isLive)
+  useEffect(() => {
+    if (isLive && !wasLive.current) location.reload()
+    wasLive.current = isLive
+  }, [isLive])
+  const detail = 'The hub may have been upgraded, or the line is down. Load it anew.'
+  const error = new ApiError({ title: 'This page could not be loaded', detail }, 0)
+  return <ErrorState error={error} retry={() => location.reload()} />
 }
 
 const themeNames: Record<Theme, string> = { auto: 'Auto', light: 'Light', dark: 'Dark' }

@@ -36,7 +36,9 @@ export function Installations({ gate }: { gate: GateVerdict }) {
       </svg>
       <figcaption class="quiet">
         <b>{canary}</b> failed, <b>{devices.canary - canary}</b> did not.
-        {high !== null && devices.canary > 0 && ` So many devices exclude no more than ${short(100 * high)} % failing.`}
+        {high !== null &&
+          devices.canary > 0 &&
+          ` Of so few devices one can tell only that at most ${short(100 * high)} % would fail.`}
       </figcaption>
     </figure>
   )

@@ -2,7 +2,7 @@
 
 import type { ProgressState } from '@roost/shared/protocol/progress.ts'
 import type { components } from '../api-types.d.ts'
-import type { Tone } from '../parts/state-dot.tsx'
+import type { Tone } from '../parts/tone.ts'
 
 export type Rollout = components['schemas']['ListedRollout']
 export type RolloutDetail = components['schemas']['RolloutDetail']

@@ -1,7 +1,7 @@
 // What a run says, as columns: `metrics.loss`, `params.depth`, `tags.team`. Pure.
 
 import type { components } from '../api-types.d.ts'
-import type { Tone } from '../parts/state-dot.tsx'
+import type { Tone } from '../parts/tone.ts'
 
 export type Run = components['schemas']['Run']
 export type RunStatus = Run['status']

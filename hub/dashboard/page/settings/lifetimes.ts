@@ -1,6 +1,6 @@
 // How much time is left until something ends, in words, and how urgent that is. Pure.
 
-import type { Tone } from '../parts/state-dot.tsx'
+import type { Tone } from '../parts/tone.ts'
 
 const dayMs = 86_400_000
 

@@ -6,7 +6,14 @@ import { navigate } from '../router.ts'
 
 type Credential = { token: string } | { code: string }
 
-export function SignIn({ address, onSession }: { address: URL; onSession: (session: Session) => void }) {
+type SignInProps = {
+  address: URL
+  /** A session ended by itself. */
+  isEnded: boolean
+  onSession: (session: Session) => void
+}
+
+export function SignIn({ address, isEnded, onSession }: SignInProps) {
   const code = address.pathname === '/sign-in' ? address.hash.slice(1) : ''
   const [isBusy, setBusy] = useState(code !== '')
   const [fault, setFault] = useState<ApiError>()
@@ -17,7 +24,7 @@ export function SignIn({ address, onSession }: { address: URL; onSession: (sessi
     setFault(undefined)
     try {
       const { session } = await answer(api.POST('/v1/session', { body: credential }))
-      if (address.pathname === '/sign-in') navigate('/fleet', { replace: true })
+      if (address.pathname === '/sign-in') navigate('/', { replace: true })
       if (session !== null) onSession(session)
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
@@ -63,7 +70,9 @@ export function SignIn({ address, onSession }: { address: URL; onSession: (sessi
         />
         {fault === undefined ? (
           <p id="token-hint" class="quiet">
-            An admin makes tokens. The hub printed the first one when it started for the first time.
+            {isEnded
+              ? 'You were signed out: the session ended, or its token expired or was revoked.'
+              : 'An admin makes tokens. The hub printed the first one when it started for the first time.'}
           </p>
         ) : (
           <p id="token-fault" class="fault" role="alert">
