@@ -199,7 +199,7 @@ test('who shipped what: three clicks from the models to the record in the audit 
   await page.getByRole('link', { name: 'v2', exact: true }).first().click()
   await page
     .getByText(
-      /Ada Pipeline.*registered it.*Olaf Operator.*evaluated it.*Dee Approver.*approved it for production.*and Olaf Operator.*rolled it out to north/,
+      /Ada Pipeline.*registered it.*Olaf Operator.*evaluated it.*Dee Approver.*approved it for production.*and Olaf Operator.*began to roll it out to north, which goes on/,
     )
     .waitFor()
   expect(await look(page, 'version')).toEqual([])

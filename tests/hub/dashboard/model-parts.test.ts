@@ -219,7 +219,7 @@ describe('who shipped a version', () => {
     createdBy: 'token:olaf',
     createdAt: '2026-01-02T00:00:00Z',
   })
-  const rollout = (state: 'draft' | 'completed') => ({
+  const rollout = (state: 'draft' | 'running' | 'completed' | 'rolled_back' | 'aborted') => ({
     id: `r-${state}`,
     group: 'all',
     state,
@@ -248,6 +248,15 @@ describe('who shipped a version', () => {
       ['token:cy', 'promotion-request:p-1'],
       ['token:olaf', 'rollout:r-completed'],
     ])
+  })
+
+  test('says of a rollout that was taken back, or has not come to its end, that it is so', () => {
+    const last = (state: Parameters<typeof rollout>[0]) =>
+      shippedSteps(version, [], [], [], [rollout(state)]).at(-1)?.what
+    expect(last('completed')).toMatch(/^rolled it out to \S+$/)
+    expect(last('rolled_back')).toMatch(/^began to roll it out to \S+, which was taken back$/)
+    expect(last('aborted')).toMatch(/, which was aborted$/)
+    expect(last('running')).toMatch(/, which goes on$/)
   })
 
   test('is who overrode its gates where nobody approved', () => {
