@@ -196,6 +196,7 @@ test('a token is made in words, shown once, works, and revoked ends another brow
   await page.getByText('“Guest” is revoked').waitFor()
   // without a touch: its live stream has ended with the session, and what it then asks is refused
   await other.page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  await other.page.getByText('You were signed out: the session ended').waitFor()
   await other.context.close()
   await page.getByRole('button', { name: 'Revoke Guest' }).waitFor({ state: 'detached' })
   await page.getByLabel('Show them').check()
@@ -279,8 +280,25 @@ test('a viewer sees none of these pages, and cannot reach them', async () => {
   for (const name of ['Audit', 'Access', 'Settings']) expect(links).not.toContain(name)
   for (const path of ['/audit', '/access', '/settings']) {
     await page.goto(path)
-    await page.getByRole('heading', { name: 'Not found' }).waitFor()
+    await page.getByRole('heading', { name: 'Not allowed' }).waitFor()
   }
+  expect(await page.locator('main').innerText()).toContain('it needs the scope operator:settings')
+  await context.close()
+})
+
+test('an auditor, whose token is for the audit log alone, comes to it and is shown no way elsewhere', async () => {
+  const auditor = Made.parse(
+    await ask(admin(), 'POST', '/v1/tokens', { name: 'auditor', role: 'admin', scopes: ['admin:audit'] }),
+  )
+  const { page, context, complaints } = await aPage(browser, hub.url)
+  await signIn(page, auditor.token)
+  await page.getByRole('heading', { name: 'Audit', level: 1 }).waitFor()
+  const pages = page.getByRole('navigation', { name: 'Pages', exact: true })
+  expect(await pages.getByRole('link').allInnerTexts()).toEqual(['Audit'])
+  await page.goto('/devices/d-1')
+  await page.getByRole('heading', { name: 'Not allowed' }).waitFor()
+  // names of tokens are for those who may look
+  expect(complaints.filter((complaint) => !complaint.includes('403'))).toEqual([])
   await context.close()
 })
 
