@@ -15,11 +15,9 @@ export const NumberParams = z.object({ name: ModelName, version: VersionNumber }
 /** By its number, or by an alias: `7`, `@champion`. */
 export const VersionParams = z.object({
   name: ModelName,
-  version: z.union([VersionNumber, z.string().startsWith('@').max(256)]).openapi({
-    type: 'string',
-    description: 'A number, or @ and an alias',
-    example: '@champion',
-  }),
+  version: z
+    .union([VersionNumber, z.string().startsWith('@', 'is a number such as 3, or @ and an alias').max(256)])
+    .openapi({ type: 'string', description: 'A number, or @ and an alias', example: '@champion' }),
 })
 export type VersionParams = z.infer<typeof VersionParams>
 /** Which variant; the first of the version where it is not said. */

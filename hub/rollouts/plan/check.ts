@@ -170,7 +170,7 @@ function stagesShort(plan: RolloutPlan, drawn: readonly Drawn[]): Finding[] {
       {
         code: 'devices-away',
         field,
-        detail: `${away} of ${counted(members.length, 'device')} of stage ${stage.name} not connected now, and it needs ${quorum}: it waits until so many are`,
+        detail: `${away} of ${counted(members.length, 'device')} of stage ${stage.name} ${away === 1 ? 'is' : 'are'} not connected now, and it needs ${quorum}: it waits until so many are`,
       },
     ]
   })
