@@ -40,6 +40,7 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
     if (nav.current !== null && link) nav.current.scrollLeft = link.offsetLeft - nav.current.clientWidth / 2
   }, [path])
   const [isStuck, setStuck] = useState(false)
+  useEffect(() => setStuck(false), [path])
   const signOut = async () => {
     try {
       await answer(api.DELETE('/v1/session'))
