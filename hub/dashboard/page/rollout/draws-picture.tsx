@@ -42,7 +42,8 @@ function Histogram({ draws, gate }: { draws: Draws; gate: GateVerdict }) {
   const low = Math.min(from, real, 0)
   const high = Math.max(to, real, 0)
   const pad = (high - low) * 0.03 || 1
-  const x = (value: number) => edgePx + ((value - low + pad) / (high - low + 2 * pad)) * (widthPx - 2 * edgePx)
+  const x = (value: number) =>
+    edgePx + ((value - low + pad) / (high - low + 2 * pad)) * Math.max(0, widthPx - 2 * edgePx)
   const most = Math.max(1, ...counts)
   // a square root, so that the few draws beyond the real one are seen beside thousands
   const heightOf = (count: number) => Math.sqrt(count / most) * plotPx

@@ -22,7 +22,7 @@ export function IntervalPicture({ looks: all }: { looks: readonly GateLook[] }) 
   const last = looks.at(-1)
   const margin = last?.verdict.margin ?? null
   if (axis === undefined || last === undefined || margin === null) return null
-  const x = (value: number) => edgePx + axis.at(value) * (widthPx - 2 * edgePx)
+  const x = (value: number) => edgePx + axis.at(value) * Math.max(0, widthPx - 2 * edgePx)
   const bottom = topPx + (looks.length - 1) * rowPx + lastRowPx
   const isMarginRight = x(margin) > widthPx / 2
   return (
@@ -34,7 +34,13 @@ export function IntervalPicture({ looks: all }: { looks: readonly GateLook[] }) 
         role="img"
         aria-label={`Interval of ${last.verdict.label} at each of ${looks.length} looks. ${saidOf(last, margin)}`}
       >
-        <rect class="beyond" x={x(margin)} y={topPx - 4} width={widthPx - x(margin)} height={bottom - topPx + 4} />
+        <rect
+          class="beyond"
+          x={x(margin)}
+          y={topPx - 4}
+          width={Math.max(0, widthPx - x(margin))}
+          height={bottom - topPx + 4}
+        />
         <line class="none" x1={x(axis.none)} x2={x(axis.none)} y1={topPx - 4} y2={bottom} />
         <line class="margin" x1={x(margin)} x2={x(margin)} y1={topPx - 12} y2={bottom} />
         <text
