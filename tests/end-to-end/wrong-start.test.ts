@@ -36,7 +36,12 @@ const cases: { what: string; args: string[]; environment?: Record<string, string
     says: /ROOST_AGENT_MQTT_URL: "http:\/\/hub" is not possible; it may be an mqtt:\/\//,
   },
   { what: 'a flag that is none', args: ['run', '--sevre-port', '1'], code: 2, says: /--sevre-port/ },
-  { what: 'a command that is none', args: ['rnu'], code: 2, says: /there is no command rnu; there are enrol, run, status and doctor/ },
+  {
+    what: 'a command that is none',
+    args: ['rnu'],
+    code: 2,
+    says: /there is no command rnu; there are enrol, run, status and doctor/,
+  },
   { what: 'no token', args: ['enrol', '--hub', 'http://127.0.0.1:1'], code: 2, says: /--token TOKEN is needed/ },
   {
     what: 'no hub where one is said to be',

@@ -160,7 +160,7 @@ function Dots({ row, field, widthPx, label, onPoint, why }: DotsProps) {
     const links = [...(svg.current?.querySelectorAll('a') ?? [])]
     if (by === undefined || links.length === 0) return
     event.preventDefault()
-    const at = links.findIndex((link) => link === document.activeElement)
+    const at = links.findIndex((link) => link.matches(':focus'))
     links[Math.max(0, Math.min(links.length - 1, at + by))]?.focus()
   }
   return (
