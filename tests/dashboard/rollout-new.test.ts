@@ -96,8 +96,9 @@ test('form and text are one plan, and what is started is what was seen', async (
   // the text into the form
   await textOf(page).fill(own)
   const second = page.getByRole('listitem', { name: 'Stage 2, canary' })
-  expect(await second.getByLabel('Percent').inputValue()).toBe('30')
-  expect(await page.getByRole('combobox', { name: 'Devices that fit' }).inputValue()).toBe('site = site-3')
+  await expect.poll(() => second.getByLabel('Percent').inputValue(), { timeout: 60_000 }).toBe('30')
+  const fit = page.getByRole('combobox', { name: 'Devices that fit' })
+  await expect.poll(() => fit.inputValue(), { timeout: 60_000 }).toBe('site = site-3')
   // the form into the text, where nothing else changes
   await second.getByLabel('Percent').fill('20')
   await expectText(page).toBe(own.replace('percent: 30', 'percent: 20'))
