@@ -7,7 +7,7 @@ import { counted, named } from '../wording.ts'
 import type { StageVerdict } from './evidence/judge.ts'
 import { observe } from './observe.ts'
 import { offers, waiting } from './offers.ts'
-import type { OnFail, OnUndecided } from './plan/gate.ts'
+import type { OnFail, OnUndecided } from './plan/gate-answers.ts'
 import type { PlannedStage, RolloutPlan } from './plan/plan.ts'
 import { isQuorate, outOfReach, quorumSentence } from './quorum.ts'
 import {

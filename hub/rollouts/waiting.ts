@@ -2,8 +2,8 @@
 
 import { counted } from '../wording.ts'
 import { mayBegin, timeLimitOf } from './decide.ts'
-import { labelOf } from './gates/scale.ts'
 import type { GateVerdict } from './gates/verdict.ts'
+import { labelOf } from './metrics/list.ts'
 import { awaits, isInWindow, paceOpensAt, waiting } from './offers.ts'
 import { opensAt } from './plan/window.ts'
 import { outOfReach, quorumSentence } from './quorum.ts'

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { gateMetrics } from '../../hub/rollouts/metrics/list.ts'
 import { codeIn, readSections } from './document.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -12,12 +13,25 @@ const filesUnder = (heading: string) =>
     readSections(read('docs/contributing.md')).find((section) => section.heading === heading)?.tables[0]?.rows ?? []
   ).flatMap(([file]) => codeIn(file))
 
-test.each([
-  ['A gate metric', 5, ['error_rate', 'latency', 'accuracy', 'custom']],
-  ['A figure of drift', 3, ['wasserstein']],
-])('%s: each of the %i files of the table knows those there are', (heading, count, known) => {
-  const files = filesUnder(heading)
-  expect(files).toHaveLength(count)
-  for (const file of files)
-    for (const name of known) expect(read(file).toLowerCase(), `${name} in ${file}`).toContain(name)
+test('A gate metric: each of the parts of the table is one of every metric there is', () => {
+  const folder = 'hub/rollouts/metrics'
+  const parts = filesUnder('A gate metric')
+  expect(parts).toEqual(['name', 'schema', 'scale', 'told', 'usual'])
+  const listed = [...read(`${folder}/list.ts`).matchAll(/^import \{ \w+ \} from '\.\/([\w-]+)\.ts'$/gm)].map(
+    ([, name]) => name,
+  )
+  expect(listed).toHaveLength(gateMetrics.length)
+  for (const name of listed.filter((name) => name !== 'installation'))
+    for (const part of parts)
+      expect(read(`${folder}/${name}.ts`), `${part} of ${name}`).toMatch(new RegExp(`^  ${part}:`, 'm'))
 })
+
+test.each([['A figure of drift', 3, ['wasserstein']]])(
+  '%s: each of the %i files of the table knows those there are',
+  (heading, count, known) => {
+    const files = filesUnder(heading)
+    expect(files).toHaveLength(count)
+    for (const file of files)
+      for (const name of known) expect(read(file).toLowerCase(), `${name} in ${file}`).toContain(name)
+  },
+)

@@ -3,10 +3,10 @@
 import type { Agreement } from '@roost/shared/protocol/records.ts'
 import { counted } from '../../wording.ts'
 import type { Blocks, Excluded, GateEvidence, Installations, Pair, Unit } from '../gates/evidence.ts'
-import type { Gate } from '../plan/gate.ts'
+import { type ComparingGate, type Gate, toldBy } from '../metrics/list.ts'
+import type { CountedBy, Paired } from '../metrics/metric.ts'
 import type { StageMode } from '../plan/plan.ts'
 import type { Counts, DeviceCounts } from './counts.ts'
-import { type CountedGate, type Figure, figureOf } from './figures.ts'
 
 export type EvidenceContext = {
   mode: StageMode
@@ -30,18 +30,19 @@ export function evidenceFor(gate: Gate, devices: readonly DeviceCounts[], contex
   const sound = devices.filter(({ suspect }) => suspect === undefined)
   const tooMany = tooManySuspects(devices)
   if (tooMany !== undefined) return { kind: 'none', why: tooMany }
-  switch (gate.metric) {
-    case 'silence':
-      return comparison(silenceUnits(sound, gate.silentMs), [], [], excluded)
-    case 'agreement':
+  const told = toldBy(gate)
+  switch (told.by) {
+    case 'devices':
+      return comparison(told.units(gate, sound), [], [], excluded)
+    case 'pairs':
       return comparison(
         [],
-        sound.flatMap((device) => pairsOf(device, agreed)),
+        sound.flatMap((device) => pairsOf(device, told.paired)),
         [],
         excluded,
       )
-    default:
-      return countedEvidence(gate, sound, context, excluded)
+    case 'windows':
+      return countedEvidence(gate, told, sound, context, excluded)
   }
 }
 
@@ -63,16 +64,11 @@ function tooManySuspects(devices: readonly DeviceCounts[]): string | undefined {
   return `${suspects.length} of ${counted(treated.length, 'device')} on the new version cannot be believed (${some.device}: ${some.suspect}): too many to leave out`
 }
 
-/** Those that have been heard since the stage began; the others were away before and say nothing of the version. */
-const silenceUnits = (devices: readonly DeviceCounts[], silentMs: number): Unit[] =>
-  devices.flatMap(({ device, stratum, assigned, silentForMs }) =>
-    silentForMs === null
-      ? []
-      : [{ device, stratum, treated: assigned, value: silentForMs >= silentMs ? 1 : 0, before: null, weight: 1 }],
-  )
+type Counted = CountedBy<ComparingGate>
 
 function countedEvidence(
-  gate: CountedGate,
+  gate: ComparingGate,
+  told: Counted,
   devices: readonly DeviceCounts[],
   { mode, samplesMin, comparable }: EvidenceContext,
   excluded: readonly Excluded[],
@@ -80,7 +76,7 @@ function countedEvidence(
   if (!comparable) {
     return { kind: 'incomparable', why: 'no device ran another version before, so there is nothing to compare with' }
   }
-  const unseen = mode === 'shadow' ? notInShadow[gate.metric] : undefined
+  const unseen = mode === 'shadow' ? told.notInShadow : undefined
   if (unseen !== undefined) return { kind: 'incomparable', why: unseen }
   const answered = (treated: boolean) =>
     devices.reduce((sum, device) => sum + (device.treated === treated ? inferencesOf(device.since) : 0), 0)
@@ -92,21 +88,16 @@ function countedEvidence(
   if (control < samplesMin && devices.some(willAnswer)) {
     return { kind: 'none', why: `the old version has answered ${counted(control, 'time')}, ${samplesMin} needed` }
   }
-  const units = devices.flatMap((device) => unitOf(gate, device))
-  const pairs = mode === 'shadow' ? devices.flatMap((device) => pairsOf(device, pairedFigure[gate.metric])) : []
-  if (!units.some(({ treated }) => treated) && pairs.length === 0) return { kind: 'none', why: nothingOf(gate) }
+  const units = devices.flatMap((device) => unitOf(gate, told, device))
+  const pairs = mode === 'shadow' ? devices.flatMap((device) => pairsOf(device, told.paired)) : []
+  if (!units.some(({ treated }) => treated) && pairs.length === 0)
+    return { kind: 'none', why: told.nothing?.(gate) ?? nothing }
   return comparison(
     units,
     pairs,
-    devices.flatMap((device) => blocksOf(gate, device)),
+    devices.flatMap((device) => blocksOf(gate, told, device)),
     excluded,
   )
-}
-
-/** A shadow that would be failed or waited for on account of these says nothing of the version. */
-const notInShadow: Partial<Record<CountedGate['metric'], string>> = {
-  latency: 'a shadow runs when nobody waits for it, so its latency is not that of a version that answers',
-  custom: 'an application measures what answers it, which no shadow does',
 }
 
 const inferencesOf = (counts: Counts | null) => (counts === null ? 0 : counts.ok + counts.error)
@@ -115,34 +106,22 @@ const inferencesOf = (counts: Counts | null) => (counts === null ? 0 : counts.ok
 const willAnswer = ({ treated, silentForMs, since, before }: DeviceCounts) =>
   !treated && silentForMs === 0 && (since !== null || before !== null)
 
-function nothingOf(gate: CountedGate): string {
-  switch (gate.metric) {
-    case 'accuracy':
-      return 'no labels have been reported for the new version'
-    case 'custom':
-      return `no device reports ${gate.name} for the new version`
-    case 'prediction_drift':
-      return 'no distribution of outputs can be compared with one of before: too few, or no baseline'
-    default:
-      return 'the new version has reported nothing that can be compared'
-  }
-}
+const nothing = 'the new version has reported nothing that can be compared'
 
-function unitOf(gate: CountedGate, { device, stratum, treated, since, before }: DeviceCounts): Unit[] {
-  const now = figureOf(gate, since, before)
+function unitOf(gate: ComparingGate, told: Counted, { device, stratum, treated, since, before }: DeviceCounts): Unit[] {
+  const now = figureOf(gate, told, since, before)
   if (now === null) return []
-  // the distance of the past from itself is nothing that devices could differ in
-  const past = gate.metric === 'prediction_drift' ? null : figureOf(gate, before, null)
+  const past = told.isFromPast === true ? null : figureOf(gate, told, before, null)
   return [{ device, stratum, treated, value: now.value, before: past?.value ?? null, weight: now.weight }]
 }
 
-function blocksOf(gate: CountedGate, { device, treated, before, blocks }: DeviceCounts): Blocks[] {
+function blocksOf(gate: ComparingGate, told: Counted, { device, treated, before, blocks }: DeviceCounts): Blocks[] {
   if (blocks === undefined) return []
-  const values = (slots: readonly (Counts | null)[]) => slots.map((slot) => figureOf(gate, slot, before)?.value ?? null)
+  const values = (slots: readonly (Counts | null)[]) =>
+    slots.map((slot) => figureOf(gate, told, slot, before)?.value ?? null)
   return [{ device, treated, before: values(blocks.before), since: values(blocks.since) }]
 }
 
-type Paired = { candidate: number; primary: number; weight: number } | null
 type PairedFigure = (agreement: Agreement) => Paired
 
 const pairsOf = ({ device, treated, shadow = [] }: DeviceCounts, figure: PairedFigure): Pair[] =>
@@ -153,29 +132,5 @@ const pairsOf = ({ device, treated, shadow = [] }: DeviceCounts, figure: PairedF
       })
     : []
 
-const pairOf = (candidate: Figure | null, primary: Figure | null): Paired =>
-  candidate === null || primary === null
-    ? null
-    : { candidate: candidate.value, primary: primary.value, weight: candidate.weight }
-
-const share = (part: number, whole: number): Figure | null =>
-  whole === 0 ? null : { value: part / whole, weight: whole }
-
-const agreed: PairedFigure = ({ pairs, agreed }) => pairOf(share(agreed, pairs), share(pairs, pairs))
-
-/** What a shadow tells pairwise. */
-const pairedFigure: Record<CountedGate['metric'], PairedFigure> = {
-  error_rate: ({ pairs, errors: { both, onlyPrimary, onlyCandidate } }) => {
-    const inputs = pairs + both + onlyPrimary + onlyCandidate
-    return pairOf(share(both + onlyCandidate, inputs), share(both + onlyPrimary, inputs))
-  },
-  accuracy: ({ labels }) => {
-    if (labels === undefined) return null
-    const { bothRight, onlyPrimaryRight, onlyCandidateRight, bothWrong } = labels
-    const known = bothRight + onlyPrimaryRight + onlyCandidateRight + bothWrong
-    return pairOf(share(bothRight + onlyCandidateRight, known), share(bothRight + onlyPrimaryRight, known))
-  },
-  latency: () => null,
-  custom: () => null,
-  prediction_drift: () => null,
-}
+const figureOf = (gate: ComparingGate, { figure }: Counted, counts: Counts | null, past: Counts | null) =>
+  counts === null ? null : figure(gate, counts, past)

@@ -2,11 +2,10 @@
 // last bit, so that a stored decision can be judged again years later. What the tests are: docs/gates.md.
 
 import { counted } from '../../wording.ts'
-import type { Gate } from '../plan/gate.ts'
+import { type ComparingGate, type Gate, labelOf } from '../metrics/list.ts'
 import { judgeCounts } from './counts.ts'
 import type { GateEvidence } from './evidence.ts'
 import { type Finding, findingOf } from './findings.ts'
-import { type ComparingGate, labelOf } from './scale.ts'
 import { comparisonSentence } from './sentence.ts'
 import { histogramOf, intervalOf, pValue, pValues } from './tested.ts'
 import { excludedMax, type GateVerdict, type Look, noFigures, type Outcome, type StageContext } from './verdict.ts'

@@ -1,7 +1,7 @@
 // What a gate says, with everything a reader needs to see why: stored with each decision, shown to operators.
 
 import { z } from 'zod'
-import { gateMetrics } from '../plan/gate.ts'
+import { gateMetrics } from '../metrics/list.ts'
 
 export const Outcome = z.enum(['pass', 'fail', 'undecided'])
 export type Outcome = z.infer<typeof Outcome>

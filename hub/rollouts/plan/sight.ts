@@ -3,9 +3,8 @@
 
 import { counted } from '../../wording.ts'
 import { powerOf } from '../gates/power.ts'
-import { type ComparingGate, labelOf, scaleOf } from '../gates/scale.ts'
 import type { StageContext } from '../gates/verdict.ts'
-import type { Gate } from './gate.ts'
+import { type Gate, labelOf, scaleOf, usualOf } from '../metrics/list.ts'
 import type { Past } from './past.ts'
 
 /** `taking`: all devices of the stages so far. `canary` and `control`: those that serve it by then, and those that do
@@ -63,7 +62,7 @@ function seenBy(gate: Gate, arms: Arms, past: Past, stage: StageContext): Omit<S
   if (stage.isLast)
     return none('nobody is left to compare with: it fails only where devices become worse than their own past')
   const scale = scaleOf(gate)
-  const values = valuesOf(gate, past).map(scale.toScale).filter(Number.isFinite)
+  const values = usualOf(gate, past).map(scale.toScale).filter(Number.isFinite)
   const margin = values.length === 0 ? 0 : scale.margin(mean(values))
   const power = powerOf(margin, { strata: arms.strata, spread: deviation(values) }, stage)
   if (power.sees === null && metric !== 'silence' && arms.canary + arms.control <= blocksMax) {
@@ -90,24 +89,6 @@ function seenBy(gate: Gate, arms: Arms, past: Past, stage: StageContext): Omit<S
     : ''
   const sentence = `${sides}: ${scale.inWords(power.sees)} fails in four of five rollouts${doubt}`
   return { metric, method: 'redraw', sees: scale.shown(power.sees), blind: false, sentence }
-}
-
-/** One value a device, in the metric's unit, of what it reported before. */
-export function valuesOf(gate: ComparingGate, { devices, metrics }: Past): number[] {
-  switch (gate.metric) {
-    case 'error_rate':
-      return devices.flatMap(({ errors, inferences }) => (inferences === 0 ? [] : [errors / inferences]))
-    case 'latency':
-      return devices.flatMap(({ latencyUs }) => latencyUs ?? [])
-    case 'accuracy':
-      return devices.flatMap(({ right, labelled }) => (labelled === 0 ? [] : [right / labelled]))
-    case 'custom':
-      return [...(metrics.get(gate.name) ?? [])]
-    case 'silence':
-    case 'agreement':
-    case 'prediction_drift':
-      return []
-  }
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length

@@ -5,11 +5,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addCounts, noCounts } from '../../../../hub/rollouts/evidence/add-up.ts'
 import type { Counts, DeviceCounts } from '../../../../hub/rollouts/evidence/counts.ts'
-import { figureOf } from '../../../../hub/rollouts/evidence/figures.ts'
 import { type EvidenceContext, evidenceFor } from '../../../../hub/rollouts/evidence/gate-evidence.ts'
 import { inputsOf, judgeStage, StageInputs } from '../../../../hub/rollouts/evidence/judge.ts'
 import { rescale } from '../../../../hub/rollouts/evidence/rescale.ts'
-import { Gate } from '../../../../hub/rollouts/plan/gate.ts'
+import { type ComparingGate, Gate, toldBy } from '../../../../hub/rollouts/metrics/list.ts'
 import type { aVerdict } from '../../../builders/verdicts.ts'
 
 const seed = 1512
@@ -45,6 +44,12 @@ const aFleet = (...canaries: DeviceCounts[]) => [
   ...Array.from({ length: 6 }, (_, i) => aDevice(`old-${i}`, false)),
 ]
 const errorRate = Gate.parse({ metric: 'error_rate' })
+
+function figureOf(gate: ComparingGate, counts: Counts, past: Counts | null) {
+  const told = toldBy(gate)
+  if (told.by !== 'windows') throw new Error(`${gate.metric} is not told by windows`)
+  return told.figure(gate, counts, past)
+}
 
 describe('evidence for a gate', () => {
   test('is one figure a device, with its own past beside it', () => {

@@ -3,7 +3,7 @@
 import type { GateEvidence, Unit } from '../../../../hub/rollouts/gates/evidence.ts'
 import { judgeGate } from '../../../../hub/rollouts/gates/judge.ts'
 import type { GateVerdict, Look, StageContext } from '../../../../hub/rollouts/gates/verdict.ts'
-import type { Gate } from '../../../../hub/rollouts/plan/gate.ts'
+import type { Gate } from '../../../../hub/rollouts/metrics/list.ts'
 import { type Random, seededRandom } from '../../../../hub/seeded-random.ts'
 
 export const uniform = (random: Random): number => (random.bits() + 0.5) / 2 ** 32

@@ -6,7 +6,7 @@ import { drawsOf } from '../../../../hub/rollouts/evidence/draws.ts'
 import { gateVerdict, type StageInputs } from '../../../../hub/rollouts/evidence/judge.ts'
 import type { Pair, Unit } from '../../../../hub/rollouts/gates/evidence.ts'
 import { DrawPicture, drawPicture } from '../../../../hub/rollouts/gates/picture.ts'
-import type { Gate } from '../../../../hub/rollouts/plan/gate.ts'
+import type { Gate } from '../../../../hub/rollouts/metrics/list.ts'
 import { aStage } from './a-comparison.ts'
 
 const seed = 4721

@@ -1,48 +1,35 @@
-// The figure a gate compares, of the counts of one device: with how much lies behind it.
+// How far the predictions' distribution lies from what it was before, of one output or of all: canary at most control +
+// `margin`.
 
 import { jensenShannonDistance } from '@roost/shared/drift/measures/jensen-shannon.ts'
 import type { ColumnCounts } from '@roost/shared/sketch/column.ts'
-import { latencyQuantile } from '@roost/shared/sketch/latency.ts'
-import type { Gate } from '../plan/gate.ts'
-import type { Counts } from './counts.ts'
+import { z } from 'zod'
+import { plain } from '../gates/scale.ts'
+import { gateDefaults } from '../plan/defaults.ts'
+import { answers } from '../plan/gate-answers.ts'
+import { comparing, type Figure, ownOf } from './metric.ts'
 
-/** In the metric's unit: share, microseconds, distance 0 … 1, or the application's own. `weight`: inferences, labels or
- *  values behind it. */
-export type Figure = { value: number; weight: number }
-
-/** Gates that look at what windows count, device by device. */
-export type CountedGate = Exclude<Gate, { metric: 'installation' | 'silence' | 'agreement' }>
-
-/** @param past what prediction drift is measured from; other figures do without
- *  @returns null where the counts say nothing of it */
-export function figureOf(gate: CountedGate, counts: Counts | null, past: Counts | null): Figure | null {
-  if (counts === null) return null
-  switch (gate.metric) {
-    case 'error_rate':
-      return share(counts.error, counts.ok + counts.error)
-    case 'latency': {
-      const value = latencyQuantile(counts.latency, gate.quantile)
-      return value === null ? null : { value, weight: counts.latency.count }
-    }
-    case 'accuracy': {
-      const { truePositive = 0, falsePositive = 0, trueNegative = 0, falseNegative = 0 } = counts.labels ?? {}
-      return share(truePositive + trueNegative, truePositive + falsePositive + trueNegative + falseNegative)
-    }
-    case 'custom': {
-      const metric = ownOf(counts.metrics, gate.name)
-      return metric === undefined ? null : { value: metric.sum / metric.count, weight: metric.count }
-    }
-    case 'prediction_drift':
-      return driftOf(counts.outputs ?? {}, past?.outputs ?? {}, gate.output)
-  }
-}
-
-const share = (part: number, whole: number): Figure | null =>
-  whole === 0 ? null : { value: part / whole, weight: whole }
-
-function ownOf<T>(values: Record<string, T> | undefined, name: string): T | undefined {
-  return values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined
-}
+export const predictionDrift = comparing({
+  name: 'prediction_drift',
+  schema: z.strictObject({
+    metric: z.literal('prediction_drift'),
+    margin: z.number().nonnegative().default(gateDefaults.prediction_drift.margin),
+    output: z.string().min(1).max(256).optional(),
+    ...answers,
+  }),
+  scale: ({ output, margin }) => ({
+    ...plain(output === undefined ? 'prediction drift' : `prediction drift of ${output}`, 1),
+    margin: () => margin,
+  }),
+  told: {
+    by: 'windows',
+    figure: ({ output }, counts, past) => driftOf(counts.outputs ?? {}, past?.outputs ?? {}, output),
+    paired: () => null,
+    nothing: () => 'no distribution of outputs can be compared with one of before: too few, or no baseline',
+    isFromPast: true,
+  },
+  usual: () => [],
+})
 
 /** Of so few values a distribution is not told. */
 const valuesMin = 30
