@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { ConfigError, readConfig } from './config.ts'
 import { KeysError } from './keys.ts'
 import { startHub } from './start.ts'
+import { DatabaseError } from './storage/database.ts'
 import { FolderInUseError } from './storage/lock.ts'
 import { MigrationError } from './storage/migrations.ts'
 
@@ -34,7 +35,7 @@ export async function runHub({ newAdminToken = false } = {}): Promise<void> {
 
 /** What an operator can put right: said in a sentence, without a stack. */
 function isExpected(error: unknown): error is Error {
-  const expected = [ConfigError, FolderInUseError, MigrationError, KeysError]
+  const expected = [ConfigError, FolderInUseError, DatabaseError, MigrationError, KeysError]
   if (expected.some((kind) => error instanceof kind)) return true
   return error instanceof Error && 'code' in error && ['EADDRINUSE', 'EACCES', 'ENOENT'].includes(String(error.code))
 }

@@ -62,7 +62,10 @@ export class Session {
   readonly #handlers: SessionHandlers
   readonly #filters = new Set<string>()
   #client: MqttClient | undefined
+  /** Until it connects again. */
   #timer: NodeJS.Timeout | undefined
+  /** Until the broker has granted this device its topics. */
+  #greeting: NodeJS.Timeout | undefined
   #isUp = false
   #isRefused = false
   #upAt = 0
@@ -109,6 +112,7 @@ export class Session {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#greeting)
     const client = this.#client
     this.#client = undefined
     if (client === undefined) return
@@ -183,12 +187,12 @@ export class Session {
 
   #greet(client: MqttClient): void {
     const { device, deadlineMs, log } = this.#options
-    const timer = setTimeout(() => client.end(true), deadlineMs)
+    this.#greeting = setTimeout(() => client.end(true), deadlineMs)
     // First these: a broker answers in order, so that when its word on our own topics is there, they are settled.
     for (const filter of this.#filters) this.#subscribeAgain(client, filter)
     client.subscribe(downFilter(device), { qos: 1 }, (error, granted) => {
-      clearTimeout(timer)
       if (client !== this.#client) return
+      clearTimeout(this.#greeting)
       // A broker that refuses a device its own topics is of no use: try again later, elsewhere it may be another.
       if (error || granted?.[0] === undefined || granted[0].qos > 1) {
         log.warn({ err: error }, 'the broker refuses this device its topics')
@@ -219,6 +223,7 @@ export class Session {
   #retry(client: MqttClient): void {
     if (client !== this.#client || this.#closed) return
     this.#client = undefined
+    clearTimeout(this.#greeting)
     client.end(true)
     if (this.#isUp) {
       this.#isUp = false

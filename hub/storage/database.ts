@@ -68,7 +68,7 @@ export const jsonColumn = <S extends z.ZodType>(schema: S) =>
 export async function openDatabase(path: string, log: Logger, migrations = migrationsFolder): Promise<Database> {
   const client = createClient({ url: pathToFileURL(path).href, concurrency: 1, timeout: 0 })
   try {
-    await setPragmas(client)
+    await whenFree(client)
     await applyMigrations(client, migrations)
   } catch (error) {
     client.close()
@@ -82,6 +82,24 @@ export async function openDatabase(path: string, log: Logger, migrations = migra
 export async function openStopped(path: string, log: Logger): Promise<Database> {
   await stat(path)
   return new Database(createClient({ url: pathToFileURL(path).href, concurrency: 1 }), log)
+}
+
+/** Somebody may still hold the file (a backup tool, a process that is just ending): waited for as long as by a write.
+ *  @throws DatabaseError busy */
+async function whenFree(client: Client): Promise<void> {
+  const startedMs = performance.now()
+  for (;;) {
+    try {
+      return await setPragmas(client)
+    } catch (error) {
+      if (!isConnectionFault(error)) throw error
+      if (performance.now() - startedMs > busyWaitMs) {
+        throw new DatabaseError('busy', 'another process holds a lock on the database file', { cause: error })
+      }
+      await delay(busyRetryMs)
+      await client.reconnect()
+    }
+  }
 }
 
 async function setPragmas(client: Client): Promise<void> {

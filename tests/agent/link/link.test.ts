@@ -192,7 +192,8 @@ describe('a process whose link is closed', () => {
     child.stdout.on('data', (piece) => {
       output += String(piece)
     })
-    const exited = once(child, 'exit')
+    // not `exit`, which may come before the last of what it said
+    const exited = once(child, 'close')
     if (state === 'connecting') await until(() => heard.includes('connect'))
     if (state === 'greeting') await until(() => heard.includes('subscribe'))
     child.stdin.write('close\n')

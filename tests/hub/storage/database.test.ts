@@ -135,4 +135,29 @@ describe('somebody else locks the file', () => {
     const Pragma = z.object({ synchronous: z.number() })
     expect(await database.first(Pragma, 'SELECT synchronous FROM pragma_synchronous')).toEqual({ synchronous: 2 })
   })
+
+  test('who opens it waits until it is free', async () => {
+    const path = join(folder, 'theirs.db')
+    const script = `
+      import { createClient } from '@libsql/client'
+      const client = createClient({ url: 'file:' + process.argv[1], concurrency: 1 })
+      for (const sql of ['PRAGMA locking_mode = EXCLUSIVE', 'PRAGMA journal_mode = WAL', 'CREATE TABLE theirs (a)'])
+        await client.execute(sql)
+      console.log('locked')
+      setTimeout(() => process.exit(), 1000)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    const opened = await openDatabase(path, log, migrations)
+    const Tables = z.object({ name: z.string() })
+    const tables = await opened.all(
+      Tables,
+      "SELECT name FROM sqlite_schema WHERE name IN ('theirs', 'things') ORDER BY 1",
+    )
+    expect(tables).toEqual([{ name: 'theirs' }, { name: 'things' }])
+    await opened.close()
+    await ended
+  })
 })
