@@ -1,11 +1,21 @@
-// Rollouts as people watch them in a browser, on a real hub with real agents: a canary passes,
+// Rollouts as people watch them in a browser, on a real hub with real agents: a canary passes, a bad version is taken back,
 // and a second person approves. The page is opened once, and changes by itself.
 
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { RolloutDetail } from '../../hub/rollouts/documents.ts'
-import { aFleet, type Fleet, type Gateway, ready, register, untilRuns, wish } from '../end-to-end/a-fleet.ts'
+import { aModelThatThrows } from '../builders/onnx.ts'
+import {
+  aFleet,
+  type Fleet,
+  type Gateway,
+  okByVersion,
+  ready,
+  register,
+  untilRuns,
+  wish,
+} from '../end-to-end/a-fleet.ts'
 import { startApplication } from '../end-to-end/an-application.ts'
 import { aVersion } from '../end-to-end/versions.ts'
 import { until } from '../end-to-end/waiting.ts'
@@ -13,11 +23,15 @@ import { aBrowser, aPage, look, signIn } from './a-browser.ts'
 
 const names = ['gateway-1', 'gateway-2', 'gateway-3', 'gateway-4']
 /** Short windows, so that there is something to compare with soon. */
-const metadata = { window: { rows: 20, seconds: 60 } }
+const metadata = { window: { rows: 10, seconds: 60 } }
+/** A device alone is told from its own past only where that is a good deal longer than what came since. */
+const pastInferences = 400
 
 let fleet: Fleet
 let browser: Browser
 let gateways: Gateway[]
+/** Whether the applications ask what the bad version cannot answer. */
+let loud = false
 const applications: AsyncDisposable[] = []
 const tokens: Record<'starter' | 'approver' | 'viewer', string> = { starter: '', approver: '', viewer: '' }
 
@@ -27,7 +41,8 @@ beforeAll(async () => {
   gateways = await Promise.all(names.map((name) => fleet.enrol(name)))
   await register(operator, aVersion(1), { metadata })
   await register(operator, aVersion(2), { metadata })
-  await register(operator, aVersion(3), { metadata })
+  await register(operator, aModelThatThrows(), { metadata })
+  await register(operator, aVersion(4), { metadata })
   await operator.send('POST', '/v1/groups', { name: 'hall', query: 'all' }, z.unknown())
   for (const [key, role] of [
     ['starter', 'admin'],
@@ -41,7 +56,7 @@ beforeAll(async () => {
   for (const { name } of gateways) await wish(operator, name, 1)
   await Promise.all(gateways.map(({ name }) => untilRuns(operator, name, 1)))
   for (const { servingUrl } of gateways) {
-    const ask = (n: number) => [(n % 100) / 250, 0.1]
+    const ask = (n: number) => (loud && n % 2 === 0 ? [2, 2] : [(n % 100) / 250, 0.1])
     applications.push(startApplication({ url: servingUrl, connections: 1, pauseMs: 25, ask }))
   }
 }, 240_000)
@@ -63,6 +78,13 @@ const started = (version: number, over: object = {}) =>
     .operator()
     .send('POST', '/v1/rollouts', { model: 'scale', version, group: 'hall', plan, ...over }, RolloutDetail)
 const rolloutNow = (id: string) => fleet.operator().get(`/v1/rollouts/${id}`, RolloutDetail)
+
+/** Until each device has answered often with what it runs now. */
+const untilKnown = () =>
+  until('every device has a past', async () => {
+    const counts = await Promise.all(names.map((name) => okByVersion(fleet.operator(), name)))
+    return counts.every((byVersion) => (Object.values(byVersion).at(-1) ?? 0) >= pastInferences)
+  })
 
 /** A mark in the page that a reload would wipe out. */
 const mark = (page: Page) => page.evaluate('window.marked = true')
@@ -121,6 +143,46 @@ test('watch a canary pass: a draft is started in the browser, dots and gates mov
   await context.close()
 }, 240_000)
 
+test('watch a bad one be taken back: the gate that failed says why, and every device is where it was', async () => {
+  await untilKnown()
+  // from the first moment on: what the version before answers, the new one cannot
+  loud = true
+  const { id } = await started(3)
+  const { page, context, complaints } = await aPage(browser, fleet.hub().url)
+  await signIn(page, tokens.viewer)
+  await page.goto(`/rollouts/${id}`)
+  await page.getByRole('heading', { name: 'scale 3 to hall' }).waitFor()
+  await mark(page)
+  // who may only look is offered nothing
+  expect(await page.getByRole('group', { name: 'What may be done' }).count()).toBe(0)
+
+  await page.locator('.title .dot', { hasText: 'Rolled back' }).waitFor()
+  loud = false
+  const rollout = await rolloutNow(id)
+  // the device takes it back itself while it is on probation, or the comparison with the others does
+  expect(rollout.reason).toMatch(/^stage canary failed: (installation|error_rate): /)
+  expect(rollout.stages[0]).toMatchObject({ state: 'failed' })
+  await page
+    .getByText(rollout.reason?.slice(1, 60) ?? '')
+    .first()
+    .waitFor()
+  const gate = page.getByRole('article', { name: /^Gate .*: fails$/ })
+  await gate.first().waitFor()
+  await page.locator('a.dot-mark[aria-label*="rolled back"], a.dot-mark[aria-label*="failed"]').first().waitFor()
+  expect(await page.locator('a.dot-mark[aria-label$=": planned"]').count()).toBe(3)
+  expect(await isMarked(page)).toBe(true)
+  expect(await look(page, 'rollout-rolled-back')).toEqual([])
+  const running = async () =>
+    (await fleet.operator().get('/v1/fleet?model=scale&version=3', z.object({ total: z.number() }))).total
+  await expect.poll(running, { timeout: 60_000 }).toBe(0)
+
+  await page.getByRole('button', { name: 'History' }).click()
+  await page.getByText('What it followed from, device by device').last().click()
+  expect(await look(page, 'rollout-history')).toEqual([])
+  expect(complaints).toEqual([])
+  await context.close()
+}, 240_000)
+
 test('approve: not who started it, but a second person in a browser of their own, and the stage begins', async () => {
   const held = {
     ...plan,
@@ -130,7 +192,7 @@ test('approve: not who started it, but a second person in a browser of their own
     ],
     gates: [{ metric: 'installation' }],
   }
-  const body = { model: 'scale', version: 3, group: 'hall', plan: held }
+  const body = { model: 'scale', version: 4, group: 'hall', plan: held }
   const response = await fetch(`${fleet.hub().url}/v1/rollouts`, {
     method: 'POST',
     headers: { authorization: `Bearer ${tokens.starter}`, 'content-type': 'application/json' },
@@ -160,7 +222,7 @@ test('approve: not who started it, but a second person in a browser of their own
   expect(await two.page.getByRole('button', { name: 'Pause' }).count()).toBe(0)
   const asked = two.page.getByRole('dialog')
   await asked.getByText('It is the last of 1 approval: the stage begins.').waitFor()
-  await asked.getByText('3 devices of stage all are offered scale 3.').waitFor()
+  await asked.getByText('3 devices of stage all are offered scale 4.').waitFor()
   await asked.getByLabel('Comment').fill('read the report')
   expect(await look(two.page, 'rollout-approve')).toEqual([])
   await asked.getByRole('button', { name: 'Approve stage all' }).click()
