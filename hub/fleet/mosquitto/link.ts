@@ -19,6 +19,8 @@ export type LinkOptions = {
   onMessage: (message: Heard) => Promise<void>
   onViolation: () => void
   log: Logger
+  /** For a publish, and for the answers to CONNECT and SUBSCRIBE. */
+  deadlineMs?: number
 }
 
 export type Heard = { topic: string; qos: number; retain: boolean; payload: Uint8Array }
@@ -32,8 +34,7 @@ export type Link = {
 /** Messages taken and not dealt with, beyond which nothing more is read. */
 export const inHandMax = 512
 export const inHandBytesMax = 64 * messageBytesMax
-const deadlineMs = 10_000
-const connectTimeoutMs = 10_000
+const usualDeadlineMs = 10_000
 const keepaliveSeconds = 20
 const reconnectMsMin = 100
 const reconnectMsMax = 3_000
@@ -46,7 +47,7 @@ const packetLimits = {
 }
 
 export function openLink(options: LinkOptions): Link {
-  const { url, user, password, filters, log } = options
+  const { url, user, password, filters, log, deadlineMs = usualDeadlineMs } = options
   const held = heldMessages()
   let client: MqttClient | undefined
   let isUp = false
@@ -65,7 +66,7 @@ export function openLink(options: LinkOptions): Link {
       reconnectPeriod: 0,
       queueQoSZero: false,
       resubscribe: false,
-      connectTimeout: connectTimeoutMs,
+      connectTimeout: deadlineMs,
       keepalive: keepaliveSeconds,
       reschedulePings: true,
       wsOptions: { maxPayload: 4 * packetLimits.publishBytesMax, perMessageDeflate: false },
@@ -86,7 +87,13 @@ export function openLink(options: LinkOptions): Link {
   }
 
   const greet = (greeted: MqttClient) => {
+    const late = setTimeout(() => {
+      log.warn({ url }, 'the broker does not answer')
+      greeted.end(true)
+    }, deadlineMs)
+    greeted.once('close', () => clearTimeout(late))
     greeted.subscribe([...filters], { qos: 1 }, (error, granted = []) => {
+      clearTimeout(late)
       if (greeted !== client || closed) return
       if (error || granted.length < filters.length || granted.some(({ qos }) => qos > 1)) {
         log.error({ err: error, url }, 'the broker refuses the hub its topics')
