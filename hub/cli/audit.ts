@@ -5,7 +5,7 @@ import { Writable } from 'node:stream'
 import { type Command, InvalidArgumentError } from 'commander'
 import { pino } from 'pino'
 import { z } from 'zod'
-import type { Head } from '../governance/audit-chain.ts'
+import { faultsToldMax, type Head } from '../governance/audit-chain.ts'
 import { SignedHead } from '../governance/audit-head.ts'
 import { verifyStopped } from '../governance/audit-offline.ts'
 import { AuditEntry, KeptHead, VerificationDocument } from '../governance/audit-routes.ts'
@@ -13,6 +13,7 @@ import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { wholeNumber } from './option-values.ts'
 import { createOutput, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
+import { noTerminal, waitingOn } from './progress.ts'
 
 type FilterOptions = { actor?: string; action?: string; subject?: string; from?: string; to?: string }
 type VerifyOptions = ConnectionOptions & { head?: string; data?: string }
@@ -47,7 +48,21 @@ export function addAuditCommands(program: Command): void {
     .action(async (options: ConnectionOptions & FilterOptions) => {
       const { client } = connect(options)
       const stream = await client.stream(`/v1/audit/export?${queryOf(options)}`)
-      await stream.pipeTo(Writable.toWeb(process.stdout), { preventClose: true })
+      // on a terminal the lines themselves show how far it is
+      const waiting = waitingOn(process.stdout.isTTY ? noTerminal : process.stderr)
+      let sizeBytes = 0
+      const counting = new TransformStream<Uint8Array, Uint8Array>({
+        transform: (chunk, controller) => {
+          sizeBytes += chunk.length
+          waiting.say(`${(sizeBytes / 1_048_576).toFixed(1)} MiB exported`)
+          controller.enqueue(chunk)
+        },
+      })
+      try {
+        await stream.pipeThrough(counting).pipeTo(Writable.toWeb(process.stdout), { preventClose: true })
+      } finally {
+        waiting.end()
+      }
     })
   connected(audit.command('head'))
     .description('the last signed row, to keep elsewhere and give to verify --head')
@@ -70,10 +85,42 @@ export function addAuditCommands(program: Command): void {
 
 type Verified = Omit<z.infer<typeof VerificationDocument>, 'signed' | 'next'>
 
-function askHub(options: VerifyOptions): Promise<Verified> {
+/** Rows of a stretch: about a second of the hub's work, so that no answer takes long however long the log is. */
+const stretchRows = 10_000
+
+/** Stretch by stretch to the end; together they say what one verification of all would. */
+async function askHub(options: VerifyOptions): Promise<Verified> {
   const { client } = connect(options)
-  const query = options.head === undefined ? '' : `?head=${encodeURIComponent(options.head)}`
-  return client.get(`/v1/audit/verification${query}`, VerificationDocument)
+  const kept = options.head === undefined ? undefined : keptHead(options.head)
+  const waiting = waitingOn(process.stderr)
+  const ask = (after: Head | undefined, next: string | undefined) => {
+    const query = new URLSearchParams({ limit: String(stretchRows) })
+    if (next !== undefined) query.set('after', next)
+    // found in the stretch it lies in, or missed at the end
+    if (options.head !== undefined && kept !== undefined && kept.seq > (after?.seq ?? -1))
+      query.set('head', options.head)
+    return client.get(`/v1/audit/verification?${query}`, VerificationDocument)
+  }
+  try {
+    let { next, signed, ...sum } = await ask(undefined, undefined)
+    while (next !== null) {
+      waiting.say(`${sum.rows} of ${signed?.seq ?? '?'} rows read`)
+      const more = await ask(KeptHead.parse(next), next)
+      sum = {
+        ok: sum.ok && more.ok,
+        rows: sum.rows + more.rows,
+        head: more.head,
+        unsigned: more.unsigned,
+        faults: [...sum.faults, ...more.faults].slice(0, faultsToldMax),
+        faultsFound: sum.faultsFound + more.faultsFound,
+      }
+      next = more.next
+      signed = more.signed
+    }
+    return sum
+  } finally {
+    waiting.end()
+  }
 }
 
 function readFolder({ head }: VerifyOptions, folder: string): Promise<Verified> {

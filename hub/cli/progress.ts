@@ -4,6 +4,9 @@ export type Progress = (doneBytes: number, totalBytes: number) => void
 
 type Terminal = { isTTY?: boolean; write(text: string): unknown }
 
+/** Where nobody looks. */
+export const noTerminal: Terminal = { write: () => undefined }
+
 /** For standard error, so that what is piped on stays clean. */
 export function progressOn(terminal: Terminal): Progress {
   if (!terminal.isTTY) return () => undefined

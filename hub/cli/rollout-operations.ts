@@ -6,6 +6,7 @@ import { type Operation, operations } from '../rollouts/operate.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { repeated } from './option-values.ts'
 import { detailLines } from './rollout-lines.ts'
+import { patience, type WatchOptions, watch, watching } from './watch.ts'
 
 type OperationOptions = ConnectionOptions & {
   reason: string
@@ -24,8 +25,11 @@ export function addOperations(rollout: Command): void {
   connected(rollout.command('begin <id>'))
     .description('start a draft; its members are frozen now')
     .addOption(ifMatch())
-    .action(async (id: string, options: OperationOptions) => {
+    .addOption(watching())
+    .addOption(patience())
+    .action(async (id: string, options: OperationOptions & WatchOptions & { watch?: boolean }) => {
       await change(options, `/v1/rollouts/${id}/start`, undefined)
+      if (options.watch === true) await watch(connect(options).client, id, options)
     })
   for (const operation of operations) {
     const command = connected(rollout.command(`${operation} <id>`))

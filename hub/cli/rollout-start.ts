@@ -11,7 +11,7 @@ import { readPlanFile } from './plan-file.ts'
 import { previewLines, warningLines } from './preview-lines.ts'
 import { detailLines } from './rollout-lines.ts'
 import { versionNumber } from './version-number.ts'
-import { patience, type WatchOptions, watch } from './watch.ts'
+import { patience, type WatchOptions, watch, watching } from './watch.ts'
 
 type Wanted = { group: string; deployment?: string; plan?: string; supersede?: boolean; as?: string }
 type StartOptions = WatchOptions & Wanted & { draft?: boolean; watch?: boolean }
@@ -21,7 +21,7 @@ export function addStart(rollout: Command): void {
   wanting(rollout.command('start <model>'))
     .description('start a rollout')
     .option('--draft', 'write it down only; `roost rollout begin` starts it')
-    .option('--watch', 'and watch it')
+    .addOption(watching())
     .addOption(patience())
     .addHelpText('after', startExamples)
     .action(async (model: string, version: string, options: StartOptions) => {

@@ -15,6 +15,10 @@ const watchEveryMs = 1_000
 
 export type WatchOptions = ConnectionOptions & { patience: number }
 
+/** Both words, since whatever else takes its time has `--wait`. */
+export const watching = (): Option =>
+  new Option('--wait, --watch', 'follow it until it has ended (exit code 0: completed), or a person must decide (1)')
+
 export const patience = (): Option =>
   new Option('--patience <seconds>', 'how long watching waits for a hub that does not answer')
     .argParser(number)

@@ -61,7 +61,10 @@ const optionOf = (command: Command, flag: string): Option | undefined =>
 const optionsOf = (command: Command): Candidate[] => [
   ...command.options
     .filter(({ hidden }) => !hidden)
-    .flatMap(({ long, description }) => (long ? [{ word: long, about: description }] : [])),
+    .flatMap(({ short, long, description }) =>
+      // an option may have two words
+      [short, long].flatMap((word) => (word?.startsWith('--') ? [{ word, about: description }] : [])),
+    ),
   { word: '--help', about: 'what this command does' },
 ]
 

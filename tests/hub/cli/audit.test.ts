@@ -17,7 +17,9 @@ test('lists, exports and verifies while the hub runs; verifies its files when it
   const ports = { ROOST_HTTP_PORT: '0', ROOST_MQTT_PORT: '0', ROOST_MQTT_WS_PORT: '0' }
   const running = await startHub(readConfig({ ROOST_DATA_DIR: folder, ...ports }), pino({ level: 'silent' }))
   const hub = { url: running.url, token: running.adminToken ?? '' }
-  const edits = Array.from({ length: 1200 }, (_, i) => ({
+  // more than a stretch that is verified at a time
+  const edited = 10_200
+  const edits = Array.from({ length: edited }, (_, i) => ({
     actor: 'token:t',
     action: 'group.edit',
     subject: `group:g-${i}`,
@@ -32,15 +34,19 @@ test('lists, exports and verifies while the hub runs; verifies its files when it
   const refused = await roost(auditor, 'token', 'list')
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('narrowed to admin:audit')])
 
-  const exported = await roost(auditor, 'audit', 'export', '--subject', 'group:g-1199')
-  expect(exported.stdout.split('\n').map((line) => line.slice(0, 12))).toEqual(['{"seq":1201,', ''])
+  const exported = await roost(auditor, 'audit', 'export', '--subject', `group:g-${edited - 1}`)
+  expect(exported.stdout.split('\n').map((line) => line.slice(0, 13))).toEqual([`{"seq":${edited + 1},`, ''])
   const whole = await roost(auditor, 'audit', 'export')
-  expect(whole.stdout.trimEnd().split('\n')).toHaveLength(1202)
+  expect(whole.stdout.trimEnd().split('\n')).toHaveLength(edited + 2)
 
   expect(await roost(auditor, 'audit', 'verify')).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining('the log is whole: 1202 rows'),
+    stdout: expect.stringContaining(`the log is whole: ${edited + 2} rows`),
   })
+  const passed = await roost(auditor, 'audit', 'verify', '--head', `5:${'0'.repeat(64)}`)
+  expect([passed.code, passed.stdout]).toEqual([1, expect.stringMatching(/NOT whole: 1 faults(.*\n)+5 +replaced/)])
+  const beyond = await roost(auditor, 'audit', 'verify', '--head', `${edited + 99}:${'0'.repeat(64)}`)
+  expect([beyond.code, beyond.stdout]).toEqual([1, expect.stringMatching(/NOT whole: 1 faults(.*\n)+.*cut-off/)])
   const held = await roost(hub, 'audit', 'verify', '--data', folder)
   expect([held.code, held.stderr]).toEqual([1, expect.stringContaining('in use by another hub')])
 
@@ -48,7 +54,9 @@ test('lists, exports and verifies while the hub runs; verifies its files when it
   const stopped = await roost(hub, 'audit', 'verify', '--data', folder)
   expect(stopped).toMatchObject({
     code: 0,
-    stdout: expect.stringMatching(/^the log is whole: 1202 rows\nhead 1202:[0-9a-f]{64}\n$/),
+    stdout: expect.stringMatching(
+      new RegExp(`^the log is whole: ${edited + 2} rows\nhead ${edited + 2}:[0-9a-f]{64}\n$`),
+    ),
   })
   const head = stopped.stdout.trim().split(' ').at(-1) ?? ''
 
@@ -58,7 +66,7 @@ test('lists, exports and verifies while the hub runs; verifies its files when it
   client.close()
   const found = await roost(hub, 'audit', 'verify', '--data', folder, '--head', head)
   expect(found.code).toBe(1)
-  expect(found.stdout).toMatch(/NOT whole: 2 faults in 1202 rows\n(.*\n)*.*unguarded(.*\n)*600 +altered/)
+  expect(found.stdout).toMatch(/NOT whole: 2 faults in \d+ rows\n(.*\n)*.*unguarded(.*\n)*600 +altered/)
   const nothing = await roost(hub, 'audit', 'verify', '--data', join(folder, 'nowhere'))
   expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringMatching(/nowhere.* cannot be opened: no such file/)])
   rmSync(folder, { recursive: true })
