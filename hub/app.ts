@@ -12,7 +12,7 @@ import { type HubEnv, scoped, unscoped } from './governance/access.ts'
 import { governanceRoutes } from './governance/routes.ts'
 import { watchRequests } from './http-metrics.ts'
 import type { Hub } from './hub.ts'
-import { invalidRequest, Problem, problemResponse, problems } from './problem.ts'
+import { invalidRequest, nothingAt, Problem, problemResponse, problems } from './problem.ts'
 import { DatabaseError } from './storage/database.ts'
 import { isStreamedBody } from './streamed-bodies.ts'
 
@@ -27,8 +27,11 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
   const app = new OpenAPIHono<HubEnv>({
     // MLflow's own pages ask under /ajax-api for what its clients have under /api
     getPath: (request) => getPath(request).replace(/^\/ajax-api\//, '/api/'),
-    defaultHook: (result) => {
-      if (!result.success) throw invalidRequest(result.error)
+    defaultHook: (result, c) => {
+      if (result.success) return
+      // an address that cannot be one of ours is one at which there is nothing
+      const isSought = result.target === 'param' && c.req.method === 'GET'
+      throw isSought ? nothingAt(c.req.path, result.error) : invalidRequest(result.error)
     },
   })
   app.use(async (c, next) => {
@@ -53,7 +56,7 @@ export function createApp(hub: Hub, slices: readonly Routes[]): Routes {
     const allowed = methodsAt(app, c.req.path)
     const problem =
       allowed.length === 0
-        ? new Problem(404, 'not-found', 'Not found', `there is nothing at ${c.req.path}`)
+        ? nothingAt(c.req.path)
         : new Problem(405, 'method-not-allowed', 'Method not allowed', `use ${allowed.join(' or ')}`, {
             headers: { allow: allowed.join(', ') },
           })

@@ -95,8 +95,16 @@ export const notFound = (what: string, name: string): Problem =>
 /** So many wrong fields are named. */
 const errorsMax = 100
 
+/** `error`: why nothing can be there, such as an id that none has. */
+export function nothingAt(path: string, error?: Misfit): Problem {
+  const why = error === undefined ? '' : `: ${invalidRequest(error).detail}`
+  return new Problem(404, 'not-found', 'Not found', `there is nothing at ${path}${why}`)
+}
+
+type Misfit = z.ZodError | { issues: readonly z.core.$ZodIssue[] }
+
 /** A body, query or header that does not fit its schema; every wrong field is named. */
-export function invalidRequest(error: z.ZodError | { issues: readonly z.core.$ZodIssue[] }): Problem {
+export function invalidRequest(error: Misfit): Problem {
   const errors: FieldError[] = error.issues.slice(0, errorsMax).map(({ path, message }) => ({
     field: path.map(String).join('.'),
     detail: message,

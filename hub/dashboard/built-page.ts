@@ -5,7 +5,7 @@ import { type Dirent, readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { HubEnv } from '../governance/access.ts'
 
 export const builtFolder = join(import.meta.dirname, 'built')
@@ -29,6 +29,9 @@ export const restPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
 const pagePaths =
   /^\/(?:|sign-in|fleet|devices(?:\/[^/]+)?|rollouts(?:\/[^/]+)?|models(?:\/[^/]+){0,2}|datasets(?:\/[^/]+)?|runs(?:\/[^/]+)?|drift|audit|access|settings|reference)\/?$/
 
+/** Where programs ask, whatever they accept. */
+const machinePaths = /^\/(?:v1|api|assets)\//
+
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -42,7 +45,8 @@ const filesMax = 200
 
 const compress = promisify(gzip)
 
-/** Answers the page's addresses and its assets, and lets everything else through. */
+/** Answers the page's addresses and its assets, and lets everything else through; people who came to an address at which
+ *  there is nothing are shown the page, too, which says so. */
 export function servePage(folder = builtFolder): MiddlewareHandler<HubEnv> {
   const files = readBuilt(folder)
   const compressed = new Map<string, Promise<Uint8Array<ArrayBuffer>>>()
@@ -51,26 +55,31 @@ export function servePage(folder = builtFolder): MiddlewareHandler<HubEnv> {
     compressed.set(name, known)
     return known
   }
-  return async (c, next) => {
-    const { method, path } = c.req
-    const isAsked = method === 'GET' || method === 'HEAD'
-    const asset = isAsked && path.startsWith('/assets/') ? path.slice(1) : undefined
-    const name = isAsked && pagePaths.test(path) ? 'index.html' : asset
-    if (name === undefined || (name !== 'index.html' && !files.has(name))) {
-      await next()
-      secure(c.res.headers, restPolicy)
-      return
-    }
+  const send = async (c: Context<HubEnv>, name: string, status: 200 | 404): Promise<Response> => {
     const plain = files.get(name)
     if (plain === undefined) return c.text(howToBuild, 503, headersOf(restPolicy))
     const isGzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '')
-    return c.body(isGzip ? await gzipped(name, plain) : plain, 200, {
+    return c.body(isGzip ? await gzipped(name, plain) : plain, status, {
       ...headersOf(pagePolicy),
       'content-type': types[extname(name)] ?? '',
-      'cache-control': asset === undefined ? 'no-cache' : 'public, max-age=31536000, immutable',
+      'cache-control': name === 'index.html' ? 'no-cache' : 'public, max-age=31536000, immutable',
       vary: 'accept-encoding',
       ...(isGzip ? { 'content-encoding': 'gzip' } : {}),
     })
+  }
+  return async (c, next) => {
+    const { method, path } = c.req
+    const isAsked = method === 'GET' || method === 'HEAD'
+    if (isAsked && pagePaths.test(path)) return send(c, 'index.html', 200)
+    const asset = path.startsWith('/assets/') ? path.slice(1) : ''
+    if (isAsked && files.has(asset)) return send(c, asset, 200)
+    await next()
+    const isLost = isAsked && c.res.status === 404 && !machinePaths.test(path)
+    if (isLost && c.req.header('accept')?.includes('text/html') && files.has('index.html')) {
+      c.res = await send(c, 'index.html', 404)
+    } else {
+      secure(c.res.headers, restPolicy)
+    }
   }
 }
 

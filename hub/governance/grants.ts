@@ -32,9 +32,13 @@ export const ModelGrant = z
 /** null: not narrowed. */
 export type Grants = { role: Role; scopes: readonly string[] | null; models: readonly string[] | null }
 
+/** What no token is narrowed out of: whose name stands behind an actor, and that something has changed. */
+const commonAreas: ReadonlySet<string> = new Set(['actors', 'live'])
+
 /** Whether a token may do in `area` what `scope` stands for. */
 export const holdsScope = ({ role, scopes }: Grants, scope: Scope, area: string): boolean =>
-  scopesOf[role].has(scope) && (scopes === null || scopes.includes(scope) || scopes.includes(`${scope}:${area}`))
+  scopesOf[role].has(scope) &&
+  (scopes === null || scopes.includes(scope) || scopes.includes(`${scope}:${area}`) || commonAreas.has(area))
 
 /** Everything a token may do, as grants: `operator` everywhere, `operator:devices` in one area. */
 export const scopesHeld = ({ role, scopes }: Grants): string[] =>

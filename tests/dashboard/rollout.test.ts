@@ -218,8 +218,10 @@ describe('as devices have got on', () => {
 test('a rollout that is not there is said to be none', async () => {
   const { page, context } = await aPage(browser, hub.url)
   await signIn(page, viewer)
-  await page.goto('/rollouts/r-nobody')
+  await page.goto('/rollouts/no id at all')
   await page.getByRole('heading', { name: 'Not found' }).waitFor()
+  await page.goto('/rollouts/r-nobody')
+  await page.getByText('there is no rollout').waitFor()
   expect(await look(page, 'rollout-not-found')).toEqual([])
   await context.close()
 })

@@ -146,8 +146,6 @@ test('runs are found by experiment, state and filter, and the address keeps what
   await page.getByLabel('Filter').fill('metrics.loss <')
   await page.locator('.filter-field .fault').waitFor()
   expect(await violations(page)).toEqual([])
-  // the refusal, which the browser notes
-  expect(complaints.splice(0).every((complaint) => complaint.includes('422'))).toBe(true)
   await page.getByLabel('Filter').fill("params.optimizer = 'sgd' AND metrics.loss > 0.2")
   await page.keyboard.press('Enter')
   await page.getByText('2 runs: 1 failed.').waitFor()
@@ -168,7 +166,8 @@ test('runs are found by experiment, state and filter, and the address keeps what
   expect(await page.getByRole('columnheader').allTextContents()).toEqual(
     expect.arrayContaining(['Run', 'depth', 'same', 'loss']),
   )
-  expect(complaints).toEqual([])
+  // the browser notes what was refused, when it likes
+  expect(complaints.filter((complaint) => !complaint.includes('422'))).toEqual([])
   await context.close()
 })
 

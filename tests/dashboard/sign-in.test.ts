@@ -55,7 +55,8 @@ test('sign in, see the fleet, reload, sign out', async () => {
 
   await page.reload()
   await page.getByRole('heading', { name: 'No devices yet' }).waitFor()
-  await page.goto('/nowhere-at-all').catch(() => undefined)
+  expect((await page.goto('/nowhere-at-all'))?.status()).toBe(404)
+  await page.getByText('There is nothing at /nowhere-at-all').waitFor()
   await page.goto('/fleet')
   await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByRole('heading', { name: 'Sign in' }).waitFor()

@@ -142,5 +142,5 @@ describe('a device', () => {
 
 test.each(['..%2f..%2fhub.db', 'A'.repeat(64), 'abc', `${'a'.repeat(63)}g`])('%s names no blob', async (name) => {
   await using store = await aStore()
-  expect((await store.get({}, name)).status).toBe(422)
+  expect((await store.get({}, name)).status).toBe(404)
 })
