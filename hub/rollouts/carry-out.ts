@@ -93,16 +93,9 @@ function changesOf({ row, stages }: Loaded, actions: readonly Action[], by: By):
       return [{ ...common, action: `rollout.${operation ?? 'move'}`, before: { state: row.state }, after }]
     }
     if (action.do !== 'stage') return []
-    const state = stages.find(({ idx }) => idx === action.index)?.state ?? null
+    const { name: stage = null, state = null } = stages.find(({ idx }) => idx === action.index) ?? {}
     if (state === action.state) return []
-    return [
-      {
-        ...common,
-        action: 'stage.move',
-        before: { stage: action.index, state },
-        after: { stage: action.index, state: action.state },
-      },
-    ]
+    return [{ ...common, action: 'stage.move', before: { stage, state }, after: { stage, state: action.state } }]
   })
   if (operation === undefined || actions.some((action) => action.do === 'rollout')) return changes
   return [{ ...common, action: `rollout.${operation}`, after: { reason, stage, devices } }, ...changes]

@@ -32,8 +32,8 @@ export const plain = (label: string, worse: 1 | -1) => ({
   toScale: (value: number) => worse * value,
   fromScale: (level: number) => worse * level,
   shown: (difference: number) => difference,
-  inWords: (difference: number) => signed(worse * difference, (size) => String(Number(size.toPrecision(3)))),
-  levelInWords: (level: number) => String(Number((worse * level).toPrecision(3))),
+  inWords: (difference: number) => signed(worse * difference, short),
+  levelInWords: (level: number) => short(worse * level),
 })
 
 /** A share, its margin a difference of shares. */
@@ -44,6 +44,11 @@ export const shares = (label: string, worse: 1 | -1, margin: number): Scale => (
   levelInWords: (level) => percent(worse * level),
 })
 
-const signed = (difference: number, inWords: (size: number) => string) =>
-  `${difference < 0 ? '−' : '+'}${inWords(Math.abs(difference))}`
+/** What is nothing in the digits that are written has no sign. */
+const signed = (difference: number, inWords: (size: number) => string) => {
+  const size = inWords(Math.abs(difference))
+  return /[1-9]/.test(size) ? `${difference < 0 ? '−' : '+'}${size}` : size
+}
+/** Three digits that count, as the dashboard has them. */
+export const short = (value: number) => String(Number(value.toPrecision(3)))
 export const percent = (share: number) => `${Number((share * 100).toFixed(Math.abs(share) < 0.001 ? 3 : 2))} %`

@@ -3,6 +3,7 @@
 
 import { latencyQuantile } from '@roost/shared/sketch/latency.ts'
 import { z } from 'zod'
+import { short } from '../gates/scale.ts'
 import { gateDefaults } from '../plan/defaults.ts'
 import { answers } from '../plan/gate-answers.ts'
 import { comparing } from './metric.ts'
@@ -28,7 +29,7 @@ export const latency = comparing({
     fromScale: Math.exp,
     shown: Math.exp,
     margin: (usual) => Math.log(Math.max(ratioMax, 1 + slackUs / Math.exp(usual))),
-    inWords: (difference) => `× ${Math.exp(difference).toFixed(2)}`,
+    inWords: (difference) => `× ${short(Math.exp(difference))}`,
     levelInWords: (level) => micros(Math.exp(level)),
   }),
   told: {
@@ -43,4 +44,4 @@ export const latency = comparing({
   usual: (_, { devices }) => devices.flatMap(({ latencyUs }) => latencyUs ?? []),
 })
 
-const micros = (us: number) => (us < 1000 ? `${us.toFixed(0)} µs` : `${(us / 1000).toFixed(2)} ms`)
+const micros = (us: number) => (us < 1000 ? `${short(us)} µs` : `${short(us / 1000)} ms`)

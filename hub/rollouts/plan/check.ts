@@ -149,31 +149,24 @@ function stagesShort(plan: RolloutPlan, drawn: readonly Drawn[]): Finding[] {
   const last = plan.stages.length - 1
   return plan.stages.flatMap((stage, i): Finding[] => {
     const field = `plan.stages.${i}`
-    if (stage.mode === 'shadow') {
-      const shadows = drawn.filter((device) => device.stage <= i && device.stage < device.servesFrom).length
-      const wanted =
-        stage.devices ?? (stage.percent === undefined ? 0 : Math.ceil((stage.percent / 100) * drawn.length - 1e-9))
-      if (shadows >= wanted) return []
-      return [
-        {
-          code: 'few-shadows',
-          field,
-          detail: `stage ${stage.name} wants ${counted(wanted, 'device')}, and only ${counted(shadows, 'runs', 'run')} another version that it could run beside`,
-        },
-      ]
-    }
-    const members = drawn.filter(({ servesFrom }) => servesFrom === i)
+    const isShadow = stage.mode === 'shadow'
+    const members = drawn.filter((device) =>
+      isShadow ? device.stage <= i && device.stage < device.servesFrom : device.servesFrom === i,
+    )
+    const few = isShadow ? fewShadows(stage, members.length, drawn.length, field) : []
     const away = members.filter(({ standing }) => standing === 'away').length
     const quorum = Math.max(1, Math.ceil(plan.quorum * members.length))
-    if (i === last || members.length - away >= quorum) return []
-    return [
-      {
-        code: 'devices-away',
-        field,
-        detail: `${away} of ${counted(members.length, 'device')} of stage ${stage.name} ${away === 1 ? 'is' : 'are'} not connected now, and it needs ${quorum}: it waits until so many are`,
-      },
-    ]
+    if (i === last || members.length === 0 || members.length - away >= quorum) return few
+    const detail = `${away} of ${counted(members.length, 'device')} of stage ${stage.name} ${away === 1 ? 'is' : 'are'} not connected now, and it needs ${quorum}: it waits until so many are`
+    return [...few, { code: 'devices-away', field, detail }]
   })
+}
+
+function fewShadows(stage: RolloutPlan['stages'][number], shadows: number, devices: number, field: string): Finding[] {
+  const wanted = stage.devices ?? (stage.percent === undefined ? 0 : Math.ceil((stage.percent / 100) * devices - 1e-9))
+  if (shadows >= wanted) return []
+  const detail = `stage ${stage.name} wants ${counted(wanted, 'device')}, and only ${counted(shadows, 'runs', 'run')} another version that it could run beside`
+  return [{ code: 'few-shadows', field, detail }]
 }
 
 function gatesInDoubt(plan: RolloutPlan, { candidates }: Membership, past: Past): Finding[] {

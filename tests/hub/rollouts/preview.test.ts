@@ -182,6 +182,13 @@ describe('what is doubtful is said', () => {
     ],
     ['canaries that are away', async () => fleet.online.clear(), {}, 'devices-away', /4 of 4 devices of stage canary/],
     [
+      'shadows that are away',
+      async () => fleet.online.clear(),
+      planned({}),
+      'devices-away',
+      /3 of 3 devices of stage shadow/,
+    ],
+    [
       'fewer shadows than wanted',
       () => change(`DELETE FROM desired WHERE device > 'd-001'`),
       planned({}),
