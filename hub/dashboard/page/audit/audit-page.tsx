@@ -9,7 +9,7 @@ import { Loading } from '../parts/loading.tsx'
 import { useResource } from '../resource.ts'
 import './audit.css'
 import { Entries } from './entries.tsx'
-import { auditAddress, type Filter, filterIn, type Place, pageRows, placeIn, queryOf } from './filter.ts'
+import { auditAddress, type Filter, filterIn, type Place, pageRows, placeIn, queryOf, unreadTimes } from './filter.ts'
 import { FilterForm } from './filter-form.tsx'
 import { VerifyCard } from './verify-card.tsx'
 
@@ -42,6 +42,11 @@ export function AuditPage({ address }: PageProps) {
       </div>
       <VerifyCard filter={filter} />
       <FilterForm filter={filter} />
+      {unreadTimes(filter).map((text) => (
+        <p key={text} class="fault" role="alert">
+          “{text}” is no date, and is left out. Write it as 2026-05-01T08:30.
+        </p>
+      ))}
       {value === undefined && error === undefined && <Loading rows={8} what="The log is loading" />}
       {value === undefined && error !== undefined && <ErrorState error={error} retry={page.refresh} />}
       {value !== undefined &&

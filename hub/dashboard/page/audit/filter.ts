@@ -24,7 +24,11 @@ export function placeIn(address: URL): Place {
   return { ...(before !== undefined && { before }), ...(after !== undefined && { after }) }
 }
 
-/** As the API wants it: a time that cannot be read is left out, which the field shows as invalid. */
+/** Times of the address that are none: they are left out, and said to be. */
+export const unreadTimes = ({ from, to }: Filter): string[] =>
+  [from, to].filter((text) => text !== undefined).filter((text) => utc(text) === undefined)
+
+/** As the API wants it, without times that cannot be read. */
 export function queryOf(filter: Filter): Filter {
   const { from, to, ...rest } = filter
   const [start, end] = [utc(from), utc(to)]

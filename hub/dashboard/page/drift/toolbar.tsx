@@ -105,7 +105,7 @@ export function Toolbar({ subject, narrowed, range, measure, isNumbers, map }: P
             setQuery('version', version)
           }}
         >
-          <option value="">the newest that ran</option>
+          <option value="">the newest with a baseline</option>
           {(map?.versions ?? []).map((row) => (
             <option
               key={`${row.model}/${row.version}/${row.deployment}`}

@@ -41,7 +41,11 @@ export function ModelDrift({ model, version }: { model: string; version?: number
     <section class="card stack" aria-labelledby="drift">
       <div class="title">
         <h2 id="drift">Drift</h2>
-        <a href={`/drift?model=${encodeURIComponent(model)}`}>by feature and device</a>
+        <a
+          href={`/drift?${new URLSearchParams({ model, ...(version !== undefined && { version: String(version) }) })}`}
+        >
+          by feature and device
+        </a>
       </div>
       {value === undefined ? (
         error === undefined ? (

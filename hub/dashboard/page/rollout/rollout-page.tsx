@@ -130,7 +130,7 @@ function Head({ rollout, onDone }: { rollout: RolloutDetail; onDone: () => void 
                 {model} {version}
               </a>,
             ],
-            ['Group', `${group} (${query})`],
+            ['Group', <a href={`/fleet?query=${encodeURIComponent(query)}`}>{`${group} (${query})`}</a>],
             ['Deployment', deployment === model ? null : <span class="mono">{deployment}</span>],
           ]}
         />

@@ -19,7 +19,7 @@ import {
   type RolloutState,
   rolloutStates,
   sentence,
-  stageStates,
+  stageShown,
 } from './words.ts'
 
 /** What one looks for is one of these. */
@@ -135,8 +135,8 @@ function Row({ rollout }: { rollout: Rollout }) {
         <ol class="stage-marks" aria-label="Stages">
           {stages.map((stage) => (
             <li key={stage.name} class={stage === present && !hasEnded(state) ? 'present' : undefined}>
-              <StateDot tone={stageStates[stage.state].tone}>{stage.name}</StateDot>
-              <small class="quiet"> {stageStates[stage.state].title.toLowerCase()}</small>
+              <StateDot tone={stageShown(state, stage.state).tone}>{stage.name}</StateDot>
+              <small class="quiet"> {stageShown(state, stage.state).title.toLowerCase()}</small>
             </li>
           ))}
         </ol>

@@ -14,6 +14,7 @@ import { type DotField, type DotRow, dotField, dotsMax, placesShown } from './do
 import {
   countIn,
   devicesOf,
+  hasEnded,
   inWords,
   type Place,
   placeOf,
@@ -21,7 +22,7 @@ import {
   placeWords,
   type RolloutDetail,
   type Stage,
-  stageStates,
+  stageShown,
 } from './words.ts'
 
 export function StageTrack({ rollout, chosen }: { rollout: RolloutDetail; chosen: string | undefined }) {
@@ -80,7 +81,7 @@ export function StageTrack({ rollout, chosen }: { rollout: RolloutDetail; chosen
       </div>
       {stages.map((stage, index) => (
         <div key={stage.name} class={stage === of ? 'track-stage chosen' : 'track-stage'}>
-          <StageHead stage={stage} isChosen={stage === of} />
+          <StageHead rollout={rollout} stage={stage} isChosen={stage === of} />
           {field === undefined ? (
             <Counts stage={stage} shown={shown} total={total} />
           ) : (
@@ -103,10 +104,13 @@ export function StageTrack({ rollout, chosen }: { rollout: RolloutDetail; chosen
   )
 }
 
-function StageHead({ stage, isChosen }: { stage: Stage; isChosen: boolean }) {
+type StageHeadProps = { rollout: RolloutDetail; stage: Stage; isChosen: boolean }
+
+function StageHead({ rollout, stage, isChosen }: StageHeadProps) {
   const { name, reach, mode, state, approvals } = stage
-  const { title, tone } = stageStates[state]
-  const since = stage.endedAt ?? stage.bakingSince ?? stage.admittingSince ?? stage.heldSince
+  const { title, tone } = stageShown(rollout.state, state)
+  const begun = stage.bakingSince ?? stage.admittingSince ?? stage.heldSince
+  const since = stage.endedAt ?? (hasEnded(rollout.state) ? null : begun)
   return (
     <button
       type="button"

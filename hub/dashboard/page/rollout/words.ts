@@ -26,7 +26,7 @@ export const rolloutStates: Record<RolloutState, Shown> = {
   superseded: { title: 'Superseded', tone: 'idle' },
 }
 
-export const stageStates: Record<Stage['state'], Shown> = {
+const stageStates: Record<Stage['state'], Shown> = {
   pending: { title: 'Not begun', tone: 'idle' },
   held: { title: 'Held', tone: 'warn' },
   admitting: { title: 'Admitting', tone: 'busy' },
@@ -35,6 +35,14 @@ export const stageStates: Record<Stage['state'], Shown> = {
   passed: { title: 'Passed', tone: 'good' },
   failed: { title: 'Failed', tone: 'bad' },
   inconclusive: { title: 'Undecided', tone: 'warn' },
+}
+
+/** How a stage stands: of a rollout that has ended none goes on. */
+export function stageShown(rollout: RolloutState, stage: Stage['state']): Shown {
+  if (!hasEnded(rollout) && rollout !== 'rolling_back') return stageStates[stage]
+  if (stage === 'pending' || stage === 'held') return { title: 'Not reached', tone: 'idle' }
+  const wentOn = stage === 'admitting' || stage === 'baking' || stage === 'open'
+  return wentOn ? { title: 'Ended', tone: 'idle' } : stageStates[stage]
 }
 
 export const outcomes: Record<GateVerdict['outcome'], Shown> = {
