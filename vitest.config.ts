@@ -62,6 +62,8 @@ export default defineConfig({
     // Not what a test takes but when it has hung, on a machine that is busy with other things too.
     testTimeout: 240_000,
     hookTimeout: 240_000,
+    // a page is read until it says what it must: it follows the hub, at its own pace
+    expect: { poll: { timeout: 120_000 } },
     sequence: { sequencer: LongestFirst },
     // The processes that tests start by the hundred would each compile all that they load: half of what a start costs.
     env: {

@@ -66,8 +66,8 @@ test('who is away since when, why it runs what it runs, and what brought it: thr
   await page.getByRole('heading', { name: 'gateway-2' }).waitFor()
   const { lastSeenAt } = await deviceNow('gateway-2')
   const since = page.locator('.device-head time').first()
-  expect(await since.getAttribute('datetime')).toBe(lastSeenAt)
-  expect(await since.textContent()).toMatch(/^\d+ \w+ 20\d\d, \d\d:\d\d:\d\d CET$|CEST$/)
+  await expect.poll(() => since.getAttribute('datetime')).toBe(lastSeenAt)
+  await expect.poll(() => since.textContent()).toMatch(/^\d+ \w+ 20\d\d, \d\d:\d\d:\d\d CET$|CEST$/)
   const why = page.getByRole('region', { name: 'Why is it running this?' })
   await why.getByText(/^It serves/).waitFor()
   const sentence = (await why.locator('p').textContent()) ?? ''
@@ -98,7 +98,9 @@ test('another version by hand: the page says who did it, watches it arrive, and 
   const arrived = /scale v2 since .* because first admin assigned it by hand/
   await why.locator('p').filter({ hasText: arrived }).waitFor()
   await deployments.getByText('succeeded').waitFor()
-  expect(await deployments.locator('.slot a').allTextContents()).toEqual(['scale v2', 'scale v2', 'scale v1'])
+  await expect
+    .poll(() => deployments.locator('.slot a').allTextContents())
+    .toEqual(['scale v2', 'scale v2', 'scale v1'])
 
   const timeline = page.getByRole('grid', { name: 'Timeline, newest first' })
   await timeline.getByText('first admin', { exact: true }).first().waitFor()

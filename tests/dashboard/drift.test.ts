@@ -84,7 +84,9 @@ test('from the fleet to why a device drifted, both distributions of the feature 
   const detail = page.getByRole('region', { name: 'x[0]', exact: true })
   await detail.getByText('Named by the verdict').waitFor()
   const picture = detail.getByRole('img')
-  expect(await picture.getAttribute('aria-label')).toMatch(/^Distribution of x\[0\]: below -\S+ 0 % in the baseline, /)
+  await expect
+    .poll(() => picture.getAttribute('aria-label'))
+    .toMatch(/^Distribution of x\[0\]: below -\S+ 0 % in the baseline, /)
   // the bars: as many of the baseline as of the window, the window's further to the right
   const heights = (of: string) =>
     picture.locator(`rect.${of}`).evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute('height'))))
@@ -107,15 +109,15 @@ test('where nothing was reported nothing is drawn, and figures can be read inste
   const grid = page.getByRole('grid', { name: 'Drift by feature and time' })
   const empty = grid.getByRole('button', { name: /^x\[0\], .*: no data$/ })
   await empty.first().waitFor()
-  expect(await empty.first().getAttribute('class')).toBe('cell none')
+  await expect.poll(() => empty.first().getAttribute('class')).toBe('cell none')
   const row = grid.getByRole('button', { name: /^x\[0\], / })
-  expect(await empty.count()).toBeGreaterThan((await row.count()) / 2)
+  await expect.poll(() => empty.count()).toBeGreaterThan((await row.count()) / 2)
   // an hour's step tells: the last one has a score
   await page.getByLabel('Figures').check()
   await page.getByLabel('Shades by').selectOption('wasserstein')
   const told = grid.getByRole('button', { name: /^x\[0\], .*Wasserstein \S+ sd/ }).last()
   await told.waitFor()
-  expect(await told.textContent()).toMatch(/\d/)
+  await expect.poll(() => told.textContent()).toMatch(/\d/)
   expect(new URL(page.url()).search).toBe('?group=hall&range=day&figures=yes&measure=wasserstein')
 
   await page.getByLabel('Of a', { exact: true }).selectOption('device')

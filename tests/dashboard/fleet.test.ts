@@ -73,9 +73,9 @@ test('ten thousand devices: counts, a label query with completion, a state, and 
   await signIn(page, hub.adminToken)
   const grid = page.getByRole('grid')
   await grid.getByText('gateway-00000').waitFor()
-  expect(await grid.getAttribute('aria-rowcount')).toBe('10001')
+  await expect.poll(() => grid.getAttribute('aria-rowcount')).toBe('10001')
   // only what is in sight is in the document
-  expect(await grid.getByRole('row').count()).toBeLessThan(60)
+  await expect.poll(() => grid.getByRole('row').count()).toBeLessThan(60)
   expect(await look(page, 'fleet-ten-thousand')).toEqual([])
 
   await grid.focus()
@@ -99,7 +99,7 @@ test('ten thousand devices: counts, a label query with completion, a state, and 
   await page.getByRole('button', { name: /^Never seen/ }).click()
   await grid.getByText('gateway-00003').waitFor({ state: 'detached' })
   await grid.getByText('gateway-00010').waitFor()
-  expect(await page.getByRole('button', { name: /^Never seen/ }).getAttribute('aria-pressed')).toBe('true')
+  await expect.poll(() => page.getByRole('button', { name: /^Never seen/ }).getAttribute('aria-pressed')).toBe('true')
   // a link to it shows the same
   await page.reload()
   await grid.getByText('gateway-00010').waitFor()
@@ -139,9 +139,9 @@ test('versions over time: what served when is told at the place one points at', 
   const { page, context, complaints } = await aPage(browser, hub.url)
   await signIn(page, hub.adminToken)
   const picture = page.getByRole('img', { name: /^Devices on which each version served/ })
-  expect(await picture.getAttribute('aria-label')).toMatch(
-    /vibration v1 from 1,000 to 0; vibration v2 from 0 to 1,000$/,
-  )
+  await expect
+    .poll(() => picture.getAttribute('aria-label'))
+    .toMatch(/vibration v1 from 1,000 to 0; vibration v2 from 0 to 1,000$/)
   const legend = page.locator('.areas-legend')
   await legend.getByText('Now').waitFor()
   const { width = 0, height = 0 } = (await picture.boundingBox()) ?? {}

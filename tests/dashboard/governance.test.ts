@@ -73,7 +73,7 @@ test('find who shipped what: from the log to the version, its pipeline, and all 
   await page.getByRole('link', { name: 'Audit', exact: true }).click()
   const entries = page.getByRole('list', { name: 'Entries of the log' })
   await entries.getByText('session.begin').first().waitFor()
-  expect(await entries.getByRole('listitem').count()).toBe(50)
+  await expect.poll(() => entries.getByRole('listitem').count()).toBe(50)
 
   // what was shipped to d-1?
   await page.getByLabel('Subject', { exact: true }).fill('device:d-1')
@@ -123,16 +123,16 @@ test('the log is read both ways, by time too, and every place has an address', a
   await page.getByRole('link', { name: 'Newer', exact: true }).click()
   await page.waitForURL('**/audit?action=group.&after=*')
   await page.locator(`.entry:first-child:has-text("${first[0]?.toLocaleString('en')}")`).waitFor()
-  expect(await numbers()).toEqual(first)
+  await expect.poll(() => numbers()).toEqual(first)
   await page.goBack()
   await page.waitForURL('**/audit?action=group.&before=*')
   await page.reload()
   await page.locator('.entry').first().waitFor()
-  expect(await numbers()).toEqual(second)
+  await expect.poll(() => numbers()).toEqual(second)
   // before anything was, in the viewer's zone
   await page.goto('/audit?to=2020-01-01T00:00')
   await page.getByRole('heading', { name: 'No entry is so' }).waitFor()
-  expect(await page.getByLabel('Before', { exact: true }).inputValue()).toBe('2020-01-01T00:00')
+  await expect.poll(() => page.getByLabel('Before', { exact: true }).inputValue()).toBe('2020-01-01T00:00')
   expect(await look(page, 'audit-none')).toEqual([])
   await context.close()
 })
@@ -144,7 +144,7 @@ test('the chain is verified in a sentence with its head, and exported as it is f
   await page.getByRole('button', { name: 'Verify the chain' }).click()
   await page.getByText(/The log is whole: \d+ entries/).waitFor()
   const [head] = await log()
-  expect(await page.locator('.head .mono').innerText()).toBe(`${head?.seq}:${head?.hash}`)
+  await expect.poll(() => page.locator('.head .mono').innerText()).toBe(`${head?.seq}:${head?.hash}`)
   expect(await look(page, 'audit-whole')).toEqual([])
   const [download] = await Promise.all([
     page.waitForEvent('download'),
@@ -178,7 +178,7 @@ test('a token is made in words, shown once, works, and revoked ends another brow
   expect(await look(page, 'access-secret')).toEqual([])
   // a secret that is shown once is not lost by a stray key
   await page.keyboard.press('Escape')
-  expect(await page.getByLabel('Secret').inputValue()).toBe(secret)
+  await expect.poll(() => page.getByLabel('Secret').inputValue()).toBe(secret)
   await page.getByRole('button', { name: 'I have it' }).click()
   expect(await page.content()).not.toContain(secret)
   const Tokens = z.object({ tokens: z.array(z.looseObject({ id: z.string(), name: z.string() })) })
@@ -203,7 +203,7 @@ test('a token is made in words, shown once, works, and revoked ends another brow
   await page.getByRole('grid').getByText('Revoked').waitFor()
   expect(await look(page, 'access-tokens')).toEqual([])
   // nor can one saw off the branch one sits on
-  expect(await page.getByRole('button', { name: 'Revoke first admin' }).isDisabled()).toBe(true)
+  await expect.poll(() => page.getByRole('button', { name: 'Revoke first admin' }).isDisabled()).toBe(true)
   expect(complaints).toEqual([expect.stringContaining('422')])
   await context.close()
 })
@@ -284,7 +284,7 @@ test('a viewer sees none of these pages, and cannot reach them', async () => {
     await page.goto(path)
     await page.getByRole('heading', { name: 'Not allowed' }).waitFor()
   }
-  expect(await page.locator('main').innerText()).toContain('it needs the scope operator:settings')
+  await expect.poll(() => page.locator('main').innerText()).toContain('it needs the scope operator:settings')
   await context.close()
 })
 
@@ -296,7 +296,7 @@ test('an auditor, whose token is for the audit log alone, comes to it and is sho
   await signIn(page, auditor.token)
   await page.getByRole('heading', { name: 'Audit', level: 1 }).waitFor()
   const pages = page.getByRole('navigation', { name: 'Pages', exact: true })
-  expect(await pages.getByRole('link').allInnerTexts()).toEqual(['Audit'])
+  await expect.poll(() => pages.getByRole('link').allInnerTexts()).toEqual(['Audit'])
   // who it was, by name, and the news of the log
   const live = page.waitForResponse((response) => response.url().includes('/v1/live'))
   await page.goto('/audit?action=claim&from=never')

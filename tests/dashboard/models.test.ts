@@ -45,14 +45,9 @@ test('the list leads to what waits, and the model says where it runs and what is
   await page.getByText('1 promotion waits for approval').waitFor()
   const row = page.getByRole('row', { name: /press-fault/ })
   await row.getByRole('cell', { name: '5', exact: true }).waitFor()
-  expect(await row.getByRole('cell').allTextContents()).toEqual([
-    `${model} v1`,
-    `${model} v1`,
-    `${model} v3`,
-    '5',
-    'v2 for approval',
-    expect.stringMatching(/ago$|now$/),
-  ])
+  await expect
+    .poll(() => row.getByRole('cell').allTextContents())
+    .toEqual([`${model} v1`, `${model} v1`, `${model} v3`, '5', 'v2 for approval', expect.stringMatching(/ago$|now$/)])
   expect(await look(page, 'models')).toEqual([])
   await page.getByLabel('Name').fill('nothing so')
   await page.getByText('No model is called so').waitFor()
@@ -92,9 +87,9 @@ test('an evaluation shows the worst slice first, what is better than the champio
   expect(values).toEqual(values.toSorted((a, b) => a - b))
   await page.getByRole('combobox', { name: /^Figure/ }).selectOption('log_loss')
   await slices.getByRole('columnheader', { name: 'log_loss' }).waitFor()
-  expect((await slices.getByRole('rowheader').allInnerTexts())[0]).toBe('site = south')
+  await expect.poll(async () => (await slices.getByRole('rowheader').allInnerTexts())[0]).toBe('site = south')
   const figures = page.getByRole('region', { name: 'Figures' }).last()
-  expect(await figures.getByRole('row', { name: /^roc_auc/ }).innerText()).toContain('better')
+  await expect.poll(() => figures.getByRole('row', { name: /^roc_auc/ }).innerText()).toContain('better')
   await page.getByRole('region', { name: 'Rates of groups' }).getByText('night').waitFor()
   expect(await look(page, 'evaluation')).toEqual([])
   // who only looks is offered nothing
@@ -139,7 +134,7 @@ test('a promotion is approved by a second person, not by who could be the first,
   await first.page.goto(`/models/${model}/3?tab=gates`)
   await first.page.getByText('2 of 3 gates do not pass').waitFor()
   const failing = first.page.getByRole('row', { name: /fails roc_auc/ })
-  expect(await failing.innerText()).toMatch(/0\.\d{4}\s+0\.8000/)
+  await expect.poll(() => failing.innerText()).toMatch(/0\.\d{4}\s+0\.8000/)
   expect(await look(first.page, 'gates-failing')).toEqual([])
   await first.page.goto(`/models/${model}/2?tab=gates`)
   await first.page.getByRole('button', { name: 'Approve…' }).click()
@@ -147,7 +142,7 @@ test('a promotion is approved by a second person, not by who could be the first,
   // whoever made the token of who registered it has seen it
   const refusal = first.page.getByRole('dialog').getByRole('alert')
   await refusal.waitFor()
-  expect(await refusal.innerText()).toMatch(/registered|asked/)
+  await expect.poll(() => refusal.innerText()).toMatch(/registered|asked/)
   expect(await violations(first.page)).toEqual([])
   await first.page.getByRole('button', { name: 'Cancel' }).click()
   expect(await versionOf(2)).toMatchObject({ stage: 'staging' })

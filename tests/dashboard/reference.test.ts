@@ -28,7 +28,7 @@ test('routes are found by a word, said with what they take, and tried by the com
   const response = await fetch(`${hub.url}/v1/openapi.json`, { headers: { authorization: `Bearer ${hub.adminToken}` } })
   const { paths } = Document.parse(await response.json())
   const count = Object.values(paths).reduce((sum, methods) => sum + Object.keys(methods).length, 0)
-  expect(await routes.locator('li').count()).toBe(count)
+  await expect.poll(() => routes.locator('li').count()).toBe(count)
   expect(await look(page, 'reference')).toEqual([])
 
   // in the path of the one, the name of a parameter of the other

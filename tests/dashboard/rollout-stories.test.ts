@@ -128,7 +128,7 @@ test('watch a canary pass: a draft is started in the browser, dots and gates mov
   await page.locator('.title .dot', { hasText: 'Completed' }).waitFor()
   await page.getByText('Every stage passed; 4 of 4 devices had it at the end.').waitFor()
   for (const name of names) await page.locator(`a.dot-mark[aria-label="${name}: succeeded"]`).waitFor()
-  expect(await isMarked(page)).toBe(true)
+  await expect.poll(() => isMarked(page)).toBe(true)
   expect((await rolloutNow(id)).state).toBe('completed')
   // more than its beginning and its end was seen
   expect(seen.size).toBeGreaterThan(1)
@@ -169,8 +169,8 @@ test('watch a bad one be taken back: the gate that failed says why, and every de
   const gate = page.getByRole('article', { name: /^Gate .*: fails$/ })
   await gate.first().waitFor()
   await page.locator('a.dot-mark[aria-label*="rolled back"], a.dot-mark[aria-label*="failed"]').first().waitFor()
-  expect(await page.locator('a.dot-mark[aria-label$=": planned"]').count()).toBe(3)
-  expect(await isMarked(page)).toBe(true)
+  await expect.poll(() => page.locator('a.dot-mark[aria-label$=": planned"]').count()).toBe(3)
+  await expect.poll(() => isMarked(page)).toBe(true)
   expect(await look(page, 'rollout-rolled-back')).toEqual([])
   const running = async () =>
     (await fleet.operator().get('/v1/fleet?model=scale&version=3', z.object({ total: z.number() }))).total
@@ -208,9 +208,9 @@ test('approve: not who started it, but a second person in a browser of their own
   const dialog = one.page.getByRole('dialog')
   await dialog.getByRole('button', { name: 'Approve stage all' }).click()
   await dialog.getByRole('alert').waitFor()
-  expect(await dialog.getByRole('alert').textContent()).toMatch(
-    /^Somebody else must approve: .*and that is you.*approver ann/,
-  )
+  await expect
+    .poll(() => dialog.getByRole('alert').textContent())
+    .toMatch(/^Somebody else must approve: .*and that is you.*approver ann/)
   expect(await look(one.page, 'rollout-own-approval')).toEqual([])
   await dialog.getByRole('button', { name: 'Cancel' }).click()
 
@@ -232,7 +232,7 @@ test('approve: not who started it, but a second person in a browser of their own
   await one.page.getByText('approved stage all').waitFor()
   await one.page.getByText(/: read the report/).waitFor()
   await one.page.locator('.title .dot', { hasText: 'Completed' }).waitFor()
-  expect(await isMarked(one.page)).toBe(true)
+  await expect.poll(() => isMarked(one.page)).toBe(true)
   const { state, approvals } = await rolloutNow(id)
   expect({ state, approvals }).toMatchObject({
     state: 'completed',

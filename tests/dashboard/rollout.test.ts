@@ -115,7 +115,7 @@ test('a hub without rollouts says so; one that is written down appears by itself
 
   await page.goto('/rollouts?state=person')
   await page.getByRole('link', { name: 'scale 1 to lab' }).waitFor()
-  expect(await page.getByRole('article').count()).toBe(1)
+  await expect.poll(() => page.getByRole('article').count()).toBe(1)
   await page.getByLabel('Model').fill('nothing-like-it')
   await page.getByRole('heading', { name: 'No rollout is so' }).waitFor()
   expect(complaints).toEqual([])
@@ -200,7 +200,7 @@ describe('as devices have got on', () => {
 
     await page.getByRole('button', { name: 'Devices' }).click()
     await page.locator(`[role=grid][aria-rowcount="${many + 1}"]`).waitFor()
-    expect(await page.getByRole('row').count()).toBeLessThan(60)
+    await expect.poll(() => page.getByRole('row').count()).toBeLessThan(60)
     await page.getByRole('grid').focus()
     await page.keyboard.press('End')
     const { devices } = await operator.get(`/v1/rollouts/${large}/devices`, z.object({ devices: z.array(Member) }))

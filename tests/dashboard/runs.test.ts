@@ -116,8 +116,8 @@ test('ten thousand runs: sorted by the hub, the last one reached, only what is i
   await page.goto('/runs?experiment=1')
   const grid = page.getByRole('grid')
   await grid.getByText('run-00000').waitFor()
-  expect(await grid.getAttribute('aria-rowcount')).toBe(String(many + 1))
-  expect(await grid.getByRole('row').count()).toBeLessThan(60)
+  await expect.poll(() => grid.getAttribute('aria-rowcount')).toBe(String(many + 1))
+  await expect.poll(() => grid.getByRole('row').count()).toBeLessThan(60)
   await grid.focus()
   await page.keyboard.press('End')
   await grid.getByText(`run-0${many - 1}`).waitFor()
@@ -140,7 +140,7 @@ test('runs are found by experiment, state and filter, and the address keeps what
   await page.getByLabel('Experiment').selectOption({ label: 'few (12)' })
   await page.getByText('12 runs: 1 running, 1 failed.').waitFor()
   await page.getByRole('grid').getByText('few-11').waitFor()
-  expect((await names(page)).slice(0, 2)).toEqual(['few-11', 'few-10'])
+  await expect.poll(async () => (await names(page)).slice(0, 2)).toEqual(['few-11', 'few-10'])
   expect(await look(page, 'runs')).toEqual([])
 
   await page.getByLabel('Filter').fill('metrics.loss <')
@@ -151,7 +151,7 @@ test('runs are found by experiment, state and filter, and the address keeps what
   await page.getByText('2 runs: 1 failed.').waitFor()
   await page.getByRole('button', { name: /^Failed/ }).click()
   await page.getByRole('grid').getByText('few-3').waitFor({ state: 'detached' })
-  expect(await names(page)).toEqual(['few-1'])
+  await expect.poll(() => names(page)).toEqual(['few-1'])
 
   await page.getByText('Columns: ').click()
   await page.getByRole('checkbox', { name: 'optimizer' }).uncheck()
@@ -163,9 +163,9 @@ test('runs are found by experiment, state and filter, and the address keeps what
     status: 'FAILED',
     columns: 'params.depth,params.same,metrics.loss',
   })
-  expect(await page.getByRole('columnheader').allTextContents()).toEqual(
-    expect.arrayContaining(['Run', 'depth', 'same', 'loss']),
-  )
+  await expect
+    .poll(() => page.getByRole('columnheader').allTextContents())
+    .toEqual(expect.arrayContaining(['Run', 'depth', 'same', 'loss']))
   // the browser notes what was refused, when it likes
   expect(complaints.filter((complaint) => !complaint.includes('422'))).toEqual([])
   await context.close()
