@@ -5,7 +5,7 @@ import { answer, api } from '../api.ts'
 import { useResource } from '../resource.ts'
 import { navigate } from '../router.ts'
 import { useMay } from '../session.ts'
-import { auditAddress, type Filter, type FilterName } from './filter.ts'
+import { auditAddress, type Filter, type FilterName, isTime } from './filter.ts'
 
 /** What actions and subjects begin with, for who does not know them by heart. */
 const nouns = ['alias.', 'claim.', 'dataset.', 'device.', 'experiment.', 'group.', 'key.', 'model.', 'promotion-']
@@ -16,6 +16,8 @@ export function FilterForm({ filter }: { filter: Filter }) {
   const tokens = useTokens()
   const set = (name: FilterName, value: string) => navigate(auditAddress({ ...filter, [name]: value }))
   const field = (name: FilterName) => ({ value: filter[name] ?? '', onSet: (value: string) => set(name, value) })
+  // browsers complain of what is no time
+  const time = (value = '') => (isTime(value) ? {} : { value: '' })
   return (
     <form class="filter" role="search" aria-label="Entries" onSubmit={(event) => event.preventDefault()}>
       <Field title="Actor" placeholder="token:4kXb9TqL, hub, device:d-42" options={tokens} {...field('actor')} />
@@ -31,8 +33,8 @@ export function FilterForm({ filter }: { filter: Filter }) {
         options={subjects.map((value) => ({ value }))}
         {...field('subject')}
       />
-      <Field title="From" type="datetime-local" {...field('from')} />
-      <Field title="Before" type="datetime-local" {...field('to')} />
+      <Field title="From" type="datetime-local" {...field('from')} {...time(filter.from)} />
+      <Field title="Before" type="datetime-local" {...field('to')} {...time(filter.to)} />
       <button type="button" disabled={Object.keys(filter).length === 0} onClick={() => navigate('/audit')}>
         Show all
       </button>

@@ -24,9 +24,11 @@ export function placeIn(address: URL): Place {
   return { ...(before !== undefined && { before }), ...(after !== undefined && { after }) }
 }
 
+export const isTime = (text: string): boolean => utc(text) !== undefined
+
 /** Times of the address that are none: they are left out, and said to be. */
 export const unreadTimes = ({ from, to }: Filter): string[] =>
-  [from, to].filter((text) => text !== undefined).filter((text) => utc(text) === undefined)
+  [from, to].filter((text) => text !== undefined).filter((text) => !isTime(text))
 
 /** As the API wants it, without times that cannot be read. */
 export function queryOf(filter: Filter): Filter {
