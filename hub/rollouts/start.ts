@@ -3,7 +3,7 @@
 import type { Hub } from '../hub.ts'
 import { Problem } from '../problem.ts'
 import type { Reader } from '../storage/database.ts'
-import type { FleetLink } from './engine.ts'
+import type { FleetLink } from './looks.ts'
 import type { NewRollout } from './plan/plan.ts'
 import { prepareDraw } from './plan/preview.ts'
 import { rolloutId } from './plan/rollout-id.ts'
