@@ -1,9 +1,8 @@
 // Devices by site and state, and the versions that serve, as bars.
 
-import { deviceStates } from '../../../fleet/device-state.ts'
 import type { components } from '../api-types.d.ts'
-import { counted, grouped, Quantity } from '../parts/quantity.tsx'
-import { states } from './states.ts'
+import { counted, Quantity } from '../parts/quantity.tsx'
+import { SiteBars } from './site-bars.tsx'
 
 type Summary = components['schemas']['FleetSummary']
 
@@ -11,35 +10,18 @@ type Summary = components['schemas']['FleetSummary']
 const rowsMax = 6
 
 export function SitesCard({ summary, onSite }: { summary: Summary; onSite: (site: string | null) => void }) {
-  const shown = summary.groups.slice(0, rowsMax)
-  const most = Math.max(1, ...shown.map(({ total }) => total))
-  const more = summary.groups.length - shown.length
   return (
     <section class="card" aria-labelledby="sites">
       <h2 id="sites">Sites</h2>
-      <ul class="bars">
-        {shown.map(({ value, total, states: counts }) => (
-          <li key={value ?? ''}>
-            <button type="button" class="plain link" onClick={() => onSite(value)}>
-              {value ?? 'without a site'}
-            </button>
-            <span class="bar" title={described(counts)}>
-              {deviceStates
-                .filter((state) => (counts[state] ?? 0) > 0)
-                .map((state) => (
-                  <span
-                    key={state}
-                    class={states[state].tone}
-                    style={{ width: `${(100 * (counts[state] ?? 0)) / most}%` }}
-                  />
-                ))}
-            </span>
-            <Quantity value={total} />
-            <small class="quiet">{described(counts, 'connected')}</small>
-          </li>
-        ))}
-      </ul>
-      {more > 0 && <p class="quiet">and {counted(more, 'more site', 'more sites')}</p>}
+      <SiteBars
+        groups={summary.groups}
+        but="connected"
+        leadTo={(site, name) => (
+          <button type="button" class="plain link" onClick={() => onSite(site)}>
+            {name}
+          </button>
+        )}
+      />
     </section>
   )
 }
@@ -78,10 +60,3 @@ export function VersionsCard({ summary }: { summary: Summary }) {
     </section>
   )
 }
-
-/** `2 offline, 1 stale`; without `except`. */
-const described = (counts: Record<string, number | undefined>, except?: string): string =>
-  deviceStates
-    .filter((state) => state !== except && (counts[state] ?? 0) > 0)
-    .map((state) => `${grouped(counts[state] ?? 0)} ${states[state].title.toLowerCase()}`)
-    .join(', ')

@@ -1,19 +1,16 @@
 // Where a model, or one version of it, serves: devices by site and state, each site a way into the fleet.
 
-import { deviceStates } from '../../../fleet/device-state.ts'
 import type { components } from '../api-types.d.ts'
-import { states } from '../fleet/states.ts'
-import { counted, grouped, Quantity } from '../parts/quantity.tsx'
+import { SiteBars } from '../fleet/site-bars.tsx'
+import { counted, grouped } from '../parts/quantity.tsx'
 import { fleetHref, versionHref } from './links.ts'
 
 type Summary = components['schemas']['FleetSummary']
 
-/** Rows of a card; the rest is counted. */
+/** Deployments that are named; the rest is counted. */
 const rowsMax = 6
 
 export function WhereItRuns({ summary, model }: { summary: Summary; model: string }) {
-  const sites = summary.groups.slice(0, rowsMax)
-  const most = Math.max(1, ...sites.map(({ total }) => total))
   return (
     <section class="card stack" aria-labelledby="runs-on">
       <div class="title">
@@ -21,31 +18,12 @@ export function WhereItRuns({ summary, model }: { summary: Summary; model: strin
         <p class="quiet">{summary.total === 0 ? 'on no device' : `on ${counted(summary.total, 'device')} now`}</p>
       </div>
       {summary.total > 0 && (
-        <ul class="bars">
-          {sites.map(({ value, total, states: counts }) => (
-            <li key={value ?? ''}>
-              <a href={fleetHref(value === null ? 'not exists site' : `site = ${JSON.stringify(value)}`)}>
-                {value ?? 'without a site'}
-              </a>
-              <span class="bar" title={described(counts)}>
-                {deviceStates
-                  .filter((state) => (counts[state] ?? 0) > 0)
-                  .map((state) => (
-                    <span
-                      key={state}
-                      class={states[state].tone}
-                      style={{ width: `${(100 * (counts[state] ?? 0)) / most}%` }}
-                    />
-                  ))}
-              </span>
-              <Quantity value={total} />
-              <small class="quiet">{described(counts)}</small>
-            </li>
-          ))}
-        </ul>
-      )}
-      {summary.groups.length > rowsMax && (
-        <p class="quiet">and {counted(summary.groups.length - rowsMax, 'more site')}</p>
+        <SiteBars
+          groups={summary.groups}
+          leadTo={(site, name) => (
+            <a href={fleetHref(site === null ? 'not exists site' : `site = ${JSON.stringify(site)}`)}>{name}</a>
+          )}
+        />
       )}
       {summary.serving.length > 0 && (
         <p>
@@ -64,10 +42,3 @@ export function WhereItRuns({ summary, model }: { summary: Summary; model: strin
     </section>
   )
 }
-
-/** `4 connected, 2 offline`. */
-const described = (counts: Record<string, number | undefined>): string =>
-  deviceStates
-    .filter((state) => (counts[state] ?? 0) > 0)
-    .map((state) => `${grouped(counts[state] ?? 0)} ${states[state].title.toLowerCase()}`)
-    .join(', ')
