@@ -7,7 +7,8 @@ import { awayStatuses, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { roostCommand } from './program.ts'
 
 try {
-  await roostCommand().parseAsync()
+  const program = await roostCommand(process.argv[2])
+  await program.parseAsync()
 } catch (error) {
   if (!(error instanceof Error)) throw error
   process.stderr.write(`roost: ${sentenceOf(error)}\n`)

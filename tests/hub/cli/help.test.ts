@@ -11,7 +11,7 @@ const leaves = (command: Command, path: string[] = []): Leaf[] =>
   command.commands.length === 0
     ? [{ path: path.join(' '), command }]
     : command.commands.flatMap((child) => leaves(child, [...path, child.name()]))
-const roost = roostCommand()
+const roost = await roostCommand()
 const all = leaves(roost).filter(({ path }) => path !== 'complete')
 
 function helpOf(command: Command): string {
@@ -40,6 +40,24 @@ function resolved(line: string): { command: Command; rest: string[] } {
 }
 
 test('there are commands', () => expect(all.length).toBeGreaterThan(60))
+
+const names = roost.commands.flatMap((command) => [command.name(), ...command.aliases()])
+test.each(names)('roost %s is the same where the others are not loaded', async (name) => {
+  const find = (program: Command) =>
+    program.commands.find((command) => [command.name(), ...command.aliases()].includes(name))
+  const [whole, alone] = [find(roost), find(await roostCommand(name))]
+  if (whole === undefined || alone === undefined) throw new Error(`${name} is not found by itself`)
+  expect(leaves(alone).map(({ command }) => helpOf(command))).toEqual(
+    leaves(whole).map(({ command }) => helpOf(command)),
+  )
+})
+
+test('what names no command is answered by all of them', async () => {
+  for (const asked of ['help', 'complete', 'rolout', '--help']) {
+    const { commands } = await roostCommand(asked)
+    expect(commands.length, asked).toBe(roost.commands.length)
+  }
+})
 
 test.each(all.map(({ path, command }): [string, Command] => [path, command]))('roost %s --help', (path, command) => {
   const [, examples = ''] = helpOf(command).split(/\nExamples?[^\n]*:\n/)
