@@ -7,6 +7,7 @@ import { samePerson } from '../promotion/persons.ts'
 import type { Reader } from '../storage/database.ts'
 import { counted } from '../wording.ts'
 import type { Finding } from './plan/check.ts'
+import type { Asker } from './plan/membership.ts'
 import type { RolloutPlan } from './plan/plan.ts'
 
 export type Approver = { actor: string; name: string }
@@ -48,22 +49,23 @@ export const howToApprove =
   'starts rollouts (roost token create NAME --role operator) and one for who approves (--role approver), or make a ' +
   'second admin on the machine of the hub (roost hub --new-admin-token)'
 
-/** A warning for each stage that needs more approvals than anybody could give. */
+/** A warning for each stage that needs more approvals than anybody could give, of those that are not approved yet. */
 export async function approvalsInDoubt(
   reader: Reader,
   { stages }: RolloutPlan,
   model: string,
-  starter: string,
+  { starters, approvedStages }: Pick<Asker, 'starters' | 'approvedStages'>,
   nowMs: number,
 ): Promise<Finding[]> {
-  const most = Math.max(...stages.map(({ approvals }) => approvals))
+  const most = Math.max(0, ...stages.slice(approvedStages).map(({ approvals }) => approvals))
   if (most === 0) return []
-  const found = (await approversBeside(reader, model, [starter], nowMs, most)).length
-  const who = withNames(starter, await namesOfTokens(reader, [starter]))
+  const found = (await approversBeside(reader, model, starters, nowMs, most)).length
+  const who = withNames(starters.join(' and '), await namesOfTokens(reader, [...starters]))
+  const start = starters.length === 1 ? 'starts' : 'start'
   return stages.flatMap(({ name, approvals }, i): Finding[] => {
-    if (approvals <= found) return []
+    if (approvals <= found || i < approvedStages) return []
     const there = found === 0 ? 'nobody' : counted(found, 'person', 'people')
-    const detail = `stage ${name} needs ${counted(approvals, 'approval')}, and besides ${who}, who starts it, ${there} could give one now: ${howToApprove}`
+    const detail = `stage ${name} needs ${counted(approvals, 'approval')}, and besides ${who}, who ${start} it, ${there} could give one now: ${howToApprove}`
     return [{ code: 'nobody-to-approve', field: `plan.stages.${i}.approvals`, detail }]
   })
 }

@@ -70,7 +70,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, parts: EngineParts = 
 
   /** A draft, or one that was approved: its members are those of now. */
   const beginStored = async (tx: Reader & Writer, row: RolloutRow, starter: Starter & Beginner, rows: Statement[]) => {
-    const prepared = await prepareRollout(hub, tx, wantedBy(row), starter, fleet, row.id)
+    const prepared = await prepareRollout(hub, tx, wantedBy(row), starter, fleet, row)
     return begin(tx, prepared, starter, [startDraft(row.id, prepared.rollout.query, starter.actor, clock()), ...rows])
   }
 
@@ -117,7 +117,7 @@ export function createRollouts(hub: Hub, fleet: FleetLink, parts: EngineParts = 
           )
         }
         if ((row.plan.stages[0]?.approvals ?? 0) === 0) return beginStored(tx, row, starter, [])
-        await prepareRollout(hub, tx, wantedBy(row), starter, fleet, row.id)
+        await prepareRollout(hub, tx, wantedBy(row), starter, fleet, row)
         const before = { state: 'draft' }
         const change = { ...changeOf(row, 'start', starter), before, after: { state: 'awaiting_approval' } }
         await tx.write([

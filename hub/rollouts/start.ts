@@ -9,7 +9,7 @@ import { prepareDraw } from './plan/preview.ts'
 import { rolloutId } from './plan/rollout-id.ts'
 import type { StartStory } from './plan/start-story.ts'
 import type { NewMember, NewRolloutRow } from './statements.ts'
-import { attemptsOf, rolloutById } from './store.ts'
+import { attemptsOf, type RolloutRow, rolloutById } from './store.ts'
 
 /** Of the devices that are left out, so many are named in the history. */
 const skippedMax = 1_000
@@ -29,7 +29,7 @@ export type WantedRollout = Omit<NewRollout, 'draft'> & Partial<Pick<NewRollout,
 /** Who starts it. `mayTouch` throws where they may not touch the model. */
 export type Starter = { actor: string; requestId?: string | undefined; mayTouch?: (model: string) => void }
 
-/** @param draft id of a draft that starts
+/** @param stored what was written down before: a draft that starts, or what was approved
  *  @throws Problem as `prepareDraw` does, and where a rollout has the id that was asked for */
 export async function prepareRollout(
   hub: Hub,
@@ -37,15 +37,20 @@ export async function prepareRollout(
   wanted: WantedRollout,
   { actor, mayTouch = () => undefined }: Starter,
   { isConnected }: Pick<FleetLink, 'isConnected'>,
-  draft?: string,
+  stored?: Pick<RolloutRow, 'id' | 'state' | 'created_by' | 'started_by'>,
 ): Promise<PreparedRollout> {
-  if (draft === undefined && wanted.id !== undefined && (await rolloutById(tx, wanted.id)) !== undefined) {
+  if (stored === undefined && wanted.id !== undefined && (await rolloutById(tx, wanted.id)) !== undefined) {
     const detail = `there is a rollout ${wanted.id}; leave the id out, or try the plan dry once more`
     throw new Problem(409, 'rollout-exists', 'The id is taken', detail, { field: 'id' })
   }
-  const id = draft ?? wanted.id ?? rolloutId(hub)
+  const id = stored?.id ?? wanted.id ?? rolloutId(hub)
   const nowMs = hub.clock()
-  const asker = { actor, mayTouch, isConnected: (device: string) => isConnected(device) }
+  const asker = {
+    starters: stored === undefined ? [actor] : [...new Set([stored.created_by, stored.started_by ?? actor])],
+    approvedStages: stored?.state === 'awaiting_approval' ? 1 : 0,
+    mayTouch,
+    isConnected: (device: string) => isConnected(device),
+  }
   const { plan, membership, drawn, warnings } = await prepareDraw(tx, id, wanted, asker, nowMs)
   const { group, deployment, targets, before, skipped, supersedes } = membership
   const profiles = new Map(membership.candidates.map(({ device, profile }) => [device, profile]))

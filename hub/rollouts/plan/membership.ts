@@ -34,8 +34,15 @@ export type Membership = {
   supersedes: string[]
 }
 
-/** Who asks, and would start it: `mayTouch` throws where they may not touch the model. `isConnected`: whether the device is there now. */
-export type Asker = { actor: string; mayTouch: (model: string) => void; isConnected: (device: string) => boolean }
+/** Who asks. `mayTouch` throws where they may not touch the model. `isConnected`: whether the device is there now. */
+export type Asker = {
+  /** Who writes and starts it, and so approves none of it. */
+  starters: readonly string[]
+  /** Of so many stages the approvals are there. */
+  approvedStages: number
+  mayTouch: (model: string) => void
+  isConnected: (device: string) => boolean
+}
 
 /** @throws Problem not-found, empty-group, group-too-large, approval-revoked, stage-too-low, held-by-another; what
  *  `notReleased` says;
@@ -43,7 +50,7 @@ export type Asker = { actor: string; mayTouch: (model: string) => void; isConnec
 export async function membershipOf(
   reader: Reader,
   wanted: Pick<NewRollout, 'model' | 'version' | 'group' | 'deployment' | 'supersede'>,
-  { mayTouch, isConnected }: Omit<Asker, 'actor'>,
+  { mayTouch, isConnected }: Pick<Asker, 'mayTouch' | 'isConnected'>,
   nowMs: number,
 ): Promise<Membership> {
   const found = await membersOfGroup(reader, wanted.group)

@@ -122,7 +122,7 @@ export async function prepareDraw(
   const checked = checkPlan(plan, drawn, membership, past, nowMs)
   const [refusal] = checked.refusals
   if (refusal !== undefined) throw cannotBeMet(refusal, checked.refusals)
-  const unapproved = await approvalsInDoubt(reader, plan, wanted.model, asker.actor, nowMs)
+  const unapproved = await approvalsInDoubt(reader, plan, wanted.model, asker, nowMs)
   const refusing = await refusalsInSight(reader, membership)
   return { ...checked, warnings: [...checked.warnings, ...refusing, ...unapproved], plan, membership, drawn }
 }

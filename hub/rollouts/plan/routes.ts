@@ -33,7 +33,8 @@ export function planRoutes(hub: Hub, fleet: Pick<FleetLink, 'isConnected'>): Ope
     const wanted = c.req.valid('json')
     mayTouchModel(c, wanted.model)
     const asker = {
-      actor: actorOf(c.get('principal')),
+      starters: [actorOf(c.get('principal'))],
+      approvedStages: 0,
       mayTouch: (model: string) => mayTouchModel(c, model),
       isConnected: (device: string) => fleet.isConnected(device),
     }

@@ -10,7 +10,7 @@ import type { Operation } from '../../../hub/rollouts/operate.ts'
 import type { WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
 import { applyActions as apply } from '../../../hub/rollouts/simulate/apply.ts'
 import type { Action } from '../../../hub/rollouts/states.ts'
-import { approvalsOf, decisionsOf, membersOf, rolloutById, stagesOf } from '../../../hub/rollouts/store.ts'
+import { approvalsOf, decisionsOf, membersOf, rolloutById, stagesOf, warningsOf } from '../../../hub/rollouts/store.ts'
 import { aFleet, aPlan, type TestFleet } from './a-fleet.ts'
 import { aDevice, aRollout, aVerdict, type Behaviour, operated, play } from './a-rollout.ts'
 
@@ -231,6 +231,18 @@ describe('approvals', () => {
     await fleet.hub.database.write([insertToken(made, row)])
     return `token:${made.id}`
   }
+
+  test('that are there are not asked for again once the last starts it, and who gave it is not who started it', async () => {
+    const { id } = await engine.start(wanted(2, plan), ops)
+    const doubts = async () =>
+      (await warningsOf(fleet.hub.database, id)).filter(({ code }) => code === 'nobody-to-approve')
+    const fields = async () => (await doubts()).map(({ field }) => field)
+    expect(await fields()).toContain('plan.stages.0.approvals')
+    await say(id, 'token:anna')
+    expect(await fields()).toEqual(['plan.stages.1.approvals'])
+    expect((await doubts())[0]?.detail).toContain('besides token:ops, who starts it')
+    await engine.operate(id, { operation: 'abort', reason: '' }, ops)
+  })
 
   test('come from others than who started it, from as many people as the stage needs, and freeze the group then', async () => {
     const me = await token('Me')
