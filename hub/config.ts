@@ -60,6 +60,11 @@ export const settings = {
     may: 'a file',
     what: 'process id of a Mosquitto that the hub may signal (none: it sees new files by itself)',
   },
+  ROOST_MQTT_CA_FILE: {
+    schema: File.optional(),
+    may: 'a PEM file',
+    what: 'authority that signed the certificate of that Mosquitto; devices are told it at enrolment (a public one)',
+  },
   ROOST_PUBLIC_URL: {
     schema: z.url({ protocol: /^https?$/ }).optional(),
     may: 'an http:// or https:// address',
@@ -121,7 +126,7 @@ export type Config = {
   mqttPort: number
   mqttWsPort: number
   /** Mosquitto in the embedded broker's place. */
-  broker: { url: string; folder: string; pidFile: string | undefined } | undefined
+  broker: { url: string; folder: string; pidFile: string | undefined; caFile: string | undefined } | undefined
   publicUrl: string | undefined
   publicMqttUrl: string | undefined
   tls: { certFile: string; keyFile: string } | undefined
@@ -166,11 +171,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const brokerUrl = read('ROOST_MQTT_URL', settings.ROOST_MQTT_URL)
   const brokerFolder = read('ROOST_MQTT_FILES_DIR', settings.ROOST_MQTT_FILES_DIR)
   const brokerPidFile = read('ROOST_MQTT_PID_FILE', settings.ROOST_MQTT_PID_FILE)
+  const brokerCaFile = read('ROOST_MQTT_CA_FILE', settings.ROOST_MQTT_CA_FILE)
   if (brokerUrl !== undefined && brokerFolder === undefined) {
     wrong.push('ROOST_MQTT_FILES_DIR: missing; the broker at ROOST_MQTT_URL has to be told who may come in')
   }
-  if (brokerUrl === undefined && (brokerFolder ?? brokerPidFile) !== undefined) {
-    wrong.push('ROOST_MQTT_URL: missing; ROOST_MQTT_FILES_DIR and ROOST_MQTT_PID_FILE are of the broker that it names')
+  if (brokerUrl === undefined && (brokerFolder ?? brokerPidFile ?? brokerCaFile) !== undefined) {
+    const others = 'ROOST_MQTT_FILES_DIR, ROOST_MQTT_PID_FILE and ROOST_MQTT_CA_FILE'
+    wrong.push(`ROOST_MQTT_URL: missing; ${others} are of the broker that it names`)
   }
   const config: Config = {
     // whole: processes that work elsewhere are given paths in it
@@ -183,7 +190,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     broker:
       brokerUrl === undefined || brokerFolder === undefined
         ? undefined
-        : { url: brokerUrl, folder: resolve(brokerFolder), pidFile: brokerPidFile },
+        : { url: brokerUrl, folder: resolve(brokerFolder), pidFile: brokerPidFile, caFile: brokerCaFile },
     publicUrl: read('ROOST_PUBLIC_URL', settings.ROOST_PUBLIC_URL),
     publicMqttUrl: read('ROOST_PUBLIC_MQTT_URL', settings.ROOST_PUBLIC_MQTT_URL),
     tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },

@@ -23,6 +23,8 @@ export type Hub = {
   metrics: Registry
   /** Certificate and key, PEM, for every listener; undefined for plain sockets. */
   tls: { cert: Buffer; key: Buffer } | undefined
+  /** PEM of who signed the certificate of a broker of one's own; undefined: authorities that are publicly known. */
+  brokerAuthority: string | undefined
   /** Aborted when the hub begins to stop: streams that never end by themselves end then. */
   stopping: AbortSignal
   /** Whether the secret is that device's and the device is not revoked. */

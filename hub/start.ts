@@ -21,7 +21,7 @@ import { startSlices } from './slices.ts'
 import { openBlobs } from './storage/blobs.ts'
 import { openDatabase } from './storage/database.ts'
 import { lockFolder } from './storage/lock.ts'
-import { readTls } from './tls.ts'
+import { readBrokerAuthority, readTls } from './tls.ts'
 import { recordRoot } from './trust/next-root.ts'
 
 export type RunningHub = {
@@ -80,6 +80,7 @@ async function openHub(config: Config, log: Logger, stopping: AbortSignal, opene
   opened.defer(() => lock.close())
   await removeOpened(dataDir)
   const tls = await readTls(config)
+  const brokerAuthority = await readBrokerAuthority(config)
   const database = await openDatabase(join(dataDir, 'hub.db'), log)
   opened.defer(() => database.close())
   const metrics = new Registry()
@@ -94,6 +95,7 @@ async function openHub(config: Config, log: Logger, stopping: AbortSignal, opene
     random,
     metrics,
     tls,
+    brokerAuthority,
     stopping,
     authenticateDevice: (device, secret) => authenticateDevice({ database }, device, secret),
     mayReadBlob: (device, sha256) => mayReadBlob({ database }, device, sha256),

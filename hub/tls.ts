@@ -1,7 +1,9 @@
-// Certificate and key of the listeners, read and held against each other before anything listens.
+// Certificate and key of the listeners, read and held against each other before anything listens; and the authority of a
+// broker of one's own.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { authorityCharactersMax } from '@roost/shared/protocol/enrolment.ts'
 import { type Config, ConfigError, type SettingName } from './config.ts'
 
 /** @throws ConfigError naming the variable whose file is wrong */
@@ -15,6 +17,23 @@ export async function readTls({ tls }: Pick<Config, 'tls'>): Promise<{ cert: Buf
     throw new ConfigError('ROOST_TLS_KEY_FILE: this is not the key of the certificate in ROOST_TLS_CERT_FILE')
   }
   return { cert, key }
+}
+
+/** Of the broker's certificate: one or more certificates in PEM form, as devices get them too.
+ *  @throws ConfigError naming the variable whose file is wrong */
+export async function readBrokerAuthority({ broker }: Pick<Config, 'broker'>): Promise<string | undefined> {
+  if (broker?.caFile === undefined) return undefined
+  const name = 'ROOST_MQTT_CA_FILE'
+  const pem = (await readPem(name, broker.caFile)).toString('latin1')
+  const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  if (certificates.length === 0) throw new ConfigError(`${name}: the file has no certificate in PEM form`)
+  for (const one of certificates) parse(name, 'certificate', () => new X509Certificate(one))
+  // nothing else that may stand there: a private key would go to every device
+  const authority = `${certificates.join('\n')}\n`
+  if (authority.length <= authorityCharactersMax) return authority
+  throw new ConfigError(
+    `${name}: more than ${authorityCharactersMax} characters; name only who signed this certificate`,
+  )
 }
 
 async function readPem(name: SettingName, file: string): Promise<Buffer> {

@@ -8,7 +8,7 @@ import type { Logger } from 'pino'
 import type { AgentConfig } from '../config.ts'
 import { BlobHttp } from '../download/http-way.ts'
 import type { ChunkLink } from '../download/mqtt-way.ts'
-import { type Identity, IdentityError, identityFolder, loadIdentity } from '../identity/device.ts'
+import { brokerAuthority, type Identity, IdentityError, identityFolder, loadIdentity } from '../identity/device.ts'
 import { loadPinnedState, type PinnedState, savePinnedState } from '../identity/pinned-state.ts'
 import { Link } from '../link/link.ts'
 import type { Outbox } from '../outbox/outbox.ts'
@@ -85,7 +85,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
       url: config.mqttUrl ?? identity.mqttUrl,
       device,
       secret: identity.secret,
-      ca: certificateAuthority,
+      ca: brokerAuthority(identity),
       backoff: { minMs: Math.min(reconnectMinMs, config.reconnectMaxMs), maxMs: config.reconnectMaxMs },
       deadlineMs: mqttDeadlineMs,
       now,

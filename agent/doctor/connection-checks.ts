@@ -2,10 +2,11 @@
 // the broker takes the device.
 
 import { type Finding, fault, ok, warning } from '@roost/shared/diagnosis/finding.ts'
+import { errorCodeOf, type TlsFault, tlsFaultOf, tlsFaultWords } from '@roost/shared/diagnosis/tls-fault.ts'
 import { connect as connectMqtt } from 'mqtt'
 import { Agent, request } from 'undici'
 import type { Status } from '../control/status.ts'
-import type { Identity } from '../identity/device.ts'
+import { brokerAuthority, type Identity } from '../identity/device.ts'
 
 const answerMsMax = 5_000
 /** Beyond this, freshness and windows are told wrongly, and certificates may not hold. */
@@ -71,7 +72,8 @@ export async function checkBroker(
     return [ok('broker', `the agent that runs is connected to ${mqttUrl}`), encryption('broker TLS', mqttUrl)]
   if (running?.refused === true) return [revoked]
   return new Promise((resolve) => {
-    const { device, secret, certificateAuthority } = identity
+    const { device, secret } = identity
+    const ca = brokerAuthority(identity)
     const client = connectMqtt(mqttUrl, {
       clientId: device,
       username: device,
@@ -80,7 +82,7 @@ export async function checkBroker(
       protocolVersion: 4,
       reconnectPeriod: 0,
       connectTimeout: answerMsMax,
-      ...(certificateAuthority === undefined ? {} : { ca: certificateAuthority }),
+      ...(ca === undefined ? {} : { ca }),
     })
     const end = (...findings: Finding[]) => {
       clearTimeout(timer)
@@ -101,34 +103,11 @@ export async function checkBroker(
 
 const timedOut = () => Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' })
 
-const certificateFaults: Readonly<Record<string, [says: string, next: string]>> = {
-  CERT_HAS_EXPIRED: ['its certificate has expired', 'renew it at the hub; look at the clock of this device'],
-  CERT_NOT_YET_VALID: ['its certificate is not valid yet', 'look at the clock of this device'],
-  ERR_TLS_CERT_ALTNAME_INVALID: ['its certificate is for another name', 'use a name that stands in the certificate'],
-  DEPTH_ZERO_SELF_SIGNED_CERT: [
-    'no authority that this device trusts signed its certificate',
-    'enrol with --ca FILE, or put its PEM into certificateAuthority of identity/device.json',
-  ],
-}
-const unknownAuthority = [
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-]
-const noTls = ['ERR_SSL_WRONG_VERSION_NUMBER', 'EPROTO', 'ERR_SSL_PACKET_LENGTH_TOO_LONG']
-
 /** @param settings where the address can be set */
-function away(check: string, url: string, error: unknown, settings: string): Finding {
-  const code = codeOf(error)
-  const certificate = certificateFaults[unknownAuthority.includes(code) ? 'DEPTH_ZERO_SELF_SIGNED_CERT' : code]
-  if (certificate !== undefined) return fault(`${check} TLS`, `${url}: ${certificate[0]}`, certificate[1])
-  if (noTls.includes(code) || /before secure TLS connection/.test(String(error))) {
-    return fault(
-      `${check} TLS`,
-      `${url}: what answers there does not speak TLS`,
-      `write the address without TLS: ${settings}`,
-    )
-  }
+function away(check: 'hub' | 'broker', url: string, error: unknown, settings: string): Finding {
+  const tls = tlsFaultOf(error)
+  if (tls !== undefined) return fault(`${check} TLS`, `${url}: ${tlsFaultWords[tls]}`, tlsStep(tls, check, settings))
+  const code = errorCodeOf(error)
   if (code === 'ECONNREFUSED')
     return fault(check, `nothing listens at ${url}`, `start it, or give its address: ${settings}`)
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
@@ -146,12 +125,18 @@ function away(check: string, url: string, error: unknown, settings: string): Fin
   return fault(check, says, `look at the address: ${settings}`)
 }
 
-/** Of the error, or of what it was caused by; of several addresses' failures the first. */
-function codeOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0])
-  if (!(error instanceof Error)) return ''
-  if ('code' in error && typeof error.code === 'string') return error.code
-  return error.cause === undefined ? '' : codeOf(error.cause)
+function tlsStep(tls: TlsFault, check: 'hub' | 'broker', settings: string): string {
+  const steps: Record<TlsFault, string> = {
+    expired: `renew it at the ${check}; look at the clock of this device`,
+    'not-yet-valid': 'look at the clock of this device',
+    'other-name': `use a name that stands in the certificate: ${settings}`,
+    'unknown-authority':
+      check === 'hub'
+        ? 'enrol with --ca FILE, or put its PEM into certificateAuthority of identity/device.json'
+        : 'set ROOST_MQTT_CA_FILE at the hub and enrol, or put its PEM into mqttAuthority of identity/device.json',
+    'no-tls': `write the address without TLS: ${settings}`,
+  }
+  return steps[tls]
 }
 
 function encryption(check: string, url: string): Finding {

@@ -19,8 +19,14 @@ export const Identity = z.object({
   profile: Profile,
   /** PEM of the authority that signed the hub's certificate, where it is not a public one. */
   certificateAuthority: z.string().optional(),
+  /** The same for the broker's, where the hub named one: else its is the hub's. */
+  mqttAuthority: z.string().optional(),
 })
 export type Identity = z.infer<typeof Identity>
+
+/** PEM of who may have signed the broker's certificate; undefined: authorities that are publicly known. */
+export const brokerAuthority = ({ certificateAuthority, mqttAuthority }: Identity): string | undefined =>
+  mqttAuthority ?? certificateAuthority
 
 export class IdentityError extends Error {
   override readonly name = 'IdentityError'

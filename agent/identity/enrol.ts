@@ -1,12 +1,12 @@
 // Enrolment: a claim token becomes a device. Keys are made here, the hub's root of trust is pinned, the secret is kept.
 
+import { tlsFaultOf, tlsFaultWords } from '@roost/shared/diagnosis/tls-fault.ts'
 import type { Profile } from '@roost/shared/profiles/profile.ts'
 import { EnrolResponse, enrolmentClaim } from '@roost/shared/protocol/enrolment.ts'
 import { TrustError } from '@roost/shared/trust/error.ts'
 import nacl from 'tweetnacl'
 import { Agent, request } from 'undici'
 import { z } from 'zod'
-import { systemCode } from '../durable-file.ts'
 import { type Identity, IdentityError, identityFolder, loadIdentity, openDeviceKeys, saveIdentity } from './device.ts'
 import { pinFirstRoot, savePinnedState } from './pinned-state.ts'
 
@@ -49,6 +49,7 @@ export async function enrol(options: EnrolOptions): Promise<Identity> {
     mqttUrl: answer.mqttUrl,
     profile,
     ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
+    ...(answer.mqttAuthority === undefined ? {} : { mqttAuthority: answer.mqttAuthority }),
   }
   // last: with this file the device counts as enrolled
   await saveIdentity(folder, identity)
@@ -118,15 +119,7 @@ function pinRoot(envelope: Uint8Array) {
 function causeOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(String).join('; ')
   if (!(error instanceof Error)) return String(error)
-  const isUnknownAuthority = unknownAuthority.has(systemCode(error) ?? '')
-  return isUnknownAuthority ? 'nobody known signed its certificate (give its authority with --ca FILE)' : error.message
+  const fault = tlsFaultOf(error)
+  if (fault === undefined) return error.message
+  return `${tlsFaultWords[fault]}${fault === 'unknown-authority' ? ' (give its authority with --ca FILE)' : ''}`
 }
-
-/** OpenSSL's words for a certificate that no known authority stands behind, as Node gives them. */
-const unknownAuthority: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-])

@@ -2,6 +2,7 @@
 // MQTT.js's own queue loses messages silently past 65,535 and its publishes never settle while offline
 // (github.com/mqttjs/MQTT.js #398, #1243, #2015): here a publish is taken only while connected, and has a deadline.
 
+import { type TlsFault, tlsFaultOf, tlsFaultWords } from '@roost/shared/diagnosis/tls-fault.ts'
 import { messageBytesMax, Presence } from '@roost/shared/protocol/messages.ts'
 import { connackByte, scanPackets, scanStart } from '@roost/shared/protocol/packet-guard.ts'
 import { type DownKind, downFilter, downKinds, downTopic, type UpKind, upTopic } from '@roost/shared/protocol/topics.ts'
@@ -15,7 +16,7 @@ export type SessionOptions = {
   url: string
   device: string
   secret: string
-  /** PEM of the authority that signed the hub's certificate, where it is not a public one. */
+  /** PEM of the authority that signed the broker's certificate, where it is not a public one. */
   ca: string | undefined
   backoff: Backoff
   /** How long a publish or subscribe may wait for its acknowledgement. */
@@ -68,6 +69,8 @@ export class Session {
   #greeting: NodeJS.Timeout | undefined
   #isUp = false
   #isRefused = false
+  /** What was wrong with the broker's certificate last, and was said. */
+  #tlsFault: TlsFault | undefined
   #upAt = 0
   #failures = 0
   #closed = false
@@ -168,7 +171,19 @@ export class Session {
     if (refused && this.#isRefused) return
     this.#isRefused = refused
     if (refused) this.#options.log.warn({ event: 'login_refused' }, 'the hub turns this device away: is it revoked?')
-    else this.#options.log.info({ reason: error.message }, 'MQTT connection failed')
+    else this.#distrust(error)
+  }
+
+  /** Said once, too: it lasts until somebody does something. Other failures pass. */
+  #distrust(error: Error): void {
+    const { log } = this.#options
+    const fault = tlsFaultOf(error)
+    if (fault === undefined) log.info({ reason: error.message }, 'MQTT connection failed')
+    else if (fault !== this.#tlsFault) {
+      const words = `the broker is not trusted: ${tlsFaultWords[fault]}; roost-agent doctor says what to do`
+      log.warn({ event: 'broker_not_trusted', reason: error.message }, words)
+    }
+    this.#tlsFault = fault
   }
 
   /** Cuts a broker that announces more than it may say, before it is buffered. */
@@ -201,6 +216,7 @@ export class Session {
       }
       this.#isUp = true
       this.#isRefused = false
+      this.#tlsFault = undefined
       this.#upAt = this.#options.now()
       this.#handlers.onUp()
     })

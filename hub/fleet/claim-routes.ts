@@ -123,6 +123,7 @@ export function claimRoutes(hub: Hub, fleet: Pick<Fleet, 'ports' | 'accessChange
           secret,
           root: Buffer.from(root).toString('base64'),
           mqttUrl: publicMqttUrl(config, fleet.ports.tcp ?? config.mqttPort),
+          ...(hub.brokerAuthority === undefined ? {} : { mqttAuthority: hub.brokerAuthority }),
           hubTime: new Date(clock()).toISOString(),
         },
         201,

@@ -118,7 +118,8 @@ function openBroker(
   const { config, database, clock, random, log } = hub
   if (config.broker !== undefined) {
     const readAdmitted = () => admittedDevices(database)
-    return startMosquitto({ ...config.broker, ...handlers, readAdmitted, clock, random, log })
+    const { brokerAuthority } = hub
+    return startMosquitto({ ...config.broker, brokerAuthority, ...handlers, readAdmitted, clock, random, log })
   }
   return startBroker({
     ...handlers,

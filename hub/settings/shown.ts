@@ -18,6 +18,7 @@ export function shownSettings(config: Config): ShownSetting[] {
     ROOST_MQTT_URL: config.broker?.url,
     ROOST_MQTT_FILES_DIR: config.broker?.folder,
     ROOST_MQTT_PID_FILE: config.broker?.pidFile,
+    ROOST_MQTT_CA_FILE: config.broker?.caFile,
     ROOST_PUBLIC_URL: withoutPassword(config.publicUrl),
     ROOST_PUBLIC_MQTT_URL: withoutPassword(config.publicMqttUrl),
     ROOST_TLS_CERT_FILE: config.tls?.certFile,

@@ -50,6 +50,7 @@ export async function aRolloutFleet(folder: string, devices: number): Promise<Ro
     random,
     metrics: new Registry(),
     tls: undefined,
+    brokerAuthority: undefined,
     stopping: new AbortController().signal,
     authenticateDevice: () => Promise.resolve(false),
     mayReadBlob: () => Promise.resolve(false),

@@ -22,6 +22,9 @@ export const EnrolRequest = z.object({
 })
 export type EnrolRequest = z.infer<typeof EnrolRequest>
 
+/** Every device that enrols is told it: some authorities, not all that the world trusts. */
+export const authorityCharactersMax = 65_536
+
 export const EnrolResponse = z.object({
   device: DeviceId,
   /** For MQTT (user name and client id are the device's id) and HTTP Basic. Told once, kept hashed at the hub. */
@@ -29,6 +32,8 @@ export const EnrolResponse = z.object({
   /** The root of trust to pin: the bytes of its envelope, base64. */
   root: z.base64(),
   mqttUrl: z.string(),
+  /** PEM of the authority that signed the broker's certificate, where the hub names one: no other is to be trusted there. */
+  mqttAuthority: z.string().min(1).max(authorityCharactersMax).optional(),
   hubTime: z.iso.datetime(),
 })
 export type EnrolResponse = z.infer<typeof EnrolResponse>

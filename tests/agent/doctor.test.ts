@@ -226,15 +226,25 @@ test('TLS: an authority nobody knows, the one that is known, another name, and n
   } satisfies Parameters<typeof like>[0]
   const secure = await listening(createHttpsServer(tls, like(answers)))
   const url = `https://localhost:${secure.port}`
-  expect(said(await overHttp(url), 'hub TLS')).toMatch(
-    /no authority that this device trusts .* -> enrol with --ca FILE/,
-  )
+  expect(said(await overHttp(url), 'hub TLS')).toMatch(/no authority that is trusted here .* -> enrol with --ca FILE/)
   const trusting = { ...identity, certificateAuthority: cert }
   expect(said(await overHttp(url, Date.now, trusting), 'TLS')).toContain('ok: its certificate is good')
   expect(said(await overHttp(`https://127.0.0.2:${secure.port}`, Date.now, trusting), 'hub')).toContain(
     'nothing listens',
   )
-  expect(said(await overMqtt(`mqtts://localhost:${secure.port}`), 'broker TLS')).toContain('no authority')
+  const broker = `mqtts://localhost:${secure.port}`
+  expect(said(await overMqtt(broker), 'broker TLS')).toMatch(/no authority .* -> set ROOST_MQTT_CA_FILE at the hub/)
+  // the broker's own authority counts there, and no other
+  const another = execFileSync(
+    'openssl',
+    'req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=x'.split(' '),
+    {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    },
+  )
+  const told = { ...trusting, mqttAuthority: another }
+  expect(said(await overMqtt(broker, told), 'broker TLS')).toContain('no authority')
   secure.close()
   const { port } = new URL(hub.url)
   expect(said(await overHttp(`https://127.0.0.1:${port}`), 'hub TLS')).toContain('does not speak TLS')

@@ -25,23 +25,37 @@ export type Mosquitto = AsyncDisposable & {
   /** What the hub is told of it. `signalled`: the hub has it read its files anew; else it is watched by run.sh. */
   environment: Record<string, string>
   start: () => Promise<void>
+  /** Has it read its files anew, its certificate among them. */
+  reload: () => void
   kill: () => Promise<void>
   log: () => string
 }
 
+export type MosquittoBuild = {
+  signalled?: boolean
+  /** It speaks TLS, by the certificate and key in `pemFile`; the hub is told `caFile`. */
+  tls?: { pemFile: string; caFile: string }
+}
+
 /** It does not run yet. Killed at the end, its folder removed. */
-export async function aMosquitto({ signalled = true } = {}): Promise<Mosquitto> {
+export async function aMosquitto({ signalled = true, tls }: MosquittoBuild = {}): Promise<Mosquitto> {
   const place = mkdtempSync(join(tmpdir(), 'roost-mosquitto-'))
   const folder = join(place, 'files')
   mkdirSync(folder)
   const port = await freePort()
   const pidFile = join(place, 'mosquitto.pid')
   const config = join(place, 'mosquitto.conf')
-  const settings = readFileSync(join(shipped, 'mosquitto.conf'), 'utf8')
-    .replaceAll('/broker/', `${folder}/`)
-    .replace(/^listener 1883$/m, `listener ${port} 127.0.0.1`)
+  const text = readFileSync(join(shipped, 'mosquitto.conf'), 'utf8').replaceAll('/broker/', `${folder}/`)
+  const listener = `listener ${port} 127.0.0.1`
+  const settings =
+    tls === undefined
+      ? text.replace(/^listener 1883$/m, listener)
+      : text
+          .replace(/^listener 1883$/m, '')
+          .replace(/^# listener 8883$/m, listener)
+          .replaceAll(/^# (certfile|keyfile) .+$/gm, `$1 ${tls.pemFile}`)
   writeFileSync(config, `${settings}pid_file ${pidFile}\n${process.getuid?.() === 0 ? 'user root\n' : ''}`)
-  const url = `mqtt://127.0.0.1:${port}`
+  const url = `${tls === undefined ? 'mqtt' : 'mqtts'}://127.0.0.1:${port}`
   let child: ChildProcess | undefined
   let log = ''
 
@@ -65,11 +79,12 @@ export async function aMosquitto({ signalled = true } = {}): Promise<Mosquitto> 
       ROOST_MQTT_URL: url,
       ROOST_MQTT_FILES_DIR: folder,
       ...(signalled ? { ROOST_MQTT_PID_FILE: pidFile } : {}),
+      ...(tls === undefined ? {} : { ROOST_MQTT_CA_FILE: tls.caFile }),
     },
     start: async () => {
       const [command, ...args] = signalled
         ? ['mosquitto', '-v', '-c', config]
-        : [join(shipped, 'run.sh'), folder, config]
+        : [join(shipped, 'run.sh'), folder, config, ...(tls === undefined ? [] : [tls.pemFile])]
       const started = spawn(command ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
       child = started
       for (const stream of [started.stdout, started.stderr]) {
@@ -84,6 +99,7 @@ export async function aMosquitto({ signalled = true } = {}): Promise<Mosquitto> 
           () => log,
         )
     },
+    reload: () => void child?.kill('SIGHUP'),
     kill,
     log: () => log,
     [Symbol.asyncDispose]: async () => {

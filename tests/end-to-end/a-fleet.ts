@@ -60,7 +60,11 @@ export type StartOptions = {
 const hurried = { ROOST_AGENT_PROBATION_MS: '1000', ROOST_AGENT_RECONNECT_SECONDS: '1' }
 
 /** @param broker another than the hub's own: what the hub is told of it, and where it listens */
-export async function aFleet(broker?: { environment: Record<string, string>; port: number }): Promise<Fleet> {
+export async function aFleet(broker?: {
+  environment: Record<string, string>
+  port: number
+  url: string
+}): Promise<Fleet> {
   await using opened = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'roost-end-to-end-'))
   opened.defer(() => rmSync(folder, { recursive: true, force: true }))
@@ -114,7 +118,7 @@ export async function aFleet(broker?: { environment: Record<string, string>; por
             args: ['run', '--dir', place, '--serve-port', String(port), ...args],
             environment: {
               ...hurried,
-              ROOST_AGENT_MQTT_URL: `mqtt://127.0.0.1:${link.mqtt.port}`,
+              ROOST_AGENT_MQTT_URL: `${new URL(broker?.url ?? 'mqtt://').protocol}//127.0.0.1:${link.mqtt.port}`,
               ...environment,
             },
             nodeArgs,

@@ -34,6 +34,7 @@ export async function aHub(
     random,
     metrics: new Registry(),
     tls: undefined,
+    brokerAuthority: undefined,
     stopping: new AbortController().signal,
     authenticateDevice: () => Promise.resolve(false),
     mayReadBlob: () => Promise.resolve(false),

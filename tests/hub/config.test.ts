@@ -1,10 +1,12 @@
 // Settings: a wrong one is named with what it may be, an unknown one with the one that was meant.
 
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { ConfigError, publicMqttUrl, publicUrl, readConfig, settings } from '../../hub/config.ts'
-import { readTls } from '../../hub/tls.ts'
+import { readBrokerAuthority, readTls } from '../../hub/tls.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/tls/', import.meta.url))
 const fault = (environment: Record<string, string>): string => {
@@ -83,6 +85,36 @@ describe('TLS', () => {
   })
 })
 
+describe('the authority of a broker of one’s own', () => {
+  const read = (caFile: string) =>
+    readBrokerAuthority(
+      readConfig({ ROOST_MQTT_URL: 'mqtts://broker', ROOST_MQTT_FILES_DIR: 'files', ROOST_MQTT_CA_FILE: caFile }),
+    )
+  const cert = join(fixtures, 'cert.pem')
+  const folder = mkdtempSync(join(tmpdir(), 'roost-config-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const file = (text: string) => {
+    const path = join(folder, 'ca.pem')
+    writeFileSync(path, text)
+    return path
+  }
+  const pem = readFileSync(cert, 'utf8').trim()
+
+  test('is every certificate of its file, and nothing else that stands there: devices are told it', async () => {
+    const key = readFileSync(join(fixtures, 'key.pem'), 'utf8')
+    expect(await read(file(`subject: CN\n${pem}\n${key}${pem}\n`))).toBe(`${pem}\n${pem}\n`)
+  })
+
+  test.each([
+    ['a file that is not there', () => 'nowhere.pem', /^ROOST_MQTT_CA_FILE: ENOENT/],
+    ['a key', () => join(fixtures, 'key.pem'), /^ROOST_MQTT_CA_FILE: the file has no certificate/],
+    ['a damaged one', () => file(pem.replace(/\nM/, '\nA')), /^ROOST_MQTT_CA_FILE: the file is no certificate/],
+    ['all that the world trusts', () => file(`${pem}\n`.repeat(200)), /^ROOST_MQTT_CA_FILE: more than 65536/],
+  ])('%s is named', async (_, path, message) => {
+    await expect(read(path())).rejects.toThrow(message)
+  })
+})
+
 test('public addresses are as set, else where it listens', () => {
   const config = readConfig({})
   expect([publicUrl(config, 7070), publicMqttUrl(config, 1883)]).toEqual([
@@ -106,12 +138,19 @@ test('public addresses are as set, else where it listens', () => {
 test('a broker of one’s own is a URL and a folder, and devices are told of it unless they find it elsewhere', () => {
   const own = { ROOST_MQTT_URL: 'mqtt://broker:1883', ROOST_MQTT_FILES_DIR: 'files' }
   const config = readConfig(own)
-  expect(config.broker).toEqual({ url: 'mqtt://broker:1883', folder: resolve('files'), pidFile: undefined })
+  expect(config.broker).toEqual({
+    url: 'mqtt://broker:1883',
+    folder: resolve('files'),
+    pidFile: undefined,
+    caFile: undefined,
+  })
   expect(publicMqttUrl(config, 1)).toBe('mqtt://broker:1883')
   const elsewhere = readConfig({ ...own, ROOST_PUBLIC_MQTT_URL: 'mqtts://mqtt.example.com' })
   expect(publicMqttUrl(elsewhere, 1)).toBe('mqtts://mqtt.example.com')
   expect(fault({ ROOST_MQTT_URL: own.ROOST_MQTT_URL })).toMatch(/^ROOST_MQTT_FILES_DIR: missing/)
-  expect(fault({ ROOST_MQTT_PID_FILE: 'pid' })).toMatch(/^ROOST_MQTT_URL: missing/)
+  for (const name of ['ROOST_MQTT_PID_FILE', 'ROOST_MQTT_CA_FILE']) {
+    expect(fault({ [name]: 'file' })).toMatch(/^ROOST_MQTT_URL: missing/)
+  }
   const withPassword = fault({ ...own, ROOST_MQTT_URL: 'mqtt://hub:hunter2@broker' })
   expect(withPassword).toContain('without user and password')
   expect(withPassword).not.toContain('hunter2')

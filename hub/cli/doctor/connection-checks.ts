@@ -1,6 +1,7 @@
 // What can be told of a hub from where it is used: whether it answers, over what, at what time, and to whom.
 
 import { type Finding, fault, ok, warning } from '@roost/shared/diagnosis/finding.ts'
+import { errorCodeOf, type TlsFault, tlsFaultOf, tlsFaultWords } from '@roost/shared/diagnosis/tls-fault.ts'
 import { z } from 'zod'
 import { versionHeader } from '../../governance/access.ts'
 import hub from '../../package.json' with { type: 'json' }
@@ -49,35 +50,20 @@ export async function checkConnection(
   ]
 }
 
-const certificateFaults: Readonly<Record<string, [says: string, next: string]>> = {
-  CERT_HAS_EXPIRED: ['its certificate has expired', 'renew the file of ROOST_TLS_CERT_FILE and restart the hub'],
-  CERT_NOT_YET_VALID: ['its certificate is not valid yet', 'look at the clock of this machine, and at the certificate'],
-  ERR_TLS_CERT_ALTNAME_INVALID: ['its certificate is for another name', 'use a name that stands in the certificate'],
+/** For whoever uses the hub. */
+const tlsSteps: Readonly<Record<TlsFault, string>> = {
+  expired: 'renew the file of ROOST_TLS_CERT_FILE and restart the hub',
+  'not-yet-valid': 'look at the clock of this machine, and at the certificate',
+  'other-name': 'use a name that stands in the certificate',
+  'unknown-authority': 'set NODE_EXTRA_CA_CERTS to the PEM file of that authority',
+  'no-tls': 'write http:// or set ROOST_TLS_CERT_FILE at the hub',
 }
-/** The hub's authority is not one that this machine trusts. */
-const unknownAuthority = [
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-]
 
 function whyAway(url: string, error: unknown): Finding {
+  const tls = tlsFaultOf(error)
+  if (tls !== undefined) return fault('TLS', `${url}: ${tlsFaultWords[tls]}`, tlsSteps[tls])
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  const certificate = certificateFaults[code]
-  if (certificate !== undefined) return fault('TLS', `${url}: ${certificate[0]}`, certificate[1])
-  if (unknownAuthority.includes(code)) {
-    const next = 'set NODE_EXTRA_CA_CERTS to the PEM file of that authority'
-    return fault('TLS', `${url}: no authority that this machine trusts signed its certificate`, next)
-  }
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
-    return fault(
-      'TLS',
-      `${url}: what answers there does not speak TLS`,
-      'write http:// or set ROOST_TLS_CERT_FILE at the hub',
-    )
-  }
+  const code = errorCodeOf(error)
   if (code === 'ECONNREFUSED') {
     return fault(
       hubAway,

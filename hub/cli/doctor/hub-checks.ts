@@ -14,12 +14,11 @@ import { readKey, readRoots } from '../../keys.ts'
 import { unlessMissing } from '../../storage/files.ts'
 import { isFolderHeld } from '../../storage/lock.ts'
 import { readTls } from '../../tls.ts'
-import { greetBroker, whyNotListen } from './ports.ts'
+import { brokerTlsFindings } from './broker-tls.ts'
+import { certificateDays, dayMs, greetBroker, isLocal, whyNotListen } from './ports.ts'
 
-const dayMs = 86_400_000
 /** Less, and the database cannot take what a fleet reports in a night. */
 const freeBytesMin = 268_435_456
-const certificateDays = 14
 /** To change keys everywhere takes as long as a device may be away. */
 const rootDays = 90
 const aheadMsMax = 60_000
@@ -50,6 +49,7 @@ export async function checkHub(environment: Environment, nowMs: number): Promise
     await tlsFinding(config, nowMs),
     ...(running ? [ok('port', 'the hub runs, and has its ports')] : await portFindings(config)),
     await brokerFinding(config, running),
+    ...(config.broker === undefined ? [] : await brokerTlsFindings(config, config.broker, nowMs)),
   ]
 }
 
@@ -160,8 +160,6 @@ async function keyFindings(folder: string, nowMs: number): Promise<Finding[]> {
     return [fault('keys', `the keys cannot be used: ${error.message}`, 'bring the folder keys/ back from the backup')]
   }
 }
-
-const isLocal = (host: string): boolean => ['127.0.0.1', 'localhost', '::1', '[::1]'].includes(host)
 
 async function tlsFinding(config: Config, nowMs: number): Promise<Finding> {
   try {

@@ -1,7 +1,15 @@
-// Whether the hub could listen where it should, and whether what listens there already is a broker.
+// Whether the hub could listen where it should, and what listens there already: which certificate it shows, and whether it
+// is a broker.
 
-import { connect as connectTcp, createServer, type Socket } from 'node:net'
+import type { X509Certificate } from 'node:crypto'
+import { connect as connectTcp, createServer, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+
+export const isLocal = (host: string): boolean => ['127.0.0.1', 'localhost', '::1', '[::1]'].includes(host)
+
+export const dayMs = 86_400_000
+/** A certificate that ends sooner is warned of. */
+export const certificateDays = 14
 
 /** Why nothing can listen there, as the system's code; undefined where one can. */
 export function whyNotListen(host: string, port: number): Promise<string | undefined> {
@@ -33,7 +41,7 @@ export function greetBroker(url: string): Promise<{ greeting: Greeting } | { rea
       socket.destroy()
       resolve(answer)
     }
-    // whether its certificate is good is another check's business
+    // whether its certificate is good: shownCertificate
     const socket: Socket = secure ? connectTls({ ...to, rejectUnauthorized: false }) : connectTcp(to)
     socket.setTimeout(greetMsMax, () => end({ reason: `nothing came within ${greetMsMax / 1000} s` }))
     socket.once('error', (error) => end({ reason: 'code' in error ? String(error.code) : error.message }))
@@ -43,5 +51,25 @@ export function greetBroker(url: string): Promise<{ greeting: Greeting } | { rea
       if (bytes[0] !== connackType) return end({ reason: 'what answers does not speak MQTT' })
       end({ greeting: bytes[connackCodeAt] === 0 ? 'let-in' : 'turned-away' })
     })
+  })
+}
+
+/** The certificate by which the end of a TLS connection there is trusted.
+ *  @param ca PEM of who may have signed it; undefined: authorities that are publicly known
+ *  @returns the error of the handshake where it is not */
+export function shownCertificate(url: string, ca: string | undefined): Promise<X509Certificate | Error> {
+  const { protocol, hostname, port } = new URL(url)
+  const host = hostname.replaceAll(/[[\]]/g, '')
+  const name = isIP(host) === 0 ? { servername: host } : {}
+  const to = { host, port: Number(port || (protocol === 'wss:' ? 443 : 8883)), ...name, ...(ca && { ca }) }
+  return new Promise((resolve) => {
+    const end = (answer: X509Certificate | Error) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    const socket = connectTls(to, () => end(socket.getPeerX509Certificate() ?? new Error('it shows no certificate')))
+    socket.setTimeout(greetMsMax, () => end(new Error(`nothing came within ${greetMsMax / 1000} s`)))
+    socket.once('error', end)
+    socket.once('close', () => end(new Error('the connection was closed')))
   })
 }

@@ -22,6 +22,8 @@ export type MosquittoOptions = {
   /** The folder of its password and access files. */
   folder: string
   pidFile: string | undefined
+  /** PEM of who signed its certificate; undefined: authorities that are publicly known. */
+  brokerAuthority: string | undefined
   readAdmitted: () => Promise<Admitted[]>
   onMessage: Decisions['onMessage']
   onConnect: (device: string) => void
@@ -154,6 +156,7 @@ export async function startMosquitto(options: MosquittoOptions): Promise<Broker>
   })
   const link = openLink({
     url: options.url,
+    ca: options.brokerAuthority,
     user: hubUser,
     password,
     filters: [upFilter, filesFilter],

@@ -1,6 +1,7 @@
 // The hub's own connection to a broker: clean session, a new client for every attempt, everything bounded. While too much
 // is in hand nothing more is read, so that the broker holds it back. What cannot be sent now is not sent at all: devices ask again.
 
+import { type TlsFault, tlsFaultOf, tlsFaultWords } from '@roost/shared/diagnosis/tls-fault.ts'
 import { messageBytesMax } from '@roost/shared/protocol/messages.ts'
 import { connackByte, scanPackets, scanStart } from '@roost/shared/protocol/packet-guard.ts'
 import { connect, type MqttClient } from 'mqtt'
@@ -9,6 +10,8 @@ import type { Logger } from 'pino'
 export type LinkOptions = {
   /** mqtt://, mqtts://, ws:// or wss:// */
   url: string
+  /** PEM of who may have signed its certificate; undefined: authorities that are publicly known. */
+  ca: string | undefined
   user: string
   password: string
   /** Subscribed to, with QoS 1, before `onUp`. */
@@ -47,7 +50,7 @@ const packetLimits = {
 }
 
 export function openLink(options: LinkOptions): Link {
-  const { url, user, password, filters, log, deadlineMs = usualDeadlineMs } = options
+  const { url, ca, user, password, filters, log, deadlineMs = usualDeadlineMs } = options
   const held = heldMessages()
   let client: MqttClient | undefined
   let isUp = false
@@ -70,6 +73,7 @@ export function openLink(options: LinkOptions): Link {
       keepalive: keepaliveSeconds,
       reschedulePings: true,
       wsOptions: { maxPayload: 4 * packetLimits.publishBytesMax, perMessageDeflate: false },
+      ...(ca === undefined ? {} : { ca }),
     })
     client = opened
     opened.handleMessage = ({ topic, payload, qos, retain }, taken) => {
@@ -79,7 +83,7 @@ export function openLink(options: LinkOptions): Link {
     }
     opened.on('connect', () => greet(opened))
     opened.on('error', (error) => {
-      if (error.message !== saidWhy) log.warn({ err: error, url }, 'no connection to the broker')
+      if (error.message !== saidWhy) log.warn({ err: error, url }, `no connection to the broker${whyAndNext(error)}`)
       saidWhy = error.message
     })
     opened.on('close', () => again(opened))
@@ -163,6 +167,21 @@ export function openLink(options: LinkOptions): Link {
       clearTimeout(patience)
     },
   }
+}
+
+/** What is wrong with its TLS, and the next step. */
+function whyAndNext(error: Error): string {
+  const fault = tlsFaultOf(error)
+  return fault === undefined ? '' : `: ${tlsFaultWords[fault]}; ${tlsFaultSteps[fault]}`
+}
+
+/** For whoever runs the hub. */
+export const tlsFaultSteps: Readonly<Record<TlsFault, string>> = {
+  expired: 'renew it, and have Mosquitto read it by SIGHUP; the hub tries on',
+  'not-yet-valid': 'look at the clock of this machine',
+  'other-name': 'write a name that stands in it into ROOST_MQTT_URL, or get one for that name',
+  'unknown-authority': 'name the PEM file of who signed it in ROOST_MQTT_CA_FILE and restart the hub',
+  'no-tls': 'write mqtt:// or ws:// in ROOST_MQTT_URL, or give Mosquitto a listener with TLS',
 }
 
 type Held = {

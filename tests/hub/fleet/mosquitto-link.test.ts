@@ -14,6 +14,7 @@ function aLinkTo(port: number) {
   const states: string[] = []
   const link = openLink({
     url: `mqtt://127.0.0.1:${port}`,
+    ca: undefined,
     user: 'hub',
     password: 'secret',
     filters: ['up/#', 'files/#'],

@@ -302,6 +302,7 @@ describe.runIf(mosquittoVersion !== undefined)('over a real Mosquitto', () => {
       url: broker.url,
       folder: broker.folder,
       pidFile: broker.pidFile,
+      brokerAuthority: undefined,
       readAdmitted: async () => names.map((device) => ({ device, password: passwordHash(device, random), blobs: [] })),
       onMessage: async () => undefined,
       onConnect: () => undefined,
