@@ -109,6 +109,33 @@ test('the session ends with its token, and the page says so', async () => {
   await context.close()
 })
 
+test('more tabs than a browser has connections to one hub: only the one that is looked at listens, another catches up', async () => {
+  const { page, context } = await aPage(browser, hub.url)
+  await signIn(page, hub.adminToken)
+  // without a window every tab counts as seen: here all but those that say so are behind another
+  await context.addInitScript(`{
+    let seen = location.hash === '#seen'
+    Object.defineProperty(document, 'visibilityState', { get: () => (seen ? 'visible' : 'hidden') })
+    addEventListener('look', () => { seen = !seen; document.dispatchEvent(new Event('visibilitychange')) })
+  }`)
+  const open = async (path: string) => {
+    const tab = await context.newPage()
+    await tab.goto(path)
+    await tab.getByRole('row', { name: /first admin/ }).waitFor()
+    return tab
+  }
+  const front = await open('/access#seen')
+  const behind = await Promise.all(Array.from({ length: 7 }, () => open('/access')))
+  await post('/v1/tokens', { name: 'made meanwhile', role: 'viewer' })
+  await front.getByText('made meanwhile').waitFor()
+  const [first] = behind
+  expect(await first?.getByText('made meanwhile').count()).toBe(0)
+  await front.evaluate(`dispatchEvent(new Event('look'))`)
+  await first?.evaluate(`dispatchEvent(new Event('look'))`)
+  await first?.getByText('made meanwhile').waitFor()
+  await context.close()
+})
+
 describe('what a browser is told', () => {
   test('of the page: its own scripts and styles, nothing inline, no frame', async () => {
     for (const path of ['/', '/fleet', '/devices/x', '/models/a/1', '/sign-in']) {

@@ -16,6 +16,7 @@ const revisions = new Map<string, string>()
 let connection: Connection = { isLive: true, lastHeardMs: Date.now() }
 let source: EventSource | undefined
 let listenedTo = ''
+let openedAtMs = 0
 let pending: ReturnType<typeof setTimeout> | undefined
 
 /** Calls `onChange` whenever one of the topics has another revision. */
@@ -53,14 +54,21 @@ function plan(afterMs: number): void {
 
 function connect(): void {
   const topics = [...new Set([...listeners].flatMap((listener) => listener.topics))].sort().join()
-  if (topics === listenedTo && source !== undefined && source.readyState !== EventSource.CLOSED) return
+  if (!isHidden() && topics === listenedTo && source !== undefined && source.readyState !== EventSource.CLOSED) return
   source?.close()
   source = undefined
+  if (isHidden()) {
+    listenedTo = ''
+    // what is shown now may be old by then: whatever is heard first when somebody looks is news
+    for (const topic of topics.split(',')) revisions.set(topic, revisions.get(topic) ?? '')
+    return
+  }
   listenedTo = topics
   if (topics === '') {
     if (!connection.isLive) void knock()
     return
   }
+  openedAtMs = Date.now()
   const opened = new EventSource(`/v1/live?topics=${encodeURIComponent(topics)}`)
   source = opened
   opened.onopen = heard
@@ -101,8 +109,14 @@ function say(next: Connection): void {
   if (isNews) for (const watch of watchers) watch()
 }
 
+/** A browser makes six connections to a hub over HTTP/1.1, for all of its tabs together, and a stream holds one: a tab that
+ *  nobody looks at has none. */
+const isHidden = () => document.visibilityState === 'hidden'
+
+document.addEventListener('visibilitychange', () => plan(0))
+
 setInterval(() => {
-  if (listenedTo === '' || Date.now() - connection.lastHeardMs < silenceMsMax) return
+  if (listenedTo === '' || Date.now() - Math.max(connection.lastHeardMs, openedAtMs) < silenceMsMax) return
   say({ ...connection, isLive: false })
   source?.close()
   source = undefined
