@@ -1,5 +1,6 @@
 // Why a device drifted, found in a browser: a real hub, three real agents of which one is fed readings that moved.
 
+import { evidenceLimit } from '@roost/shared/drift/verdict.ts'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -52,11 +53,10 @@ beforeAll(async () => {
     'the third gateway says that it has drifted, and the verdict on all of them names its feature',
     async () => {
       const map = await mapOf('groups/hall').catch(() => undefined)
-      const scores = map?.columns.find(({ column }) => column === 'x[0]')?.jensenShannon
-      const isNamed = map?.steps.some(
-        ({ verdict }, n) => scores?.[n] != null && verdict?.movements.some(({ column }) => column === 'x[0]'),
-      )
-      return isNamed === true && map?.said.latest.some(({ device }) => device === 'gateway-3') === true
+      const { evidence = 0, movements = [] } = map?.verdict ?? {}
+      // what each tells when it ends does not change that
+      const isSure = evidence > 5 * evidenceLimit && movements.some(({ column }) => column === 'x[0]')
+      return isSure && map?.said.latest.some(({ device }) => device === 'gateway-3') === true
     },
   )
   // from here on the picture stands still
@@ -98,6 +98,57 @@ test('from the fleet to why a device drifted, both distributions of the feature 
   await detail.getByText('Counts').click()
   await detail.getByRole('rowheader', { name: 'Missing' }).waitFor()
   expect(await look(page, 'drift-device')).toEqual([])
+  expect(complaints).toEqual([])
+  await context.close()
+})
+
+test('from a group to the device that differs: the worst cell of what drifted, both distributions, and who it is', async () => {
+  const { page, context, complaints } = await aPage(browser, fleet.hub().url)
+  await signIn(page, fleet.adminToken)
+  await page.getByRole('link', { name: 'Drift', exact: true }).click()
+  await page.getByLabel('Of a', { exact: true }).selectOption('group')
+  await page.waitForURL(/group=hall/)
+  // an hour a step: each holds all that every device told in it
+  await page.getByLabel('Time', { exact: true }).selectOption('day')
+  const grid = page.getByRole('grid', { name: 'Drift by feature and time' })
+  const scored = (column: string, said: string) =>
+    grid
+      .getByRole('button', { name: new RegExp(`^${RegExp.escape(column)}, .*Jensen-Shannon 0.*${said}`) })
+      .evaluateAll((cells) => cells.map((cell) => cell.getAttribute('aria-label') ?? ''))
+  const distance = (words: string) => Number(/Jensen-Shannon ([\d.]+)/.exec(words)?.[1])
+  const furthest = (all: string[]) => all.toSorted((a, b) => distance(b) - distance(a))[0] ?? ''
+  await expect.poll(() => scored('x[0]', '; drifted: .*higher')).not.toEqual([])
+  const worst = furthest(await scored('x[0]', '; drifted: .*higher'))
+  expect(await scored('x[1]', '; drifted'), 'what did not move is not named').toEqual([])
+  expect(distance(worst)).toBeGreaterThan(distance(furthest(await scored('x[1]', ''))))
+  // a sign stands beside the shade: colour alone says nothing
+  const cell = grid.getByRole('button', { name: worst, exact: true })
+  expect(await cell.textContent()).toMatch(/[▲◆]/)
+  await cell.click()
+  await expect.poll(() => cell.getAttribute('aria-pressed')).toBe('true')
+  expect(new URL(page.url()).searchParams.get('column')).toBe('x[0]')
+
+  const detail = page.getByRole('region', { name: 'x[0]', exact: true })
+  await detail.getByText('Named by the verdict').waitFor()
+  await detail.getByRole('img', { name: /^Distribution of x\[0\]: / }).waitFor()
+  const table = detail.getByRole('table', { name: 'Devices that differ' })
+  const first = table.getByRole('row').nth(1)
+  await first.getByRole('link', { name: 'gateway-3', exact: true }).waitFor()
+  await first.getByText('drifted', { exact: true }).waitFor()
+  const others = await table.getByRole('row').evaluateAll((rows) => rows.slice(2).map((row) => row.textContent ?? ''))
+  expect(others.filter((text) => text.includes('gateway-3') || text.includes('drifted, '))).toEqual([])
+  expect(await look(page, 'drift-group')).toEqual([])
+
+  // keys lead as the mouse does: one row down, and its distributions
+  await cell.focus()
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('Enter')
+  await page.getByRole('region', { name: 'x[1]', exact: true }).waitFor()
+  await page.keyboard.press('ArrowUp')
+  await page.keyboard.press('Enter')
+  await first.getByRole('link', { name: 'gateway-3', exact: true }).click()
+  await page.getByRole('heading', { name: 'gateway-3' }).waitFor()
+  expect(new URL(page.url()).pathname).toBe('/devices/gateway-3')
   expect(complaints).toEqual([])
   await context.close()
 })
