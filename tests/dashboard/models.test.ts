@@ -157,7 +157,8 @@ test('a promotion is approved by a second person, not by who could be the first,
   await second.page.getByText(`${model} v2 is approved and in production.`).waitFor()
   expect(await versionOf(2)).toEqual({ stage: 'production', aliases: ['champion'] })
   // who looks on sees it without asking
-  await first.page.getByText('seen with the north hall').waitFor()
+  // of whatever script it is, it does not turn the sentence around it
+  await first.page.locator('bdi', { hasText: 'seen with the north hall' }).waitFor()
   expect(await first.page.getByRole('button', { name: 'Approve…' }).count()).toBe(0)
   expect(await glance(first.page)).toEqual([])
 

@@ -50,7 +50,12 @@ export function RequestCard({ request, onDone }: { request: Request; onDone: (te
       </div>
       <p>
         <Actor actor={request.requestedBy} /> asked <Time at={request.requestedAt} />
-        {request.comment !== '' && `: ${request.comment}`}. {request.approved} of {counted(request.needed, 'approval')}
+        {request.comment !== '' && (
+          <>
+            : <bdi>{request.comment}</bdi>
+          </>
+        )}
+        . {request.approved} of {counted(request.needed, 'approval')}
         {isOpen ? (
           <>
             ; it expires <Time at={request.expiresAt} />
@@ -76,12 +81,20 @@ export function RequestCard({ request, onDone }: { request: Request; onDone: (te
               <StateDot tone={approval.revoked !== null ? 'idle' : approval.decision === 'approve' ? 'good' : 'bad'}>
                 {approval.decision === 'approve' ? 'approved' : 'rejected'}
               </StateDot>{' '}
-              by <b title={approval.approver}>{approval.name}</b> <Time at={approval.at} />
-              {approval.comment !== '' && <span class="quiet">: {approval.comment}</span>}
+              by{' '}
+              <b title={approval.approver}>
+                <bdi>{approval.name}</bdi>
+              </b>{' '}
+              <Time at={approval.at} />
+              {approval.comment !== '' && (
+                <span class="quiet">
+                  : <bdi>{approval.comment}</bdi>
+                </span>
+              )}
               {approval.revoked !== null && (
                 <small class="fault block">
                   revoked by <Actor actor={approval.revoked.by} /> <Time at={approval.revoked.at} />:{' '}
-                  {approval.revoked.reason}
+                  <bdi>{approval.revoked.reason}</bdi>
                 </small>
               )}{' '}
               {mayRevoke(approval) && (

@@ -17,9 +17,9 @@ let wanted = new Set<string>()
 export function Actor({ actor }: { actor: string }) {
   const name = useName(actor)
   return (
-    <span class="actor" title={actor}>
+    <bdi class="actor" title={actor}>
       {name ?? (actor === 'hub' ? 'the hub' : actor)}
-    </span>
+    </bdi>
   )
 }
 

@@ -25,7 +25,9 @@ export function ConfirmDialog({ title, action, isDanger = false, onConfirm, onCl
     setFault(undefined)
     try {
       await onConfirm()
-      onClose()
+      // closed and not only taken away: the focus goes back to where it was; whoever listens to it is told by its event
+      if (dialog.current === null) onClose()
+      else dialog.current.close()
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       setFault(error)

@@ -8,9 +8,15 @@ export function Approvals({ rollout: { approvals } }: { rollout: RolloutDetail }
     <ul class="plain-list">
       {approvals.map(({ approver, name, decision, stage, comment, at, void: isVoid }) => (
         <li key={`${approver} ${at} ${stage}`} class={isVoid ? 'quiet' : undefined}>
-          <b title={approver}>{name}</b> {decision === 'approve' ? 'approved' : 'rejected'} stage {stage}{' '}
-          <Time at={at} form="full" />
-          {comment !== '' && `: ${comment}`}
+          <b title={approver}>
+            <bdi>{name}</bdi>
+          </b>{' '}
+          {decision === 'approve' ? 'approved' : 'rejected'} stage {stage} <Time at={at} form="full" />
+          {comment !== '' && (
+            <>
+              : <bdi>{comment}</bdi>
+            </>
+          )}
           {isVoid && ' (counts no more)'}
         </li>
       ))}

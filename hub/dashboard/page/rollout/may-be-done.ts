@@ -121,7 +121,10 @@ function consequencesOf(operation: Operation, rollout: Asked, stage: Stage | und
   const failed = count((place) => place === 'failed')
   const begins = stage === undefined ? 0 : count((place) => place === 'waiting', [stage])
   const { needed, given } = stage?.approvals ?? { needed: 0, given: [] }
-  const beginsText = `${counted(begins, 'device')} of stage ${stage?.name} ${begins === 1 ? 'is' : 'are'} offered ${name}.`
+  const beginsText =
+    rollout.state === 'awaiting_approval'
+      ? `The members of the group are frozen now, and those of stage ${stage?.name} (${stage?.reach}) are offered ${name}.`
+      : `${counted(begins, 'device')} of stage ${stage?.name} ${begins === 1 ? 'is' : 'are'} offered ${name}.`
   switch (operation) {
     case 'start':
       return ['The members of the group are frozen now, and its first stage begins or waits for its approval.']
