@@ -31,8 +31,8 @@ function wordsOf(rest: string): string[] {
 }
 
 let roost: Command
-beforeAll(() => {
-  roost = roostCommand()
+beforeAll(async () => {
+  roost = await roostCommand()
 })
 
 test('there are commands to look at', () => {
