@@ -7,15 +7,18 @@ type Asked = Parameters<typeof offersFor>[0]
 
 const aStage = (devices: Record<string, number>): Asked['stages'][number] => ({
   name: 'canary',
-  mode: 'serve',
+  mode: 'canary',
   reach: '1 device',
   state: 'pending',
   devices,
-  verdict: null,
-  enteredAt: null,
-  decidedAt: null,
-  releasedBy: null,
+  takenBack: null,
   approvals: { needed: 1, given: [] },
+  heldSince: null,
+  releasedBy: null,
+  admittingSince: null,
+  bakingSince: null,
+  endedAt: null,
+  verdict: null,
 })
 
 const lastApproval = (state: Asked['state'], devices: Record<string, number>) =>

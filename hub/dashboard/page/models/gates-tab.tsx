@@ -189,7 +189,8 @@ export const stageAfter = (stage: Stage): 'staging' | 'production' | undefined =
 function gatesText({ answer, rules }: Verdict): string {
   const not = rules.filter((rule) => rule.answer !== 'pass').length
   if (rules.length === 0) return 'nothing lies before it'
-  return answer === 'pass' ? `all ${rules.length} gates pass` : `${not} of ${rules.length} gates do not pass`
+  if (answer === 'pass') return rules.length === 1 ? 'its gate passes' : `all ${rules.length} gates pass`
+  return rules.length === 1 ? 'its gate does not pass' : `${not} of ${rules.length} gates do not pass`
 }
 
 function rulesText({ policy }: components['schemas']['PromotionPolicyRevision'], stage: 'staging' | 'production') {

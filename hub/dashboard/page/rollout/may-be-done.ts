@@ -1,7 +1,7 @@
 // What may be done to a rollout as it is, and what each would do to how many devices. The hub decides; this is what is
 // offered, and what is said before it is asked for.
 
-import { counted } from '../parts/quantity.tsx'
+import { counted } from '../../../wording.ts'
 import { countIn, presentStage, type RolloutDetail, type Stage } from './words.ts'
 
 export const operations = [
