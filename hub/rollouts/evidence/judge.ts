@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import type { GateEvidence } from '../gates/evidence.ts'
-import { judgeGate } from '../gates/judge.ts'
+import { judgeGate, type Telling } from '../gates/judge.ts'
 import { GateVerdict, Outcome, type StageContext } from '../gates/verdict.ts'
 import { Gate, scaleOf } from '../metrics/list.ts'
 import type { DeviceCounts } from './counts.ts'
@@ -53,14 +53,14 @@ export const StageInputs = z.object({
 export type StageInputs = z.infer<typeof StageInputs>
 
 /** Fails if any gate fails, passes if all pass. */
-export const judgeStage = (inputs: StageInputs): StageVerdict =>
+export const judgeStage = (inputs: StageInputs, telling?: Telling): StageVerdict =>
   stageVerdict(
     inputs,
-    inputs.gates.map((_, i) => gateVerdict(inputs, i)),
+    inputs.gates.map((_, i) => gateVerdict(inputs, i, telling)),
   )
 
 /** Of one gate by its place: what takes long, where there are many devices. */
-export function gateVerdict(inputs: StageInputs, place: number): GateVerdict {
+export function gateVerdict(inputs: StageInputs, place: number, telling?: Telling): GateVerdict {
   const { context, look, gates } = inputs
   const asked = gates[place]
   if (asked === undefined) throw new RangeError(`the stage has ${gates.length} gates, none at ${place}`)
@@ -72,6 +72,7 @@ export function gateVerdict(inputs: StageInputs, place: number): GateVerdict {
     { number: look.number, fraction: look.fraction, before: before ?? undefined, moved },
     context,
     gateSeed(inputs, place),
+    telling,
   )
 }
 

@@ -10,6 +10,10 @@ import { comparisonSentence } from './sentence.ts'
 import { histogramOf, intervalOf, pValue, pValues } from './tested.ts'
 import { excludedMax, type GateVerdict, type Look, noFigures, type Outcome, type StageContext } from './verdict.ts'
 
+/** `withFigures`: interval, picture and sentence, for whoever reads the verdict; a fifth of the work. The rest of the
+ *  verdict is the same without. */
+export type Telling = { withFigures: boolean }
+
 /** @param seed of the redraws: the same for every judgement of one gate at one look, such as rollout, stage, gate, look */
 export function judgeGate(
   gate: Gate,
@@ -17,6 +21,7 @@ export function judgeGate(
   look: Look,
   stage: StageContext,
   seed: string,
+  telling: Telling = { withFigures: true },
 ): GateVerdict {
   const before = look.before?.outcome
   if (gate.metric === 'installation') {
@@ -40,12 +45,13 @@ export function judgeGate(
     }
   }
   const finding = findingOf(gate, evidence, look, stage, seed)
-  const verdict = typeof finding === 'string' ? noFinding(gate, finding, look, stage) : judged(gate, finding, stage)
+  const verdict =
+    typeof finding === 'string' ? noFinding(gate, finding, look, stage) : judged(gate, finding, stage, telling)
   // What passed once stays passed unless it is found to fail: later looks have less budget, not less evidence.
   return before === 'pass' && verdict.outcome === 'undecided' ? { ...verdict, outcome: 'pass' } : verdict
 }
 
-function judged(gate: ComparingGate, finding: Finding, stage: StageContext): GateVerdict {
+function judged(gate: ComparingGate, finding: Finding, stage: StageContext, { withFigures }: Telling): GateVerdict {
   const { scale, margin, levels, tested, devices } = finding
   const { draws } = tested
   const { asBad, asGood } = tested.beside(margin)
@@ -61,8 +67,8 @@ function judged(gate: ComparingGate, finding: Finding, stage: StageContext): Gat
         (finding.mayPass && isNoWorse) || stage.isLast
         ? 'pass'
         : 'undecided'
-  const { low, high } = intervalOf(tested, margin, levels)
-  const histogram = histogramOf(tested, margin, scale.shown)
+  const { low, high } = withFigures ? intervalOf(tested, margin, levels) : { low: null, high: null }
+  const histogram = withFigures ? histogramOf(tested, margin, scale.shown) : undefined
   return {
     metric: gate.metric,
     label: scale.label,
@@ -84,7 +90,7 @@ function judged(gate: ComparingGate, finding: Finding, stage: StageContext): Gat
     ...(histogram === undefined ? {} : { histogram }),
     devices,
     excluded: finding.excluded.slice(0, excludedMax),
-    sentence: comparisonSentence(outcome, finding, { asBad, asGood, low, high }),
+    sentence: withFigures ? comparisonSentence(outcome, finding, { asBad, asGood, low, high }) : outcome,
   }
 }
 

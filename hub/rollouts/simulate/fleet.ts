@@ -52,7 +52,8 @@ export type SimulatedDevice = {
   pending: Record<Version, Tally>
   pendingShadow: AgreementBlock[]
   since: Record<Version, Tally>
-  past: Tally
+  /** Null before the rollout, and where it told nothing. */
+  past: Counts | null
   blocks: Record<Version, Tally[]>
   pastBlocks: Tally[]
   shadow: AgreementBlock[]
@@ -87,7 +88,7 @@ export function createFleet(
   while (nowMs < startMs - dayMs) step(nowMs + pastStepMs, false)
   advance(startMs)
   for (const device of devices) {
-    device.past = device.since.old
+    device.past = countsOf(device.since.old, device.latencyBin)
     device.pastBlocks = device.blocks.old
   }
   beginStage()
@@ -97,7 +98,6 @@ export function createFleet(
 /** Since the stage began, on what the device runs. */
 export const sinceOf = ({ since, runs, latencyBin }: SimulatedDevice): Counts | null =>
   countsOf(since[runs], latencyBin)
-export const beforeOf = ({ past, latencyBin }: SimulatedDevice): Counts | null => countsOf(past, latencyBin)
 /** Block by block, on one grid for all; what it has not told yet is not there. */
 export function blocksOf({ pastBlocks, blocks, runs, heardAt, latencyBin }: SimulatedDevice): BlocksOfCounts {
   const told = (tally: Tally) =>
@@ -140,7 +140,7 @@ function createDevice(
     pending: { old: emptyTally(), new: emptyTally() },
     pendingShadow: [],
     since: { old: emptyTally(), new: emptyTally() },
-    past: emptyTally(),
+    past: null,
     pastBlocks: [],
     blocks: { old: [], new: [] },
     shadow: [],

@@ -59,6 +59,8 @@ export function roostJudge(): JudgeStage {
         // between looks only silence asks
         due !== undefined || gates.some(({ metric }) => metric === 'silence') ? context.devices() : [],
       ),
+      // nobody reads it
+      { withFigures: false },
     )
     looks.set(stage, { sinceMs, verdict })
     return verdict

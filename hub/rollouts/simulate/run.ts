@@ -9,7 +9,7 @@ import { type Drawn, type DrawRefusal, drawStages } from '../plan/draw.ts'
 import type { RolloutPlan } from '../plan/plan.ts'
 import { type DeviceRole, type Judge, pendingStage, plannedDevice, type RolloutView, roleAt } from '../states.ts'
 import { applyActions } from './apply.ts'
-import { beforeOf, blocksOf, createFleet, type SimulatedDevice, sinceOf } from './fleet.ts'
+import { blocksOf, createFleet, type SimulatedDevice, sinceOf } from './fleet.ts'
 import { normal } from './samplers.ts'
 import { type Effect, type FleetTraits, hourMs } from './scenario.ts'
 
@@ -202,7 +202,7 @@ function deviceCounts(
     treated: assigned,
     assigned,
     since: assigned && simulated.runs === 'old' && device.role === 'primary' ? null : sinceOf(simulated),
-    before: beforeOf(simulated),
+    before: simulated.past,
     ...(keepsBlocks ? { blocks: blocksOf(simulated) } : {}),
     ...(simulated.shadow.length > 0 ? { shadow: simulated.shadow } : {}),
     ...(simulated.lies === 'impossible' ? { suspect: 'its windows contradict themselves' } : {}),

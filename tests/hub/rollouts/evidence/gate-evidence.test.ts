@@ -250,6 +250,20 @@ describe('the verdict over a stage', () => {
     expect(JSON.stringify(judgeStage(again))).toBe(JSON.stringify(judgeStage(inputs)))
   })
 
+  test('without figures is the same, save for interval, picture and sentence', () => {
+    for (const error of [5, 10, 40, 400]) {
+      const worse = fleet.map((one) => (one.treated ? { ...one, since: someCounts(1_000 - error, error) } : one))
+      const inputs = inputsOf(looking(true), worse)
+      const { gates, ...whole } = judgeStage(inputs)
+      const told = { low: null, high: null, histogram: undefined, sentence: '' }
+      const short = judgeStage(inputs, { withFigures: false })
+      expect({ ...short, gates: short.gates.map((gate) => ({ ...gate, ...told })) }).toEqual({
+        ...whole,
+        gates: gates.map((gate) => ({ ...gate, ...told })),
+      })
+    }
+  })
+
   test('between looks is that of the last look, save for installations', () => {
     const first = judgeStage(inputsOf(looking(true), fleet))
     const worse = fleet.map((device) => ({ ...device, since: someCounts(0, 1000) }))

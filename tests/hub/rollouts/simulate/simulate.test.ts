@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import { RolloutPlan } from '../../../../hub/rollouts/plan/plan.ts'
-import { beforeOf, createFleet, sinceOf } from '../../../../hub/rollouts/simulate/fleet.ts'
+import { createFleet, sinceOf } from '../../../../hub/rollouts/simulate/fleet.ts'
 import { simulateMany } from '../../../../hub/rollouts/simulate/many.ts'
 import { pictureOf } from '../../../../hub/rollouts/simulate/picture.ts'
 import { Effect, FleetTraits, hourMs } from '../../../../hub/rollouts/simulate/scenario.ts'
@@ -47,13 +47,13 @@ test('the fleet has the rates, the share away and the effect that it was given',
   const startMs = Date.UTC(2026, 0, 5)
   const options = { seed: 3, startMs, keepsBlocks: false }
   const fleet = createFleet(traits, Effect.parse({ errorRate: 0.1, latencyRatio: 2 }), options)
-  const rate = (of: typeof beforeOf) => {
+  const rate = (of: typeof sinceOf) => {
     const counts = fleet.devices.map(of).filter((one) => one !== null)
     const sum = (value: (one: (typeof counts)[number]) => number) => counts.reduce((all, one) => all + value(one), 0)
     const inferences = sum(({ ok, error }) => ok + error)
     return { errors: sum(({ error }) => error) / inferences, meanUs: sum((one) => one.latency.sumUs) / inferences }
   }
-  const before = rate(beforeOf)
+  const before = rate(({ past }) => past)
   expect(before.errors).toBeGreaterThan(0.045)
   expect(before.errors).toBeLessThan(0.055)
   let away = 0
