@@ -19,8 +19,9 @@ import { DriftHeatMap, driftHeatMap } from './drift/heat-map.ts'
 import { DriftReport, driftReport } from './drift/report.ts'
 import { stepsMax, type Range as TimeRange } from './drift/time-steps.ts'
 import { deviceEvents, StoredEvent } from './events.ts'
+import { latestWindows } from './latest-windows.ts'
 import { metricsByVersion, VersionMetric } from './metrics.ts'
-import { Totals, totals, totalsByVersion, VersionTotals, type WindowFilter, windows } from './windows.ts'
+import { Totals, totals, totalsByVersion, VersionTotals, type WindowFilter } from './windows.ts'
 
 const json = <S extends z.ZodType>(schema: S, description: string) => ({
   description,
@@ -183,7 +184,7 @@ export function telemetryRoutes(hub: Hub): OpenAPIHono<HubEnv> {
     routes.openapi(telemetryRoute(subject), async (c) => {
       const query = c.req.valid('query')
       const filter = await filterOf(c, subject, c.req.valid('param').id, query)
-      const rows = await windows(database, filter, {
+      const rows = await latestWindows(database, filter, {
         sinceMs: sinceMs(query.since),
         limit: query.limit + 1,
         before: cursorKey(query.cursor, RowId, Number.MAX_SAFE_INTEGER),

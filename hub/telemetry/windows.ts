@@ -75,23 +75,6 @@ export const StoredWindowRow = z.object({
   body: BytesColumn,
 })
 
-/** Window reports, newest first.
- *  @param range `before`: ids below it (for the next page); `sinceMs`: received at or after it, hub clock */
-export async function windows(
-  reader: Reader,
-  filter: WindowFilter,
-  range: { before?: number; sinceMs?: number; limit: number },
-): Promise<StoredWindow[]> {
-  const { where, args } = conditions(filter)
-  const rows = await reader.all(
-    StoredWindowRow,
-    `SELECT id, device, received_at, body FROM window_reports
-     WHERE ${where} AND id < ? AND received_at >= ? ORDER BY id DESC LIMIT ?`,
-    [...args, range.before ?? Number.MAX_SAFE_INTEGER, range.sinceMs ?? 0, range.limit],
-  )
-  return rows.map(windowOf)
-}
-
 /** The row with its report decoded. */
 export const windowOf = ({ id, device, received_at, body }: z.infer<typeof StoredWindowRow>): StoredWindow => ({
   id,
