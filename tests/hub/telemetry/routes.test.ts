@@ -192,7 +192,7 @@ test.each([
   ['/v1/devices/north-1/drift', 404, 'no-drift-yet'],
   ['/v1/devices/north-1/telemetry?limit=0', 422, 'invalid-request'],
   ['/v1/devices/north-1/telemetry?cursor=rubbish', 422, 'invalid-request'],
-  ['/v1/devices/..%2fx/telemetry', 422, 'invalid-request'],
+  ['/v1/devices/..%2fx/telemetry', 404, 'not-found'],
 ])('%s is answered with %i %s', async (path, status, code) => {
   await using watching = await aWatchingHub()
   expect(await watching.get(path)).toMatchObject({ status, body: { code } })
