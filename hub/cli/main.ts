@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { RequestError } from './client.ts'
 import { awayStatuses, exitCodeOf, exitCodes } from './exit-codes.ts'
+import { legible } from './output.ts'
 import { roostCommand } from './program.ts'
 
 try {
@@ -11,7 +12,7 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (!(error instanceof Error)) throw error
-  process.stderr.write(`roost: ${sentenceOf(error)}\n`)
+  process.stderr.write(`roost: ${legible(sentenceOf(error))}\n`)
   const next = error instanceof RequestError ? nextStep(error.status) : undefined
   if (next !== undefined) process.stderr.write(`    -> ${next}\n`)
   process.exitCode = error instanceof RequestError ? exitCodeOf(error.status) : exitCodes.refused

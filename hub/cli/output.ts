@@ -10,9 +10,13 @@ export type Output = {
 export function createOutput(json: boolean, write: (text: string) => void): Output {
   return {
     print: (data, lines) =>
-      write(json ? `${JSON.stringify(data, null, 2)}\n` : lines.map((line) => `${line}\n`).join('')),
+      write(json ? `${JSON.stringify(data, null, 2)}\n` : lines.map((line) => `${legible(line)}\n`).join('')),
   }
 }
+
+/** Without what a terminal takes for a command: whoever names a run, and a device that says what happened on it, moves
+ *  nobody's cursor. Lines and tabs stay. */
+export const legible = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, '\ufffd')
 
 export type Cell = string | number | null | undefined
 
@@ -27,7 +31,7 @@ export function table(
   if (rows.length === 0) return ['none']
   const cells = [
     header,
-    ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '' : String(cell)))),
+    ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '' : onOneLine(String(cell))))),
   ]
   const widest = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
   const widths = fittingWidths(widest, columns)
@@ -39,10 +43,15 @@ export function table(
   )
 }
 
+/** A row is a line, whatever stands in it. */
+const onOneLine = (text: string): string => text.split(/[\n\r\t\u2028\u2029]+/).join(' ')
+
 /** Narrower tells nothing. */
 const columnWidthMin = 8
 
-const cut = (cell: string, width: number): string => (cell.length <= width ? cell : `${cell.slice(0, width - 1)}…`)
+const cut = (cell: string, width: number): string =>
+  // half of a character is none
+  cell.length <= width ? cell : `${cell.slice(0, width - 1).replace(/[\ud800-\udbff]$/, '')}…`
 
 /** The widest is narrowed first, as far as the next. */
 function fittingWidths(widths: readonly number[], columns: number | undefined): readonly number[] {

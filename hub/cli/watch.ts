@@ -8,7 +8,7 @@ import { type Client, RequestError } from './client.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { awayStatuses, exitCodes } from './exit-codes.ts'
 import { number } from './option-values.ts'
-import { time } from './output.ts'
+import { legible, time } from './output.ts'
 import { stageWord } from './rollout-lines.ts'
 
 const watchEveryMs = 1_000
@@ -43,10 +43,10 @@ export async function watch(client: Client, id: string, { json = false, patience
       if (awayAtMs !== undefined) process.stderr.write('roost: the hub answers again\n')
       awayAtMs = undefined
       const line = json ? JSON.stringify(detail) : progressLine(detail)
-      if (line !== last) process.stdout.write(`${json ? line : `${time(Date.now())}  ${line}`}\n`)
+      if (line !== last) process.stdout.write(`${json ? line : `${time(Date.now())}  ${legible(line)}`}\n`)
       last = line
       if (detail.state !== 'running' && detail.state !== 'rolling_back') {
-        if (!json) process.stdout.write(`${detail.state}: ${detail.reason}\n`)
+        if (!json) process.stdout.write(`${detail.state}: ${legible(detail.reason)}\n`)
         process.exitCode = detail.state === 'completed' ? exitCodes.done : exitCodes.refused
         return
       }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { table } from '../../../hub/cli/output.ts'
+import { createOutput, table } from '../../../hub/cli/output.ts'
 import { progressOn, waitingOn } from '../../../hub/cli/progress.ts'
 
 const cell = fc.string({ minLength: 1, maxLength: 60 }).map((text) => `x${text.replaceAll(/\s/g, '-')}x`)
@@ -32,6 +32,23 @@ test('a cell that is cut says so', () => {
     'id   text',
     'd-1  a long sentenc…',
   ])
+})
+
+test('what somebody logged gives no command to the terminal and makes no rows of its own; programs get it as it is', () => {
+  const name = 'run\u001b]0;title\u0007\u009b2J\r\nfake  row'
+  const written: string[] = []
+  const write = (text: string) => void written.push(text)
+  createOutput(false, write).print({ name }, [...table(['id', 'name'], [['r-1', name]]), `last: ${name}`])
+  expect(written.join('')).toBe(
+    'id   name\nr-1  run\ufffd]0;title\ufffd\ufffd2J fake  row\nlast: run\ufffd]0;title\ufffd\ufffd2J\ufffd\nfake  row\n',
+  )
+  written.length = 0
+  createOutput(true, write).print({ name }, [])
+  expect(JSON.parse(written.join(''))).toEqual({ name })
+})
+
+test('half of a character is not left where a cell is cut', () => {
+  expect(table(['id', 'text'], [['d-1', '🦆🦆🦆🦆🦆🦆🦆🦆']], 15)).toEqual(['id   text', 'd-1  🦆🦆🦆🦆…'])
 })
 
 test('progress is one line at a terminal, ended when all is sent, and nothing elsewhere', () => {
