@@ -113,7 +113,7 @@ test('from a group to the device that differs: the worst cell of what drifted, b
   const grid = page.getByRole('grid', { name: 'Drift by feature and time' })
   const scored = (column: string, said: string) =>
     grid
-      .getByRole('button', { name: new RegExp(`^${RegExp.escape(column)}, .*Jensen-Shannon 0.*${said}`) })
+      .getByRole('button', { name: new RegExp(`^${column.replaceAll(/[[\]]/g, '\\$&')}, .*Jensen-Shannon 0.*${said}`) })
       .evaluateAll((cells) => cells.map((cell) => cell.getAttribute('aria-label') ?? ''))
   const distance = (words: string) => Number(/Jensen-Shannon ([\d.]+)/.exec(words)?.[1])
   const furthest = (all: string[]) => all.toSorted((a, b) => distance(b) - distance(a))[0] ?? ''
