@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { barsOf, binsShownMax, shareOf } from '../../hub/dashboard/page/drift/bars.ts'
+import { barsOf, binsShownMax, shareOf, shortNumber } from '../../hub/dashboard/page/drift/bars.ts'
 import { shadeNames, shadeOf } from '../../hub/dashboard/page/drift/words.ts'
 import { measureNames, measures } from '../../shared/drift/measures.ts'
 
@@ -53,4 +53,21 @@ test('every measure has five shades that rise with its figure', () => {
       expect(shadeOf(line * (1 - 1e-9), shades)).toBe(n)
     }
   }
+})
+
+test('a number under a bar is short, and what it says', () => {
+  expect([0, -25.314, 0.00000222, -0.0000030031, 1_234_567_890].map(shortNumber)).toEqual([
+    '0',
+    '-25.31',
+    '2.22e-6',
+    '-3.003e-6',
+    '1.235e+9',
+  ])
+  fc.assert(
+    fc.property(fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e99, max: 1e99 }), (value) => {
+      expect(shortNumber(value).length).toBeLessThanOrEqual(11)
+      expect(Math.abs(Number(shortNumber(value)) - value)).toBeLessThanOrEqual(Math.abs(value) * 5.1e-4 + 1e-300)
+    }),
+    runs,
+  )
 })

@@ -58,8 +58,14 @@ export function barsOf(scale: Scale, baseline: readonly number[], bins: readonly
   ]
 }
 
-/** Four digits, as a scale needs no more. */
-export const shortNumber = (value: number): string => String(Number(value.toPrecision(4)))
+const shortLengthMax = 9
+
+/** Four digits, as a scale needs no more: `25.31`, and `2.22e-6` of what would be long. */
+export function shortNumber(value: number): string {
+  const rounded = Number(value.toPrecision(4))
+  const plain = String(rounded)
+  return plain.length <= shortLengthMax ? plain : rounded.toExponential()
+}
 
 /** What share of all rows each bar is; 0 where there is no row. */
 export function shareOf(bars: readonly Bar[], side: 'baseline' | 'current'): number[] {
