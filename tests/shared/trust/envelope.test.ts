@@ -228,6 +228,7 @@ describe('tweetnacl against node:crypto', () => {
       (keySeed, message, position, mask) => {
         const { publicKey, secretKey } = nacl.sign.keyPair.fromSeed(keySeed)
         const sig = nacl.sign.detached(message, secretKey)
+        expect(keyPairFromSeed(keySeed)).toMatchObject({ publicKey, secretKey })
         const key = publicKeyObject(publicKey)
         expect(verify(null, message, key, sig)).toBe(true)
         expect(sign(null, message, privateKeyObject(keyPairFromSeed(keySeed)))).toEqual(Buffer.from(sig))
@@ -239,6 +240,11 @@ describe('tweetnacl against node:crypto', () => {
       },
     )
     fc.assert(property, { seed, numRuns: 150 })
+  })
+
+  test('a seed of another length makes no key', () => {
+    for (const size of [0, 31, 33, 64])
+      expect(() => keyPairFromSeed(new Uint8Array(size)), `${size}`).toThrow('32 bytes')
   })
 
   test('node:crypto reads our keys as its own', () => {
