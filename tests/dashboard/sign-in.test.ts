@@ -109,6 +109,26 @@ test('the session ends with its token, and the page says so', async () => {
   await context.close()
 })
 
+test('the way back leads to where one was on the page, though what stood above comes later', async () => {
+  const { page, context } = await aPage(browser, hub.url)
+  await signIn(page, hub.adminToken)
+  await page.setViewportSize({ width: 390, height: 500 })
+  const top = () => page.evaluate('scrollY')
+  await page.goto('/settings')
+  await page.getByRole('heading', { name: 'Backup' }).waitFor()
+  await page.evaluate('scrollTo(0, 700)')
+  await expect.poll(top).toBe(700)
+  await page.evaluate(`document.querySelector('nav a[href="/fleet"]').click()`)
+  await page.getByRole('heading', { name: 'Fleet', level: 1 }).or(page.getByText('No devices yet')).first().waitFor()
+  await expect.poll(top).toBe(0)
+  await page.goBack()
+  await page.getByRole('heading', { name: 'Backup' }).waitFor()
+  await expect.poll(top).toBe(700)
+  await page.goForward()
+  await expect.poll(top).toBe(0)
+  await context.close()
+})
+
 test('more tabs than a browser has connections to one hub: only the one that is looked at listens, another catches up', async () => {
   const { page, context } = await aPage(browser, hub.url)
   await signIn(page, hub.adminToken)

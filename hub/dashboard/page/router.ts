@@ -6,8 +6,13 @@ const changed = 'roost:address'
 
 /** Shows another of the page's addresses. */
 export function navigate(to: string, { replace = false } = {}): void {
-  if (replace) history.replaceState(null, '', to)
-  else history.pushState(null, '', to)
+  if (replace) history.replaceState(history.state, '', to)
+  else {
+    stopStaying()
+    // where one was, for the way back: what is shown then is not there at once, so the browser cannot know
+    history.replaceState({ top: scrollY }, '')
+    history.pushState(null, '', to)
+  }
   dispatchEvent(new Event(changed))
 }
 
@@ -16,6 +21,10 @@ export function useAddress(): URL {
   const [href, setHref] = useState(location.href)
   useEffect(() => {
     const follow = () => setHref(location.href)
+    const back = ({ state }: PopStateEvent) => {
+      follow()
+      stayAt(topOf(state))
+    }
     const click = (event: MouseEvent) => {
       const to = ownLink(event)
       if (to === undefined) return
@@ -23,16 +32,40 @@ export function useAddress(): URL {
       navigate(to)
       scrollTo(0, 0)
     }
-    addEventListener('popstate', follow)
+    addEventListener('popstate', back)
     addEventListener(changed, follow)
     document.addEventListener('click', click)
     return () => {
-      removeEventListener('popstate', follow)
+      removeEventListener('popstate', back)
       removeEventListener(changed, follow)
       document.removeEventListener('click', click)
     }
   }, [])
   return new URL(href)
+}
+
+const topOf = (state: unknown): number =>
+  typeof state === 'object' && state !== null && 'top' in state && typeof state.top === 'number' ? state.top : 0
+
+/** So long what was there may take to come back; whoever scrolls meanwhile is left where they are. */
+const comeBackMsMax = 3_000
+
+let stopStaying: () => void = () => undefined
+
+/** Stays at `top`, or as near as what is there allows, while what is above and below comes. */
+function stayAt(top: number): void {
+  stopStaying()
+  const grown = new ResizeObserver(() => scrollTo(0, top))
+  const late = setTimeout(() => stopStaying(), comeBackMsMax)
+  const own = ['wheel', 'touchmove', 'keydown', 'pointerdown'] as const
+  const stop = () => {
+    grown.disconnect()
+    clearTimeout(late)
+    for (const kind of own) removeEventListener(kind, stop)
+  }
+  stopStaying = stop
+  for (const kind of own) addEventListener(kind, stop, { passive: true })
+  grown.observe(document.body)
 }
 
 /** Changes one value of the query, in place: the way back leads to the page before, not to the filter before. */
