@@ -32,8 +32,9 @@ export const ModelGrant = z
 /** null: not narrowed. */
 export type Grants = { role: Role; scopes: readonly string[] | null; models: readonly string[] | null }
 
-/** What no token is narrowed out of: whose name stands behind an actor, and that something has changed. */
-const commonAreas: ReadonlySet<string> = new Set(['actors', 'live'])
+/** What no token is narrowed out of: whose name stands behind an actor, that something has changed, and what routes a hub
+ *  has. */
+const commonAreas: ReadonlySet<string> = new Set(['actors', 'live', 'openapi.json'])
 
 /** Whether a token may do in `area` what `scope` stands for. */
 export const holdsScope = ({ role, scopes }: Grants, scope: Scope, area: string): boolean =>

@@ -304,6 +304,8 @@ test('an auditor, whose token is for the audit log alone, comes to it and is sho
   await page.getByRole('list', { name: 'Entries of the log' }).getByText('Olaf').first().waitFor()
   expect((await live).status()).toBe(200)
   expect(await page.getByText('No connection to the hub').count()).toBe(0)
+  await page.getByRole('link', { name: 'HTTP reference' }).click()
+  await page.getByText(/^\d+ routes, as this hub has them/).waitFor()
   await page.goto('/devices/d-1')
   await page.getByRole('heading', { name: 'Not allowed' }).waitFor()
   expect(complaints).toEqual([])
