@@ -1,8 +1,9 @@
 // `roost token …` and `roost claim …`: who may talk to the hub, and which devices may enrol.
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { ClaimDocument } from '../fleet/documents.ts'
+import { roles } from '../governance/grants.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { label, number, repeated, wholeNumber } from './option-values.ts'
 import { labelWords, table, time } from './output.ts'
@@ -27,7 +28,7 @@ export function addTokenCommands(program: Command): void {
   const token = program.command('token').alias('tokens').description('tokens of people and pipelines')
   connected(token.command('create <name>'))
     .description('make a token; it is shown once')
-    .requiredOption('--role <role>', 'viewer, ci, operator, approver or admin')
+    .addOption(new Option('--role <role>', 'what it may do').choices([...roles]).makeOptionMandatory())
     .option('--days <number>', 'days until it expires', number)
     .option('--scope <scope>', 'narrows the role: ci, or ci:datasets; may be repeated', repeated)
     .option('--model <name>', 'a model it is for, press-* for all that begin so; may be repeated', repeated)

@@ -1,7 +1,7 @@
 // `roost drift`, `roost telemetry`, `roost events` and `roost status`: what the devices saw.
 
 import { measureNames, measures } from '@roost/shared/drift/measures.ts'
-import { type Command, InvalidArgumentError } from 'commander'
+import { Argument, type Command } from 'commander'
 import { z } from 'zod'
 import { DriftReport } from '../telemetry/drift/report.ts'
 import { StoredEvent } from '../telemetry/events.ts'
@@ -21,6 +21,8 @@ const Events = z.object({ events: z.array(StoredEvent), next: z.string().nullabl
 /** The newest, as far as one screen goes. */
 const rolloutsInStatus = 10
 type Kind = (typeof kinds)[number]
+
+const ofKind = () => new Argument('<kind>').choices([...kinds])
 
 const driftExamples = `
 Examples:
@@ -46,17 +48,17 @@ export function addWatchingCommands(program: Command): void {
         ...(rollouts.more ? ['older rollouts: roost rollout list'] : []),
       ])
     })
-  connected(program.command('drift <kind> <name>'))
+  connected(program.command('drift').addArgument(ofKind()).argument('<name>'))
     .description('whether the data of a device, group or model has drifted, and what moved')
     .addHelpText('after', driftExamples)
-    .action(async (kind: string, name: string, options: ConnectionOptions) => {
+    .action(async (kind: Kind, name: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const report = await client.get(`${pathOf(kind, name)}/drift`, DriftReport)
       output.print(report, driftLines(report))
     })
-  connected(program.command('telemetry <kind> <name>'))
+  connected(program.command('telemetry').addArgument(ofKind()).argument('<name>'))
     .description('counts of a device, group or model by version')
-    .action(async (kind: string, name: string, options: ConnectionOptions) => {
+    .action(async (kind: Kind, name: string, options: ConnectionOptions) => {
       const { client, output } = connect(options)
       const found = await client.get(
         `${pathOf(kind, name)}/telemetry?limit=1`,
@@ -85,11 +87,7 @@ const wordsOf = ({ kind: _kind, event: _event, at: _at, ...rest }: Record<string
     .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(', ')
 
-function pathOf(kind: string, name: string): string {
-  const known: Kind | undefined = kinds.find((word) => word === kind)
-  if (known === undefined) throw new InvalidArgumentError(`say ${kinds.join(', ')} instead of ${kind}`)
-  return `/v1/${known}s/${encodeURIComponent(name)}`
-}
+const pathOf = (kind: Kind, name: string): string => `/v1/${kind}s/${encodeURIComponent(name)}`
 
 function driftLines({ verdict, columns, ...report }: z.infer<typeof DriftReport>): string[] {
   const figure = (value: number | null) => (value === null ? '' : value.toFixed(3))

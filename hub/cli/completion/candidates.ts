@@ -25,7 +25,7 @@ export function complete(program: Command, words: readonly string[]): Completion
   const subcommands = command.commands.map((sub) => ({ word: sub.name(), about: sub.description() }))
   if (subcommands.length > 0) return found(subcommands, typed)
   const argument = command.registeredArguments[given] ?? variadicOf(command)
-  return argument === undefined ? found([], typed) : ofArgument(argument, path, typed)
+  return argument === undefined ? found([], typed) : ofArgument(argument, path, before, typed)
 }
 
 const found = (candidates: readonly Candidate[], typed: string): Completion => ({
@@ -90,13 +90,17 @@ const kinds: Readonly<Record<string, NameKind>> = {
   'rollout id': 'rollouts',
 }
 
-function ofArgument(argument: Argument, path: string, typed: string): Completion {
+/** @param before the word before it, which says what it names where an argument `<kind>` does */
+function ofArgument(argument: Argument, path: string, before: string, typed: string): Completion {
   if (argument.argChoices !== undefined)
     return found(
       argument.argChoices.map((word) => ({ word, about: '' })),
       typed,
     )
-  const of = kinds[argument.name()] ?? kinds[`${path.split(' ')[0]} ${argument.name()}`]
+  const of =
+    kinds[argument.name()] ??
+    kinds[`${path.split(' ')[0]} ${argument.name()}`] ??
+    (argument.name() === 'name' ? kinds[before] : undefined)
   if (of !== undefined) return { kind: 'names', of }
   return isFile(argument.name()) ? { kind: 'files' } : found([], typed)
 }

@@ -13,6 +13,8 @@ import { addFleetCommands } from '../../../hub/cli/fleet.ts'
 import { addModelCommands } from '../../../hub/cli/models.ts'
 import { addPromotionCommands } from '../../../hub/cli/promote.ts'
 import { addRolloutCommands } from '../../../hub/cli/rollouts.ts'
+import { addTokenCommands } from '../../../hub/cli/tokens.ts'
+import { addWatchingCommands } from '../../../hub/cli/watching.ts'
 import { inherited } from '../../builders/inherited.ts'
 import { aRunningHub, type RunningHub } from './a-running-hub.ts'
 
@@ -28,7 +30,15 @@ beforeAll(async () => {
 afterAll(() => hub[Symbol.asyncDispose]())
 
 const program = new Command('roost')
-for (const add of [addContextCommands, addFleetCommands, addModelCommands, addPromotionCommands, addRolloutCommands])
+for (const add of [
+  addContextCommands,
+  addFleetCommands,
+  addModelCommands,
+  addPromotionCommands,
+  addRolloutCommands,
+  addTokenCommands,
+  addWatchingCommands,
+])
   add(program)
 
 const wordsOf = (completion: Completion) =>
@@ -89,6 +99,11 @@ test.each([
   ['rollout show ', { kind: 'names', of: 'rollouts' }],
   ['device show --context ', { kind: 'names', of: 'contexts' }],
   ['context use ', { kind: 'names', of: 'contexts' }],
+  ['drift mo', { kind: 'words', candidates: [{ word: 'model', about: '' }] }],
+  ['drift group ', { kind: 'names', of: 'groups' }],
+  ['telemetry --json device ', { kind: 'names', of: 'devices' }],
+  ['token create model ', { kind: 'words', candidates: [] }],
+  ['token create a --role ', { kind: 'words', candidates: expect.arrayContaining([{ word: 'approver', about: '' }]) }],
   ['device list ', { kind: 'words', candidates: [] }],
 ])('after "roost %s"', (line, expected) => expect(complete(program, line.split(' '))).toEqual(expected))
 
