@@ -80,6 +80,12 @@ test('the theme is the system’s until one is chosen, which the browser remembe
   await page.reload()
   await page.getByLabel('Theme').waitFor()
   await expect.poll(() => ground()).toBe(light)
+  // on paper a dark one could not be read: grounds are not printed
+  await page.getByLabel('Theme').selectOption('dark')
+  await expect.poll(() => ground()).toBe(dark)
+  await page.emulateMedia({ media: 'print' })
+  await expect.poll(() => ground()).toBe(light)
+  await expect.poll(() => page.getByRole('button', { name: 'Sign out' }).isVisible()).toBe(false)
   await context.close()
 })
 
