@@ -59,7 +59,7 @@ export function operate(rollout: RolloutView, asked: Asked, actor: string): Acti
   }
   if (operation === 'advance' && stage?.state === 'passed') return []
   if (!allowed[operation].includes(rollout.state)) return { refused: refusal(operation, rollout.state) }
-  const words = asked.reason === '' ? `${operation} by ${actor}` : `${operation}: ${asked.reason}`
+  const words = asked.reason === '' ? `${done[operation]} by ${actor}` : `${operation}: ${asked.reason}`
   switch (operation) {
     case 'pause':
       return [{ do: 'rollout', state: 'paused', reason: words, kind: 'operator' }]

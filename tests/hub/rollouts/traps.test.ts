@@ -155,7 +155,7 @@ test('a pause that nobody gave a reason for says who asked for it', () => {
     const actions = operate(rollout, { operation: 'pause', reason }, 'token:ops')
     return 'refused' in actions ? [] : actions.flatMap((action) => (action.do === 'rollout' ? action.reason : []))
   }
-  expect(reasonOf('')).toEqual(['pause by token:ops'])
+  expect(reasonOf('')).toEqual(['paused by token:ops'])
   expect(reasonOf('lunch')).toEqual(['pause: lunch'])
 })
 
