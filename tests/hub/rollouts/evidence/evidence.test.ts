@@ -197,7 +197,7 @@ describe('the evidence of a rollout', () => {
       body: { code: 'no-draws', detail: expect.stringMatching(/accepted it failed to install/) },
     })
     expect([(await of(99, 1)).status, (await of(last?.number ?? 0, 2)).status]).toEqual([404, 404])
-    expect((await of(1, -1)).status).toBe(422)
+    expect((await of(1, -1)).status).toBe(404)
   })
 
   test('a decision that followed from no verdict says so, and one that is not there is not found', async () => {
