@@ -53,7 +53,9 @@ test.each(written.map(({ page, words }): [string, string[]] => [`${page}: roost 
     expect(command, 'no such command').not.toBe(roost)
     if (command.commands.length > 0) expect(rest.filter((word) => /^[a-z]/.test(word))).toEqual([])
     const options = rest.flatMap((word) => /^--[a-z][\w-]*/.exec(word)?.[0] ?? [])
-    const known = [...command.options, ...roost.options].flatMap(({ long, short }) => [long, short]).filter((flag) => flag !== undefined)
+    const known = [...command.options, ...roost.options]
+      .flatMap(({ long, short }) => [long, short])
+      .filter((flag) => flag !== undefined)
     expect(options.filter((option) => !known.includes(option) && option !== '--help')).toEqual([])
   },
 )
