@@ -82,11 +82,23 @@ export type ChunkServer = {
 type Sweep = {
   chunkCount: number
   wanted: Map<number, number>
+  /** Being read, encoded and handed to the broker. */
+  going: Set<number>
   firstAt: number
   lastAt: number
   wants: number
   rounds: number
 }
+
+const newSweep = (chunkCount: number, now: number): Sweep => ({
+  chunkCount,
+  wanted: new Map(),
+  going: new Set(),
+  firstAt: now,
+  lastAt: now,
+  wants: 0,
+  rounds: 0,
+})
 
 /** So many times the mean gap between wants is quiet: of gaps at random one in fifty is that long. */
 const quietGaps = 4
@@ -112,7 +124,7 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
 
   const add = (blob: Digest, chunkCount: number, { first, again }: Asks) => {
     const now = performance.now()
-    const sweep = sweeps.get(blob) ?? { chunkCount, wanted: new Map(), firstAt: now, lastAt: now, wants: 0, rounds: 0 }
+    const sweep = sweeps.get(blob) ?? newSweep(chunkCount, now)
     if (![...sweep.wanted.values()].some((from) => from <= now)) {
       sweep.firstAt = now
       sweep.wants = 0
@@ -121,6 +133,8 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
     sweep.lastAt = now
     for (const index of first) sweep.wanted.set(index, now)
     for (const index of again) {
+      // who asked before listens already
+      if (sweep.going.has(index)) continue
       const from = sent.againFrom(chunkTopic(blob, index), limits.againAfterMs)
       sweep.wanted.set(index, Math.min(from, sweep.wanted.get(index) ?? from))
     }
@@ -179,7 +193,7 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
     Math.max(limits.gatherQuietMs, wants > 1 ? (quietGaps * (lastAt - firstAt)) / (wants - 1) : 0)
 
   /** Every chunk that is due once, upwards; those that are wanted meanwhile too, where the round has not passed them. */
-  const sendRound = async (blob: Digest, { wanted }: Sweep): Promise<void> => {
+  const sendRound = async (blob: Digest, { wanted, going }: Sweep): Promise<void> => {
     let next = 0
     const work = async () => {
       for (;;) {
@@ -189,8 +203,10 @@ export function createChunkServer(options: ChunkServerOptions): ChunkServer {
         wanted.delete(index)
         if (!isListenedFor(blob)) continue
         const topic = chunkTopic(blob, index)
+        going.add(index)
         await publish(topic, await payloadOf(blob, index), 0)
         sent.note(topic)
+        going.delete(index)
         counts.published += 1
       }
     }
