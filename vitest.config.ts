@@ -1,4 +1,4 @@
-// How the tests run: everything under tests/, real processes included, four files at a time, since much of their time is
+// How the tests run: everything under tests/, real processes included, three files at a time, since much of their time is
 // waiting for processes. Most files share a worker and what it has loaded; those of `alone` have a process each.
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
@@ -69,7 +69,7 @@ function place({ moduleId, project }: TestSpecification): number {
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 4,
+    maxWorkers: 3,
     // Not what a test takes but when it has hung, on a machine that is busy with other things too.
     testTimeout: 240_000,
     hookTimeout: 240_000,
