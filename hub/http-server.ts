@@ -9,6 +9,9 @@ import type { Hub } from './hub.ts'
 
 /** A model of 512 MiB over 1.2 Mbit/s; over less it is sent in pieces. */
 const requestMsMax = 3_600_000
+/** An idle connection is kept so long: longer than proxies keep theirs to a hub (nginx and most load balancers: 60 s), or
+ *  they send a request into one that is just being closed. */
+const idleMsMax = 75_000
 /** How long a client may go on sending what was refused: some megabytes over a slow link, no more. */
 const lingerMs = 2_000
 /** Requests get this long to end when the hub stops. */
@@ -27,7 +30,7 @@ export async function startHttpServer(hub: Hub, app: Routes): Promise<HttpServer
     return response
   }
   const listener = getRequestListener(answer, { overrideGlobalObjects: false })
-  const options = { requestTimeout: requestMsMax }
+  const options = { requestTimeout: requestMsMax, keepAliveTimeout: idleMsMax }
   const serve: (...args: Parameters<typeof listener>) => void = (incoming, outgoing) => {
     listener(incoming, outgoing).catch((error: unknown) => {
       hub.log.error({ err: error }, 'an answer was cut short')

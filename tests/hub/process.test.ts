@@ -107,7 +107,9 @@ describe('a start that cannot work says why in one sentence and exits with 1', (
 
 test('SIGTERM ends it with 0, also while a request hangs and a connection idles', async () => {
   const hub = await aHubProcess({ folder })
-  await fetch(`${hub.url}/healthz`)
+  const idle = await fetch(`${hub.url}/healthz`)
+  // longer than proxies keep theirs
+  expect(idle.headers.get('keep-alive')).toBe('timeout=75')
   const hanging = fetch(`${hub.url}/v1/models/m/versions`, {
     method: 'POST',
     headers: { ...bearer(hub.adminToken), 'content-type': 'multipart/form-data; boundary=b' },
