@@ -48,7 +48,7 @@ const topOf = (state: unknown): number =>
   typeof state === 'object' && state !== null && 'top' in state && typeof state.top === 'number' ? state.top : 0
 
 /** So long what was there may take to come back; whoever scrolls meanwhile is left where they are. */
-const comeBackMsMax = 3_000
+const comeBackMsMax = 15_000
 
 let stopStaying: () => void = () => undefined
 
