@@ -116,7 +116,7 @@ describe('256 MiB announced by nobody in particular', () => {
     '\r\n',
   ].join('\r\n')
 
-  /** One after the other: how it begins, then eight mebibytes of what it announced. */
+  /** One after the other: how it begins, then sixteen mebibytes of what it announced. */
   const attacks: [string, () => number, Buffer[], RegExp][] = [
     ['in an MQTT packet', () => hub.ports.mqtt ?? 0, [declared], /^$/],
     [
@@ -155,13 +155,13 @@ describe('256 MiB announced by nobody in particular', () => {
         if (rest.length > 0 && first?.includes('Upgrade: websocket')) await once(socket, 'data')
         for (const piece of rest) socket.write(piece)
         const end = answered(socket)
-        for (let i = 0; i < 8; i += 1) socket.write(filler)
+        for (let i = 0; i < 16; i += 1) socket.write(filler)
         return end
       })
       expect((await fetch(`${hub.url}/healthz`)).status).toBe(200)
       for (const end of await Promise.all(ends)) expect(end).toMatch(ending)
-      // held whole, this much would be 160 MiB
-      expect((await residentMebibytes()) - before).toBeLessThan(64)
+      // held whole, this much would be 320 MiB; what is thrown away lies about until it is collected, later on a busy machine
+      expect((await residentMebibytes()) - before).toBeLessThan(160)
       for (const socket of sockets) socket.destroy()
     },
   )
