@@ -12,7 +12,7 @@ import { fileAsBlob } from './file-blob.ts'
 import { readJsonFile } from './json-file.ts'
 import { addModelEdits, filtered, filterQuery, type ListFilter, pathOf, stageOption } from './model-edits.ts'
 import { versionReference } from './option-values.ts'
-import { figure, table, time } from './output.ts'
+import { figure, legible, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 import { resumableBytesMin, uploadFile } from './upload.ts'
 
@@ -83,7 +83,8 @@ export function addModelCommands(program: Command): void {
     .action(async (name: string, version: string, options: CardOptions) => {
       const { client, output } = connect(options)
       const card = await client.bytes(`${pathOf(name, version)}/card?format=${options.format}`)
-      if (options.out === undefined) process.stdout.write(card)
+      if (options.out === undefined)
+        process.stdout.write(process.stdout.isTTY ? legible(Buffer.from(card).toString()) : card)
       else {
         await writeFile(options.out, card)
         output.print({ file: options.out }, [`wrote ${options.out}`])

@@ -51,7 +51,7 @@ export async function watch(client: Client, id: string, { json = false, patience
         return
       }
       if (isHeld(detail)) {
-        if (!json) process.stdout.write(`${detail.state}, and waits for ${detail.waits?.for}\n`)
+        if (!json) process.stdout.write(`${detail.state}, and waits for ${legible(detail.waits?.for ?? '')}\n`)
         process.exitCode = exitCodes.refused
         return
       }
