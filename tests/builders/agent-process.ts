@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { inherited } from './inherited.ts'
+import { jsonLine } from './json-line.ts'
 
 const command = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
 
@@ -110,8 +111,7 @@ export async function runAgentCommand(options: AgentProcessOptions): Promise<{ c
 }
 
 function readLine(line: string): LogLine[] {
-  if (!line.startsWith('{')) return []
-  const parsed = LogLine.safeParse(JSON.parse(line))
+  const parsed = LogLine.safeParse(jsonLine(line))
   return parsed.success ? [parsed.data] : []
 }
 

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { inherited } from './inherited.ts'
+import { jsonLine } from './json-line.ts'
 
 const command = fileURLToPath(new URL('../../hub/main.ts', import.meta.url))
 const Ready = z.object({ msg: z.literal('hub ready'), url: z.string(), ports: z.record(z.string(), z.number()) })
@@ -97,8 +98,8 @@ async function untilReady(child: ChildProcess, output: () => string, ended: Prom
   const ready = new Promise<z.infer<typeof Ready>>((resolve) => {
     lines?.on('line', (line) => {
       adminToken ??= /roost_[0-9A-Za-z]{57}/.exec(line)?.[0]
-      const parsed = line.startsWith('{') ? Ready.safeParse(JSON.parse(line)) : undefined
-      if (parsed?.success) resolve(parsed.data)
+      const parsed = Ready.safeParse(jsonLine(line))
+      if (parsed.success) resolve(parsed.data)
     })
   })
   const timer = Promise.withResolvers<'late'>()
