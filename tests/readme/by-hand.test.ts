@@ -31,7 +31,7 @@ describe('the job by hand of the README', () => {
         `cp scripts/demo/plans/canary.json plan.yaml\n${simulated}ls picture.svg`,
       ].join('\n'),
     )
-  })
+  }, 600_000)
   afterAll(() => ran[Symbol.dispose]())
 
   test('ten commands', () => {

@@ -139,9 +139,9 @@ test('an upload that is cut leaves no file and no bytes', async () => {
   )
   socket.write(randomBytes(100_000))
   const incoming = join(server.running.hub.config.dataDir, 'blobs', 'incoming')
-  await expect.poll(async () => (await readdir(incoming)).length, { timeout: 20_000 }).toBe(1)
+  await expect.poll(async () => (await readdir(incoming)).length).toBe(1)
   socket.destroy()
-  await expect.poll(async () => (await readdir(incoming)).length, { timeout: 20_000 }).toBe(0)
+  await expect.poll(async () => (await readdir(incoming)).length).toBe(0)
   expect((await ask('GET', path)).status).toBe(404)
 })
 

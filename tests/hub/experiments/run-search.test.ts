@@ -69,7 +69,7 @@ beforeAll(async () => {
     await server.post('runs/update', { run_id: info.run_id, status })
     known.push({ id: info.run_id, name: info.run_name, start, status, metrics, params, dataset: dataset ?? undefined })
   }
-}, 60_000)
+})
 afterAll(() => server[Symbol.asyncDispose]())
 
 const search = async (fields: Record<string, unknown>) =>
@@ -199,7 +199,7 @@ test(`finds what looking at every run finds, in that order, on pages of any size
     }),
     { seed, numRuns: 60, endOnFailure: true },
   )
-}, 60_000)
+})
 
 describe('pages', () => {
   test('neither repeat nor miss when runs come and go meanwhile', async () => {

@@ -10,7 +10,7 @@ import { aForm } from '../registry/an-upload.ts'
 
 const Made = z.object({ token: z.string() })
 
-test('a version goes to production by gates, an approval and its revocation', { timeout: 240_000 }, async () => {
+test('a version goes to production by gates, an approval and its revocation', async () => {
   await using hub = await aRunningHub()
   const send = async (path: string, body: FormData | string): Promise<unknown> => {
     const type = typeof body === 'string' ? { 'content-type': 'application/json' } : {}

@@ -50,7 +50,7 @@ const act = fc.oneof(
 )
 type Act = typeof act extends fc.Arbitrary<infer T> ? T : never
 
-test('stages, approvals and champion hold together under any sequence of acts', { timeout: 120_000 }, async () => {
+test('stages, approvals and champion hold together under any sequence of acts', async () => {
   const reached = { production: 0, revoked: 0, restored: 0, superseded: 0 }
   await fc.assert(
     fc.asyncProperty(fc.array(act, { minLength: 20, maxLength: 30 }), async (acts) => {
