@@ -15,6 +15,9 @@ import { ScoreError } from './scoring.ts'
 
 /** Memory for the scorer's own work: a request and its answers as JSON and as objects. */
 const ownBytes = 64 * 1024 * 1024
+/** Patience is spent in steps of this: one during which the machine stood still, or the hub was too busy to hear an answer,
+ *  costs no more than another, for the model is not to blame. */
+const patienceStepMs = 250
 /** The end of what the process wrote to stderr, for the reason it died. */
 const stderrCharactersMax = 4096
 
@@ -95,18 +98,19 @@ function attach(child: ChildProcess, folder: string): Scorer {
   })
 
   async function nextMessage({ timeoutMs, late }: Patience): Promise<unknown> {
-    const giveUpMs = performance.now() + timeoutMs
+    let leftMs = timeoutMs
     while (inbox.length === 0) {
       if (end !== undefined) throw end
-      const leftMs = giveUpMs - performance.now()
       if (leftMs <= 0) throw new ScoreError('time-limit', late)
+      const stepMs = Math.min(leftMs, patienceStepMs)
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, leftMs)
+        const timer = setTimeout(resolve, stepMs)
         wake = () => {
           clearTimeout(timer)
           resolve()
         }
       })
+      leftMs -= stepMs
     }
     return inbox.shift()
   }
