@@ -9,7 +9,7 @@ import { chainStart, type Head, walkChain } from './audit-chain.ts'
 import { type HeadState, headFile, openHeadKey, placeOf, readHeadFile, writeHead } from './audit-head.ts'
 import { storedHash, storedLinks } from './audit-rows.ts'
 
-const signEveryMs = 1_000
+const everySecondMs = 1_000
 
 export type AuditKeeper = {
   /** Signs what has been written since. */
@@ -20,8 +20,13 @@ export type AuditKeeper = {
 
 type Parts = Pick<Hub, 'database' | 'clock' | 'random' | 'log' | 'stopping'>
 
-/** @param folder that of the keys */
-export async function openAuditKeeper(hub: Parts, folder: string): Promise<AuditKeeper> {
+/** @param folder that of the keys
+ *  @param signEveryMs how long a row may lie unsigned while the hub runs */
+export async function openAuditKeeper(
+  hub: Parts,
+  folder: string,
+  signEveryMs: number = everySecondMs,
+): Promise<AuditKeeper> {
   const { database, clock, log } = hub
   const key = await openHeadKey(folder, hub.random)
   let head: Head = chainStart

@@ -44,7 +44,8 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** A database with the keeper of its head, as a hub has them. */
+/** A database with the keeper of its head, as a hub has them. The keeper signs when a test says so, and at its end: never by
+ *  itself between two of its steps. */
 async function aKeptLog(data: string) {
   const stopping = new AbortController()
   mkdirSync(data, { recursive: true })
@@ -53,6 +54,7 @@ async function aKeptLog(data: string) {
   const keeper = await openAuditKeeper(
     { database, clock: Date.now, random, log, stopping: stopping.signal },
     join(data, 'keys'),
+    3_600_000,
   )
   return {
     database,
@@ -63,7 +65,10 @@ async function aKeptLog(data: string) {
       await database.close()
     },
     /** As a kill leaves it: what was written after the last signature is not signed. */
-    kill: () => database.close(),
+    kill: async () => {
+      await database.close()
+      stopping.abort()
+    },
   }
 }
 
