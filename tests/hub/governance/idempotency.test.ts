@@ -47,6 +47,16 @@ async function aCounter(hub: TestHub, gate: () => Promise<void> = () => Promise.
   return { post, sum: () => sum }
 }
 
+/** Holds up who wants to pass until it is opened, and tells that somebody stands there. */
+function aGate() {
+  const [reached, opened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const pass = () => {
+    reached.resolve()
+    return opened.promise
+  }
+  return { pass, reached: reached.promise, open: () => opened.resolve() }
+}
+
 describe('a POST with a key', () => {
   test('is done once and answered alike each time', async () => {
     await using hub = await aHub()
@@ -118,13 +128,13 @@ describe('a POST with a key', () => {
 
   test('while the first is being answered is told so, and done once', async () => {
     await using hub = await aHub()
-    const gate = Promise.withResolvers<void>()
-    const { post, sum } = await aCounter(hub, () => gate.promise)
+    const gate = aGate()
+    const { post, sum } = await aCounter(hub, gate.pass)
     const first = post(5, 'k')
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await gate.reached
     const second = await post(5, 'k')
     expect([second.status, await second.json()]).toMatchObject([409, { code: 'in-progress' }])
-    gate.resolve()
+    gate.open()
     expect((await first).status).toBe(201)
     expect((await post(5, 'k')).status).toBe(201)
     expect(sum()).toBe(5)
@@ -147,15 +157,15 @@ describe('a POST with a key', () => {
   test('that was being answered when the hub died may be sent again', async () => {
     await using hub = await aHub()
     const token = await hub.tokenOf('operator')
-    const gate = Promise.withResolvers<void>()
-    const died = await aCounter(hub, () => gate.promise, token)
+    const gate = aGate()
+    const died = await aCounter(hub, gate.pass, token)
     const lost = died.post(5, 'k')
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await gate.reached
     const restarted = await aCounter(hub, undefined, token)
     expect((await restarted.post(5, 'k')).status).toBe(409)
     await forgetUnanswered(hub.database)
     expect((await restarted.post(5, 'k')).status).toBe(201)
-    gate.resolve()
+    gate.open()
     await lost
   })
 
