@@ -1,6 +1,7 @@
 // How the command line prints: tables for people, with --json exactly what the hub said for programs.
 
 import { utcTime } from '../wording.ts'
+import { columnsOf, cutToColumns, padToColumns } from './terminal-columns.ts'
 
 export type Output = {
   /** With --json the data, else the lines. */
@@ -33,25 +34,21 @@ export function table(
     header,
     ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '' : onOneLine(String(cell))))),
   ]
-  const widest = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  const widest = header.map((_, column) => Math.max(...cells.map((row) => columnsOf(row[column] ?? ''))))
   const widths = fittingWidths(widest, columns)
   return cells.map((row) =>
     row
-      .map((cell, column) => cut(cell, widths[column] ?? 0).padEnd(widths[column] ?? 0))
+      .map((cell, column) => padToColumns(cutToColumns(cell, widths[column] ?? 0), widths[column] ?? 0))
       .join('  ')
       .trimEnd(),
   )
 }
 
 /** A row is a line, whatever stands in it. */
-const onOneLine = (text: string): string => text.split(/[\n\r\t\u2028\u2029]+/).join(' ')
+const onOneLine = (text: string): string => legible(text.split(/[\n\r\t\u2028\u2029]+/).join(' '))
 
 /** Narrower tells nothing. */
 const columnWidthMin = 8
-
-const cut = (cell: string, width: number): string =>
-  // half of a character is none
-  cell.length <= width ? cell : `${cell.slice(0, width - 1).replace(/[\ud800-\udbff]$/, '')}…`
 
 /** The widest is narrowed first, as far as the next. */
 function fittingWidths(widths: readonly number[], columns: number | undefined): readonly number[] {
