@@ -16,7 +16,8 @@ export type FindRoute = (path: string) => Route | undefined
 export type HttpServer = {
   /** Accepts on a socket that was bound elsewhere. May be called again after `release`. */
   listen: (socket: object) => Promise<void>
-  /** Stops accepting. Connections that are open live on; each learns with its next answer that it should close. */
+  /** Stops accepting. Connections that are open live on; each learns with its next answer that it should close, and one on
+   *  which nothing is asked for some seconds is closed. */
   release: () => void
   /** Resolves when no connection is left, or closes what is left after `graceMs`. */
   drain: (graceMs: number) => Promise<void>
@@ -31,8 +32,11 @@ const bodiesHeldMax = 8
 /** A head or a whole request that takes longer than this to come in is given up (408). */
 const headersTimeoutMs = 10_000
 const requestTimeoutMs = 60_000
-/** How long an idle connection is kept; told to the client, with a second more for what is on its way. */
-const keepAliveTimeoutMs = 5_000
+/** How long an idle connection is kept: longer than applications that ask now and then pause, and than a machine that is
+ *  busy holds one up, or a request meets a connection that is just being closed. */
+const keepAliveTimeoutMs = 75_000
+/** How long it is kept once another runtime accepts. */
+const releasedIdleMs = 4_000
 /** How much of a body that is not wanted is read and thrown away, in units of the largest one allowed: closing before
  *  would reset the connection under a client that is still sending, and it would not get to read the answer. */
 const discardFactor = 4
@@ -43,6 +47,7 @@ export function createHttpServer(find: FindRoute, options: { bodyBytesMax: numbe
   const tooLong = failure(413, `a body may be at most ${bodyBytesMax} bytes`)
   let bytesHeld = 0
   let released = true
+  let idling: NodeJS.Timeout | undefined
 
   const server = createServer(
     {
@@ -140,6 +145,8 @@ export function createHttpServer(find: FindRoute, options: { bodyBytesMax: numbe
         server.listen(socket, backlog, () => {
           server.removeListener('error', reject)
           released = false
+          clearInterval(idling)
+          idling = undefined
           resolve()
         })
       }),
@@ -147,10 +154,12 @@ export function createHttpServer(find: FindRoute, options: { bodyBytesMax: numbe
       released = true
       // Not http.Server's close: that one also cuts idle connections, on which a request may be on its way.
       if (server.listening) ListeningServer.prototype.close.call(server)
+      idling ??= setInterval(() => server.closeIdleConnections(), releasedIdleMs)
     },
     async drain(graceMs) {
       const deadline = performance.now() + graceMs
       while ((await connectionsOf(server)) > 0 && performance.now() < deadline) await pause(drainCheckMs)
+      clearInterval(idling)
       server.closeAllConnections()
     },
   }
