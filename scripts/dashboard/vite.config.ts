@@ -13,6 +13,8 @@ export default defineConfig({
     outDir: join(dashboard, 'built'),
     emptyOutDir: true,
     target: 'es2023',
+    // the first with light-dark(), all of spring 2024
+    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     // the policy of the page lets nothing inline through
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

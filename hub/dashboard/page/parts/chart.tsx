@@ -101,8 +101,14 @@ const names = ['surface', 'line', 'text', 'quiet', 'accent', 'good', 'warn', 'ba
 const series = ['#0072b2', '#e69f00', '#009e73', '#d55e00', '#56b4e9', '#cc79a7']
 
 function paletteNow(): Palette {
-  const styles = getComputedStyle(document.documentElement)
-  const colours = names.map((name) => [name, styles.getPropertyValue(`--${name}`).trim()])
+  // a property holds the colours of both themes; which one counts is known where it is used
+  const used = document.createElement('i')
+  document.body.append(used)
+  const colours = names.map((name) => {
+    used.style.color = `var(--${name})`
+    return [name, getComputedStyle(used).color]
+  })
+  used.remove()
   return { ...(Object.fromEntries(colours) as Record<(typeof names)[number], string>), series }
 }
 
