@@ -27,6 +27,15 @@ export const listenForSignOut = (listener: () => void): void => {
   onSignedOut = listener
 }
 
+/** The browser's other tabs have the same session: they are told that it may be over, and ask. */
+const otherTabs = new BroadcastChannel('roost-session')
+otherTabs.onmessage = () => void askSession()
+
+export async function signOut(): Promise<void> {
+  await answer(client.DELETE('/v1/session'))
+  otherTabs.postMessage('over')
+}
+
 // the header tells the hub that its own page asks
 const client = createClient<paths>({
   headers: { 'x-roost-page': '1' },

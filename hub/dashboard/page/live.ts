@@ -84,10 +84,10 @@ function connect(): void {
   opened.onerror = () => {
     if (source !== opened) return
     say({ ...connection, isLive: false })
-    // the browser gives up for good where it was refused: the session may be over
-    if (opened.readyState !== EventSource.CLOSED) return
+    // the hub ends it with the session, which is over at once then, and not when the browser has tried again
     void askSession()
-    plan(retryMs)
+    // it gives up for good where it was refused
+    if (opened.readyState === EventSource.CLOSED) plan(retryMs)
   }
 }
 

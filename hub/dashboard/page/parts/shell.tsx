@@ -2,7 +2,7 @@
 
 import type { ComponentType } from 'preact'
 import { useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from 'preact/hooks'
-import { ApiError, answer, api } from '../api.ts'
+import { ApiError, signOut } from '../api.ts'
 import { useConnection } from '../live.ts'
 import { type Page, type PageProps, pages } from '../pages.ts'
 import { matchPath, navigate } from '../router.ts'
@@ -41,9 +41,9 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
   }, [path])
   const [isStuck, setStuck] = useState(false)
   useEffect(() => setStuck(false), [path])
-  const signOut = async () => {
+  const leave = async () => {
     try {
-      await answer(api.DELETE('/v1/session'))
+      await signOut()
       onSignedOut()
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
@@ -78,7 +78,7 @@ export function Shell({ address, onSignedOut }: { address: URL; onSignedOut: () 
             {session.name}
             <small>{session.role}</small>
           </span>
-          <button type="button" class="plain" onClick={() => void signOut()}>
+          <button type="button" class="plain" onClick={() => void leave()}>
             Sign out
           </button>
         </div>
