@@ -3,7 +3,7 @@
 import type { Finding } from '../rollouts/plan/check.ts'
 import type { Preview } from '../rollouts/plan/preview.ts'
 import { spellDuration } from '../rollouts/plan/spelled-duration.ts'
-import { counted } from '../wording.ts'
+import { counted, inBytes } from '../wording.ts'
 import { table } from './output.ts'
 
 /** @param devicesMax so many devices are listed */
@@ -60,12 +60,8 @@ function minutes(ms: number): string {
 
 function bytes({ perDevice, apart, broadcast }: Preview['bytes']): string {
   const each =
-    perDevice.least === perDevice.most ? size(perDevice.most) : `${size(perDevice.least)} to ${size(perDevice.most)}`
-  return `${each} a device: ${size(broadcast)} broadcast, or ${size(apart)} if each fetches it for itself`
-}
-
-function size(count: number): string {
-  if (count < 1e3) return `${count} B`
-  if (count < 1e6) return `${(count / 1e3).toPrecision(3)} kB`
-  return count < 1e9 ? `${(count / 1e6).toPrecision(3)} MB` : `${(count / 1e9).toPrecision(3)} GB`
+    perDevice.least === perDevice.most
+      ? inBytes(perDevice.most)
+      : `${inBytes(perDevice.least)} to ${inBytes(perDevice.most)}`
+  return `${each} a device: ${inBytes(broadcast)} broadcast, or ${inBytes(apart)} if each fetches it for itself`
 }

@@ -7,7 +7,16 @@
 // undecided.
 
 import { z } from 'zod'
-import { amountOf, type Comparator, printMetric, printRule, type Rule, type VersionMeasure } from './rule.ts'
+import { inAllBytes } from '../wording.ts'
+import {
+  amountOf,
+  type Comparator,
+  type Metric,
+  printMetric,
+  printRule,
+  type Rule,
+  type VersionMeasure,
+} from './rule.ts'
 
 export const answers = ['pass', 'fail', 'undecided'] as const
 export type Answer = (typeof answers)[number]
@@ -229,12 +238,13 @@ function championFigure(
 /** Where the figure, or with a confidence its interval, lies to the bound. */
 function settle(rule: Comparison, base: RuleVerdict, of: Interval, bound: number, what: string): RuleVerdict {
   const { comparator, confidence } = rule
+  const inWords = wordsFor(rule.metric)
   if (confidence === undefined) {
     const answer: Answer = holds(of.value, comparator, bound) ? 'pass' : 'fail'
-    const sentence = `${what} is ${round(of.value)}, ${answer === 'pass' ? 'as wanted' : 'not'} ${comparator} ${round(bound)}`
+    const sentence = `${what} is ${inWords(of.value)}, ${answer === 'pass' ? 'as wanted' : 'not'} ${comparator} ${inWords(bound)}`
     return { ...base, answer, sentence }
   }
-  const interval = `${what} is ${round(of.value)}, its interval ${round(of.low)} to ${round(of.high)}`
+  const interval = `${what} is ${inWords(of.value)}, its interval ${inWords(of.low)} to ${inWords(of.high)}`
   if (confidence > oneSidedPercent) {
     const detail = `each end is sure to ${oneSidedPercent} %, which does not tell for ${confidence} %`
     return { ...base, answer: 'undecided', sentence: `${interval}; ${detail}` }
@@ -249,8 +259,15 @@ function settle(rule: Comparison, base: RuleVerdict, of: Interval, bound: number
   return {
     ...base,
     answer,
-    sentence: `${interval}, which ${where} ${round(bound)} (each end sure to ${oneSidedPercent} %, ${confidence} % asked)`,
+    sentence: `${interval}, which ${where} ${inWords(bound)} (each end sure to ${oneSidedPercent} %, ${confidence} % asked)`,
   }
+}
+
+/** A value of the metric, with its unit where the hub knows it: what a registration brought is in the unit of who made it. */
+function wordsFor(metric: Metric): (value: number) => string {
+  if (metric.source === 'version' && metric.name === 'size') return inAllBytes
+  if (metric.source === 'evaluation' && metric.name.endsWith('_ms')) return (value) => `${round(value)} ms`
+  return round
 }
 
 const isFloor = (comparator: Comparator): boolean => comparator === '>=' || comparator === '>'

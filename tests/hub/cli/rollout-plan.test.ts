@@ -80,7 +80,7 @@ test('a plan in YAML is tried dry and started with the draw that was shown', asy
   const dry = await roost(hub, 'rollout', 'plan', ...motes, '--plan', yaml, '--dry-run', '--devices', '2')
   expect(dry.code, dry.stderr).toBe(0)
   expect(dry.stdout).toMatch(/^motes 1 to everywhere \(all\), deployment motes: 7 devices, 1 left out$/m)
-  expect(dry.stdout).toMatch(/2\.50 MB a device: 5\.00 MB broadcast, or 17\.5 MB if each fetches it for itself/)
+  expect(dry.stdout).toMatch(/2\.38 MiB a device: 4\.77 MiB broadcast, or 16\.7 MiB if each fetches it for itself/)
   expect(dry.stdout).toMatch(/^ {2}canary \(3 devices, canary\): 3 devices \(3 generic-x64\/\)$/m)
   expect(dry.stdout).toMatch(/^ {4}waits for 1 approval$/m)
   expect(dry.stdout).toMatch(/^ {4}installation: 3 devices without a failure would show that at most 63 %/m)

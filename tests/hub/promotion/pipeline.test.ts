@@ -120,7 +120,9 @@ test('a gate that fails stops registration where it is, and says why', async () 
     status: 409,
     body: { code: 'gates-not-passed', verdict: [{ rule: 'size <= 10 B', answer: 'fail' }, {}] },
   })
-  expect(String(refused.body.detail)).toMatch(/size <= 10 B: size is \d+, not <= 10/)
+  expect(String(refused.body.detail)).toMatch(
+    /size <= 10 B: size is [\d,]+( bytes|\.?\d* KiB \([\d,]+ bytes\)), not <= 10 bytes/,
+  )
 })
 
 test('only an admin overrides, saying why; the verdict it went against is kept', async () => {

@@ -1,7 +1,7 @@
 // The gates of a stage, each with its verdict, its figure against its threshold, and the hub's sentence.
 
 import type { components } from '../api-types.d.ts'
-import { inBytes } from '../parts/quantity.tsx'
+import { counted, inBytes } from '../parts/quantity.tsx'
 import { Time } from '../parts/time.tsx'
 import { shortNumber, signed } from './figures.ts'
 import { Interval } from './interval.tsx'
@@ -69,8 +69,12 @@ export function VerdictTable({ verdict, model }: { verdict: Verdict; model: stri
                   <code>{rule.rule}</code>
                   {rule.variant !== null && <small class="quiet block">variant {rule.variant}</small>}
                 </th>
-                <td class="number">{numberText(rule, rule.value)}</td>
-                <td class="number">{numberText(rule, rule.bound)}</td>
+                <td class="number">
+                  <RuleNumber rule={rule} value={rule.value} />
+                </td>
+                <td class="number">
+                  <RuleNumber rule={rule} value={rule.bound} />
+                </td>
                 <td>
                   <RulePicture rule={rule} />
                 </td>
@@ -84,8 +88,17 @@ export function VerdictTable({ verdict, model }: { verdict: Verdict; model: stri
   )
 }
 
-const numberText = ({ rule }: Rule, value: number | null): string =>
-  value === null ? '–' : rule.startsWith('size ') ? inBytes(value) : shortNumber(value)
+/** Sizes with all their bytes: the gate may have been written in powers of ten. */
+function RuleNumber({ rule: { rule }, value }: { rule: Rule; value: number | null }) {
+  if (value === null) return <>–</>
+  if (!rule.startsWith('size ')) return <>{shortNumber(value)}</>
+  return (
+    <>
+      {inBytes(value)}
+      <small class="quiet block">{counted(value, 'byte')}</small>
+    </>
+  )
+}
 
 /** The interval that decided, and the threshold: of the difference where the rule compares with the champion. */
 function RulePicture({ rule }: { rule: Rule }) {
