@@ -43,12 +43,13 @@ export type AgentContext = {
   onFailure: (error: unknown) => void
 }
 
-const mqttDeadlineMs = 10_000
+export const mqttDeadlineMs = 10_000
 /** The longest first pause before the broker is tried again; doubled with each further try. */
-const reconnectMinMs = 1_000
-const helloRetryMs = 5_000
+export const reconnectMinMs = 1_000
+export const helloRetryMs = 5_000
 /** At a clean stop the hub gets so long to confirm what is durable; the rest waits for the next start. */
 const shipMsMax = 3_000
+const shipLookMs = 20
 
 /** @throws IdentityError, PinnedStateError, FolderInUseError, ServingSocketError, the file system's errors */
 export async function startAgent(config: AgentConfig, context: AgentContext): Promise<RunningAgent> {
@@ -219,7 +220,7 @@ async function open(config: AgentConfig, context: AgentContext, opened: AsyncDis
       await runtimes.close()
       await files.close()
       await outbox.flush()
-      await shipped(outbox, link, now)
+      await shipped(outbox, link)
       await shipper.close()
       await link.close()
       await opened.disposeAsync()
@@ -261,8 +262,10 @@ function chunkLinkOver(
   }
 }
 
-/** Until the hub has confirmed what is durable here, or it takes too long. */
-async function shipped(outbox: Outbox, link: Link, now: () => number): Promise<void> {
-  const until = now() + shipMsMax
-  while (link.isUp && outbox.tail < outbox.head && now() < until) await delay(20)
+/** Until the hub has confirmed what is durable here, or it takes too long. Counted in pauses: while this process was held up
+ *  itself, or the whole machine slept, nobody could be heard. */
+async function shipped(outbox: Outbox, link: Link): Promise<void> {
+  for (let waitedMs = 0; link.isUp && outbox.tail < outbox.head && waitedMs < shipMsMax; waitedMs += shipLookMs) {
+    await delay(shipLookMs)
+  }
 }

@@ -20,7 +20,7 @@ import type { Batch, TapSpec } from '../runtime/shadow/pairs.ts'
 import type { Observed } from './probation.ts'
 import { failureOfExit } from './runtime-exit.ts'
 import { launchRuntime, limitMemory, runtimeBytes } from './runtime-launch.ts'
-import { Watchdog } from './runtime-watchdog.ts'
+import { afterAwakeMs, Watchdog } from './runtime-watchdog.ts'
 import type { ServingSocket } from './serving-socket.ts'
 import type { Failure } from './slots.ts'
 
@@ -217,9 +217,9 @@ export class RuntimeProcess {
     const said = new Promise<RuntimeMessage | undefined>((settle) => {
       this.#awaited = { kind, settle }
     })
-    const timer = setTimeout(() => this.#kill('hang', `no '${kind}' within ${patienceMs} ms`), patienceMs)
+    const end = afterAwakeMs(patienceMs, () => this.#kill('hang', `no '${kind}' within ${patienceMs} ms`))
     const message = await Promise.race([said, this.exited.then(() => undefined)])
-    clearTimeout(timer)
+    end()
     return message !== undefined && isOf(kind, message) ? message : undefined
   }
 

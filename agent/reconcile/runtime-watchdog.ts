@@ -6,6 +6,22 @@
 export const slackMs = 2_000
 const lookEveryMs = 100
 
+/** Calls `act` once this process has been awake for so long: while it was held up itself, or the whole machine slept, nobody
+ *  could be heard. Gives back what ends it. */
+export function afterAwakeMs(awakeMs: number, act: () => void): () => void {
+  let leftMs = awakeMs
+  let lookedMs = performance.now()
+  const timer = setInterval(() => {
+    const now = performance.now()
+    leftMs -= Math.min(now - lookedMs, 2 * lookEveryMs)
+    lookedMs = now
+    if (leftMs > 0) return
+    clearInterval(timer)
+    act()
+  }, lookEveryMs)
+  return () => clearInterval(timer)
+}
+
 export class Watchdog {
   readonly #bark: (silentMs: number) => void
   #timer: NodeJS.Timeout | undefined

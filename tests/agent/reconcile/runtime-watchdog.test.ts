@@ -1,7 +1,7 @@
 // The watchdog barks at a silent runtime, and not at one that this process or a sleeping machine did not listen to.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { slackMs, Watchdog } from '../../../agent/reconcile/runtime-watchdog.ts'
+import { afterAwakeMs, slackMs, Watchdog } from '../../../agent/reconcile/runtime-watchdog.ts'
 
 const inferenceMs = 500
 beforeEach(() => {
@@ -64,5 +64,44 @@ describe('a watchdog', () => {
     watchdog.stop()
     vi.advanceTimersByTime(60_000)
     expect(barks).toEqual([])
+  })
+})
+
+describe('patience for an answer', () => {
+  function aWait(awakeMs: number) {
+    const ends: string[] = []
+    return { ends, end: afterAwakeMs(awakeMs, () => ends.push('over')) }
+  }
+
+  test('ends once, when it is used up', () => {
+    const { ends } = aWait(5_000)
+    vi.advanceTimersByTime(4_900)
+    expect(ends).toEqual([])
+    vi.advanceTimersByTime(60_000)
+    expect(ends).toEqual(['over'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is not used up by a machine that slept, and ends all the same', () => {
+    const { ends } = aWait(5_000)
+    vi.advanceTimersByTime(1_000)
+    const before = performance.now()
+    let later = 3_600_000
+    vi.spyOn(performance, 'now').mockImplementation(() => before + later)
+    vi.advanceTimersToNextTimer()
+    expect(ends).toEqual([])
+    for (let looks = 0; looks < 50; looks++) {
+      later += 100
+      vi.advanceTimersByTime(100)
+    }
+    expect(ends).toEqual(['over'])
+    vi.restoreAllMocks()
+  })
+
+  test('that was not needed is forgotten', () => {
+    const { ends, end } = aWait(5_000)
+    end()
+    vi.advanceTimersByTime(60_000)
+    expect(ends).toEqual([])
   })
 })
