@@ -32,6 +32,8 @@ export type WebSocketLimits = {
   onRefused: (refusal: 'unaccepted-bytes') => void
 }
 
+type Admit = (socket: Socket) => void
+
 export type Listeners = { ports: Ports; close: () => Promise<void> }
 
 /** @throws the error of listen(2): a port in use, an address that is not ours */
@@ -43,8 +45,8 @@ export async function openListeners(
   log: Logger,
 ): Promise<Listeners> {
   const opened: Server[] = []
+  const admit: Admit = (socket) => admission.admit(socket)
   const open = async (server: Server, address: Address): Promise<number> => {
-    server.on('connection', (socket: Socket) => admission.admit(socket))
     const port = await startListening(server, address)
     opened.push(server)
     server.on('error', (error) => log.error({ err: error }, 'MQTT listener failed to accept'))
@@ -56,9 +58,10 @@ export async function openListeners(
   }
   try {
     const ports: Ports = {
-      tcp: options.tcp && (await open(tcpServer(options.tls, onStream), options.tcp)),
+      tcp: options.tcp && (await open(tcpServer(options.tls, admit, onStream), options.tcp)),
       webSocket:
-        options.webSocket && (await open(webSocketServer(options.tls, webSocketLimits, onStream), options.webSocket)),
+        options.webSocket &&
+        (await open(webSocketServer(options.tls, webSocketLimits, admit, onStream), options.webSocket)),
     }
     return { ports, close }
   } catch (error) {
@@ -67,18 +70,25 @@ export async function openListeners(
   }
 }
 
-function tcpServer(tls: ListenOptions['tls'], onStream: OnStream): Server {
+function tcpServer(tls: ListenOptions['tls'], admit: Admit, onStream: OnStream): Server {
   const serve = (socket: Socket) => {
     if (!socket.destroyed) onStream(socket, socket)
   }
   return tls === undefined
-    ? createTcpServer({ noDelay: true }, serve)
-    : createTlsServer({ ...tls, minVersion: 'TLSv1.2', noDelay: true }, serve)
+    ? // admitted first: else the broker's own deadline might end unseen what admission's would have, and is then not counted
+      createTcpServer({ noDelay: true }).on('connection', admit).on('connection', serve)
+    : createTlsServer({ ...tls, minVersion: 'TLSv1.2', noDelay: true }, serve).on('connection', admit)
 }
 
 /** MQTT over WebSocket, MQTT 3.1.1 §6: subprotocol `mqtt`, binary frames. Any other request is told to upgrade. */
-function webSocketServer(tls: ListenOptions['tls'], limits: WebSocketLimits, onStream: OnStream): HttpServer {
+function webSocketServer(
+  tls: ListenOptions['tls'],
+  limits: WebSocketLimits,
+  admit: Admit,
+  onStream: OnStream,
+): HttpServer {
   const server = tls === undefined ? createHttpServer() : createHttpsServer({ ...tls, minVersion: 'TLSv1.2' })
+  server.on('connection', admit)
   const upgrader = new WebSocketServer({
     noServer: true,
     clientTracking: false,
