@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { Evaluation } from '../evaluation/documents.ts'
+import { largestFirst } from '../evaluation/group-order.ts'
 import type { EvaluationResult } from '../evaluation/result.ts'
 import type { Client } from './client.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
@@ -127,7 +128,7 @@ const sliceFigures = ['accuracy', 'f1', 'roc_auc', 'mae', 'rmse', 'r2']
 function sliceLines({ slices, slicesLeftOut }: EvaluationResult): string[] {
   if (slices.length === 0) return []
   const shown = sliceFigures.filter((name) => slices.some(({ figures }) => figures[name] !== undefined))
-  const rows = slices.map((slice): Cell[] => [
+  const rows = largestFirst(slices).map((slice): Cell[] => [
     `${slice.column} = ${slice.value}`,
     slice.rows,
     ...shown.map((name) => {

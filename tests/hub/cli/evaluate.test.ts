@@ -19,9 +19,10 @@ describe('roost evaluate', () => {
     hub = await aRunningHub()
     const lines = Array.from({ length: 60 }, (_, i) => {
       const level = (i % 7) - 3
-      return `${level},${i % 2},${level + (i % 5 === 0 ? 3 : 0) > 0 ? 1 : 0},${i % 2 === 0 ? 'n' : 's'}`
+      const line = 12 - (i % 4)
+      return `${level},${i % 2},${level + (i % 5 === 0 ? 3 : 0) > 0 ? 1 : 0},${i % 2 === 0 ? 'n' : 's'},line ${line}`
     })
-    const csv = Buffer.from(['x[0],x[1],fault,site', ...lines].join('\n'))
+    const csv = Buffer.from(['x[0],x[1],fault,site,line', ...lines].join('\n'))
     const arrival = { dataset: 'bench', format: 'csv' as const, description: '', by: { actor: 'test' } }
     await receiveSnapshot(hub.hub, arrival, ReadableStream.from([csv]))
     for (const weights of [
@@ -36,12 +37,26 @@ describe('roost evaluate', () => {
   afterAll(() => hub[Symbol.asyncDispose]())
 
   test('prints figures with intervals beside the champion, slices, and what is lost when an input is shuffled', async () => {
-    const told = await roost(hub, ...common, '--task', 'binary', '--slice', 'site', '--fairness', 'site', '--wait')
+    const told = await roost(
+      hub,
+      ...common,
+      '--task',
+      'binary',
+      '--slice',
+      'site',
+      '--slice',
+      'line',
+      '--fairness',
+      'site',
+      '--wait',
+    )
     expect(told).toMatchObject({ code: 0, stderr: '' })
     expect(told.stdout).toMatch(/vibration 2 \(fp32\) on 60 rows of [0-9a-f]{12}\n/)
     expect(told.stdout).toContain('beside the champion, version 1, on the same rows')
     expect(told.stdout).toMatch(/^accuracy +0\.\d{4} +\[0\.\d{4}, [01]\.\d{4}\] +0\.\d{4} +0\.\d{4} +\[/m)
     expect(told.stdout).toMatch(/^site = n +30 +0\.\d{4}/m)
+    const slices = [...told.stdout.matchAll(/^(?:site|line) = (line \d+|\S+) /gm)].map(([, value]) => value)
+    expect(slices).toEqual(['n', 's', 'line 9', 'line 10', 'line 11', 'line 12'])
     expect(told.stdout).toMatch(/^x\[0\] +0\.\d{4} +0\.\d{4}$/m)
   })
 

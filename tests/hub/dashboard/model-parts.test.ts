@@ -13,6 +13,7 @@ import {
 } from '../../../hub/dashboard/page/models/figures.ts'
 import { layoutLineage, nodeHeight, nodeWidth } from '../../../hub/dashboard/page/models/lineage/layout.ts'
 import { shippedSteps } from '../../../hub/dashboard/page/models/shipped.ts'
+import { byName, largestFirst } from '../../../hub/evaluation/group-order.ts'
 import { line } from '../../../hub/model-card/markdown.ts'
 
 const seed = 20261126
@@ -169,6 +170,7 @@ describe('figures', () => {
     const slice = (value: string, figures: Record<string, ReturnType<typeof figure>>) => ({
       column: 'site',
       value,
+      rows: 30,
       figures,
     })
     const slices = [
@@ -179,6 +181,35 @@ describe('figures', () => {
     const order = (name: string) => worstFirst(slices, name).map(({ value }) => value)
     expect(order('accuracy')).toEqual(['bad', 'good', 'none'])
     expect(order('rmse')).toEqual(['bad', 'good', 'none'])
+  })
+
+  test('equally bad slices, and figures of one name, come by the numbers in their names', () => {
+    const values = ['line 10', '10', 'line 2', '2.5', '-3', '2.25', '-1', 'line 1']
+    const slices = values.map((value) => ({ column: 'x', value, rows: 30, figures: {} }))
+    const sorted = ['-3', '-1', '2.25', '2.5', '10', 'line 1', 'line 2', 'line 10']
+    expect(worstFirst(slices, 'accuracy').map(({ value }) => value)).toEqual(sorted)
+    const larger = { column: 'x', value: 'line 11', rows: 31, figures: {} }
+    expect(worstFirst([...slices, larger], 'accuracy')[0]).toBe(larger)
+    expect(figuresInOrder({ 'f1[10]': 1, 'f1[2]': 1 })).toEqual(['f1[2]', 'f1[10]'])
+  })
+
+  test('whatever groups are called, each is told once, columns as they were asked for, in one order', () => {
+    const number = fc.oneof(fc.integer(), fc.double()).map(String)
+    const value = fc.oneof(fc.string({ maxLength: 4 }), number, fc.constantFrom('', ' ', '(missing)', '-0', '1e3'))
+    const Group = fc.record({ column: fc.constantFrom('b', 'a'), value, rows: fc.nat(2) })
+    const groups = fc.uniqueArray(Group, { maxLength: 12, selector: ({ column, value }) => `${column} ${value}` })
+    fc.assert(
+      fc.property(groups, (given) => {
+        const told = largestFirst(given)
+        expect(new Set(told)).toEqual(new Set(given))
+        const columns = (of: typeof given) => [...new Set(of.map(({ column }) => column))]
+        expect(columns(told)).toEqual(columns(given))
+        for (const [n, one] of told.entries())
+          for (const later of told.slice(n + 1).filter(({ column }) => column === one.column))
+            expect(one.rows > later.rows || byName(one.value, later.value) <= 0).toBe(true)
+      }),
+      { seed, numRuns: 300 },
+    )
   })
 
   test('what is looked at first stands first, and what says the same again apart', () => {

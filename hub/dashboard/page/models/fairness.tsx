@@ -1,5 +1,6 @@
 // Fairness: the rates of the groups of each column, and the spread between them as figures with intervals.
 
+import { largestFirst } from '../../../evaluation/group-order.ts'
 import type { components } from '../api-types.d.ts'
 import { grouped } from '../parts/quantity.tsx'
 import { FigureText } from './figures-table.tsx'
@@ -81,7 +82,7 @@ export function Fairness({ result }: { result: NonNullable<Result> }) {
               </tr>
             </thead>
             <tbody>
-              {groups.map((group) => (
+              {largestFirst(groups).map((group) => (
                 <tr key={group.value}>
                   <th scope="row">
                     <code>{group.value}</code>

@@ -1,5 +1,7 @@
 // Figures of evaluations as they are read: which is better, in which order, and what an interval of a difference says.
 
+import { byName, type Group, largestFirst } from '../../../evaluation/group-order.ts'
+
 export type Figure = { value: number; low: number; high: number }
 
 /** The first that is there is the one shown where there is room for one. */
@@ -15,7 +17,7 @@ export function figuresInOrder(figures: Readonly<Record<string, unknown>>): stri
     const at = leading.indexOf(name)
     return at < 0 ? leading.length : at
   }
-  return Object.keys(figures).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+  return Object.keys(figures).sort((a, b) => rank(a) - rank(b) || byName(a, b))
 }
 
 /** Whether it says what another figure of the evaluation says already: the averages over classes where there are two, the
@@ -38,16 +40,16 @@ export function compared(name: string, difference: Figure): Comparison {
   return 'open'
 }
 
-type Slice = { column: string; value: string; figures: Readonly<Record<string, Figure | undefined>> }
+type Slice = Group & { figures: Readonly<Record<string, Figure | undefined>> }
 
-/** The worst first by one figure; those that have none at the end, in their order. */
+/** The worst first by one figure; those that have none at the end. Equal ones are in their usual order. */
 export function worstFirst<S extends Slice>(slices: readonly S[], name: string): S[] {
   const sign = isSmallerBetter(name) ? -1 : 1
   const worth = (slice: S) => {
     const value = slice.figures[name]?.value
     return value === undefined ? Number.POSITIVE_INFINITY : sign * value
   }
-  return slices.toSorted((a, b) => {
+  return largestFirst(slices).sort((a, b) => {
     const [one, other] = [worth(a), worth(b)]
     return one === other ? 0 : one - other
   })
