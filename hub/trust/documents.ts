@@ -22,8 +22,11 @@ export const KeyDocument = z
     publicKey: z.string().nullable().openapi({ description: 'PEM' }),
     state: KeyState,
     here: z.boolean().openapi({ description: 'whether the private part lies at this hub' }),
-    since: Time.nullable().openapi({ description: 'of the file of the root that named it first, or of the key' }),
-    until: Time.nullable().openapi({ description: 'of the file of the root that named it no longer' }),
+    since: Time.nullable().openapi({
+      description:
+        'when the root that named it first was followed, by the audit log; of what it has no entry of, the time of the file',
+    }),
+    until: Time.nullable().openapi({ description: 'when the root that named it no longer was followed' }),
     expires: Time.nullable().openapi({ description: 'when the root that names it expires' }),
     roots: z
       .object({ first: z.number().int(), last: z.number().int() })

@@ -44,11 +44,13 @@ export async function lookAtKeys(hub: Parts): Promise<KeysDocument> {
 }
 
 /** The assignment key that the next root may name; undefined where none was made. */
-export async function nextAssignment(hub: Pick<Hub, 'config'>): Promise<KeyDocument | undefined> {
+export async function nextAssignment(hub: Pick<Hub, 'config' | 'database'>): Promise<KeyDocument | undefined> {
   const path = nextAssignmentFile(keysFolder(hub))
   const pem = await unlessMissing(readFile(path, 'utf8'), undefined)
   if (pem === undefined) return undefined
-  return { ...ofPair(pem), purpose: 'assignment', state: 'next', since: await timeOf(path), signed: null }
+  const pair = ofPair(pem)
+  const since = isoTime(await recordedMs(hub.database, `key:${pair.id}`)) ?? (await timeOf(path))
+  return { ...pair, purpose: 'assignment', state: 'next', since, signed: null }
 }
 
 async function auditKey(folder: string): Promise<KeyDocument> {
@@ -93,12 +95,24 @@ async function heldId(path: string): Promise<string> {
 const timeOf = async (path: string): Promise<string | null> =>
   isoTime((await unlessMissing(stat(path), undefined))?.mtimeMs)
 
-/** Each root, read again: it is asked for seldom, and has few links. */
-async function chainOf({ config, keys }: Pick<Hub, 'config' | 'keys'>): Promise<ChainedRoot[]> {
+const At = z.object({ at: z.number() })
+
+/** When the log first tells of it: a copy or a restore makes a file young, and leaves that as it is. */
+const recordedMs = async (reader: Reader, subject: string): Promise<number | undefined> =>
+  (await reader.first(At, 'SELECT at FROM audit_log WHERE subject = ? ORDER BY seq LIMIT 1', [subject]))?.at
+
+/** Each root, read again: it is asked for seldom, and has few links. The first has no entry of its own in the log, and was
+ *  there before the log began. */
+async function chainOf({ config, database, keys }: Pick<Hub, 'config' | 'database' | 'keys'>): Promise<ChainedRoot[]> {
+  const begun = await database.first(At, 'SELECT at FROM audit_log ORDER BY seq LIMIT 1')
   const chain: ChainedRoot[] = []
   for (const [n, envelope] of keys.roots.entries()) {
-    const written = await unlessMissing(stat(rootFile(keysFolder({ config }), n + 1)), undefined)
-    chain.push(readChained(envelope, Math.round(written?.mtimeMs ?? 0), chain.at(-1)))
+    const version = n + 1
+    const written = await unlessMissing(stat(rootFile(keysFolder({ config }), version)), undefined)
+    const fileMs = Math.round(written?.mtimeMs ?? 0)
+    const recorded = await recordedMs(database, `root:${version}`)
+    const atMs = recorded ?? (version === 1 ? Math.min(fileMs, begun?.at ?? fileMs) : fileMs)
+    chain.push(readChained(envelope, atMs, chain.at(-1)))
   }
   return chain
 }

@@ -1,7 +1,16 @@
 // Keys over HTTP: what is told of them, a rotation in its two steps, and every way in which a root is not followed.
 
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeEnvelope, payloadTypes } from '@roost/shared/trust/envelope.ts'
@@ -144,11 +153,24 @@ test('the whole rotation while the hub runs: next assignment key, new root, old 
   expect(record).toMatchObject({ action: 'root.follow', subject: 'root:2', actor: `token:${admin.slice(6, 14)}` })
 
   await running.close()
+  // as a copy leaves its files that does not keep their times
+  const copiedAt = new Date(Date.now() + dayMs)
+  for (const file of readdirSync(join(folder, 'keys'))) utimesSync(join(folder, 'keys', file), copiedAt, copiedAt)
   await start()
-  expect((await keysNow()).keys.slice(0, 6).map(({ id, state }) => [id, state])).toEqual(
-    expected.map(([, id, state]) => [id, state]),
-  )
+  const { keys } = await keysNow()
+  expect(keys.slice(0, 6).map(({ id, state }) => [id, state])).toEqual(expected.map(([, id, state]) => [id, state]))
   expect(await audited('root.')).toHaveLength(1)
+  const [begun] = (await audited('')).toReversed()
+  for (const { state, since, until } of keys.slice(0, 6))
+    expect([since, until]).toEqual(state === 'in-use' ? [record?.at, null] : [begun?.at, record?.at])
+})
+
+test('a key that is next is as old as the log says, whatever became of its file', async () => {
+  const next = await readAs(KeyDocument, ask('POST', '/v1/keys/assignment/next'))
+  const copiedAt = new Date(Date.now() + dayMs)
+  utimesSync(join(folder, 'keys/assignment-next.pem'), copiedAt, copiedAt)
+  expect((await keysNow()).keys.find(({ state }) => state === 'next')?.since).toBe(next.since)
+  expect(next.since).toBe((await audited('key.'))[0]?.at)
 })
 
 describe('a root is not followed', () => {
