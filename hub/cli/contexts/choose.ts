@@ -16,15 +16,16 @@ export type Given = {
 /** What is typed wins over the environment, and that over the current context. An address and a token are never taken from
  *  two places, so that no token reaches a hub it is not for: a token alone is for the default address, and an address alone
  *  takes the token that was stored for it.
- *  @throws Error saying how to get a token */
+ *  @throws Error saying what is wrong with the address, or how to get a token */
 export function chooseHub(given: Given, environment: Given, contexts: () => Contexts): HubAddress {
   if (given.context !== undefined) return addressOf(contextNamed(contexts(), given.context))
   const url = given.url || environment.url || undefined
+  const origin = url === undefined ? undefined : hubUrl(url).origin
   const token = given.token || environment.token || undefined
   if (token !== undefined) return { url: url ?? defaultUrl, token }
   const { current, contexts: known } = contexts()
   if (url !== undefined) {
-    const there = known.filter((context) => originOf(context.url) === originOf(url))
+    const there = known.filter((context) => new URL(context.url).origin === origin)
     const found = there.find(({ name }) => name === current) ?? there[0]
     if (found !== undefined) return { url, token: found.token }
     throw new Error(`no token for ${url}: roost login --url ${url}, or set ROOST_TOKEN`)
@@ -40,7 +41,19 @@ export function chooseHub(given: Given, environment: Given, contexts: () => Cont
 
 const addressOf = ({ url, token }: Context): HubAddress => ({ url, token })
 
-/** Scheme, host and port; the text itself where it is no URL, which the request then says. */
-function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url
+/** Scheme, host and port: a hub serves the root of its host, its dashboard and cookies with it.
+ *  @throws Error saying what is wrong with it */
+export function hubUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    throw new Error(`${JSON.stringify(text)} is no address of a hub: write it as https://hub.example.com`)
+  }
+  if (url.username !== '' || url.password !== '')
+    throw new Error('a hub asks for a token, not for a password in its address')
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+    throw new Error(
+      `a hub is at the root of its host, not below a path: write ${url.origin}, and let a proxy in between give the hub a name or a port of its own`,
+    )
+  }
+  return url
 }

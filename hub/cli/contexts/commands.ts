@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { createClient, RequestError } from '../client.ts'
 import { createOutput, table } from '../output.ts'
-import { defaultUrl } from './choose.ts'
+import { defaultUrl, hubUrl } from './choose.ts'
 import {
   ContextName,
   contextNamed,
@@ -92,17 +92,6 @@ async function login(name: string | undefined, options: JsonOption & { url?: str
     `logged in to ${url.origin} as context ${named.data}`,
   ])
   warnOfEnvironment()
-}
-
-/** @throws Error saying what is wrong with it */
-export function hubUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
-    throw new Error(`${JSON.stringify(text)} is no address of a hub: write it as https://hub.example.com`)
-  }
-  if (url.username !== '' || url.password !== '')
-    throw new Error('a hub asks for a token, not for a password in its address')
-  return url
 }
 
 const Problem = z.object({ code: z.string() })

@@ -88,6 +88,7 @@ test('what is no good is not stored, and not repeated', async () => {
     [`login --url http://127.0.0.1:${port}`, secret, /not as a hub does/, 1],
     ['login --url ftp://hub', secret, /no address of a hub/, 1],
     ['login --url http://me:word@hub', secret, /not for a password/, 1],
+    [`login --url ${hub.url}/roost`, hub.token, /at the root of its host.* write http:\/\/127\.0\.0\.1:\d+,/, 1],
   ]
   for (const [line, input, says, code] of cases) {
     const ran = await person.runs(line, { input })
@@ -105,6 +106,28 @@ test('a token that may not see models is good too', async () => {
   const made = await person.runs('token create auditor --role admin --scope admin:audit', { env })
   expect((await person.runs(`login --url ${hub.url}`, { input: made.stdout })).code).toBe(0)
   expect((await person.runs('audit head')).code).toBe(0)
+})
+
+test.each([
+  ['http://hub.example/roost', /not below a path: write http:\/\/hub\.example, and let a proxy/],
+  ['http://hub.example:7070/?to=roost', /write http:\/\/hub\.example:7070,/],
+  ['http://hub.example/#roost', /not below a path/],
+  ['hub.example', /"hub\.example" is no address of a hub/],
+  ['http://me:word@hub.example', /not for a password/],
+])('%s is not taken for the root of its host, wherever it comes from', (url, says) => {
+  const none = () => ({ formatVersion: 1 as const, current: null, contexts: [] })
+  expect(() => chooseHub({ url, token: 'roost_x' }, {}, none)).toThrow(says)
+  expect(() => chooseHub({ token: 'roost_x' }, { url }, none)).toThrow(says)
+})
+
+test('an address may end with a stroke', () => {
+  const url = 'http://hub.example/'
+  const kept = {
+    formatVersion: 1 as const,
+    current: 'a',
+    contexts: [{ name: 'a', url: 'http://hub.example', token: 't' }],
+  }
+  expect(chooseHub({ url }, {}, () => kept)).toEqual({ url, token: 't' })
 })
 
 test('a damaged file is said to be, without what stands in it', async () => {
