@@ -1,6 +1,6 @@
 // CBOR (RFC 8949) on the wire, checked on arrival: bytes in, a typed message or a reason out.
 
-import { Encoder, type Options } from 'cbor-x'
+import { addExtension, Encoder, type Options } from 'cbor-x'
 import type { z } from 'zod'
 
 // Plain RFC 8949 maps, no cbor-x records or tags of its own, so that any CBOR library can read them. Integers of 64 bits
@@ -14,6 +14,18 @@ const options: Options & { int64AsNumber: boolean } = {
   int64AsNumber: true,
 }
 const codec = new Encoder(options)
+
+/** Tags under which a few bytes cost very much: a bignum of a megabyte takes cbor-x minutes (2, 3), references stand for
+ *  what came before again and again (6, 28, 29, 51), an object is made by a function's name (27). No message of ours has
+ *  any. */
+const costlyTags = [2, 3, 6, 27, 28, 29, 51]
+/** cbor-x wants a class for each tag. Nothing is of this one, so nothing is written with them. */
+class Unwritten {}
+for (const tag of costlyTags) addExtension({ Class: Unwritten, tag, encode: refuseTag, decode: refuseTag })
+
+function refuseTag(): never {
+  throw new Error(`a tag of ${costlyTags.join(', ')}`)
+}
 
 export const encode = (message: unknown): Uint8Array => codec.encode(message)
 

@@ -43,6 +43,12 @@ test.each([
   ['two messages in one', At, `${asInteger}${asInteger}`],
   ['a message cut short', At, asInteger.slice(0, -2)],
   ['nothing', At, ''],
+  // in a field that nobody knows: what is ignored has been read all the same
+  ['a bignum', At, `a2 6161 c2 43010203 ${asInteger.slice(2)}`],
+  ['a negative bignum', At, `a2 6161 c3 43010203 ${asInteger.slice(2)}`],
+  ['a value that stands for another one', At, `a2 6161 82 d81c8101 d81d00 ${asInteger.slice(2)}`],
+  ['a table of values to refer to', At, `a2 6161 d833 848101808000 ${asInteger.slice(2)}`],
+  ['an object by the name of its maker', At, `a2 6161 d81b 82 655265674578 6161 ${asInteger.slice(2)}`],
 ])('%s is refused with a reason, not an exception', (_, schema, bytes) => {
   const decoded = decode<unknown>(schema, hex(bytes))
   expect(decoded.ok).toBe(false)
