@@ -102,7 +102,9 @@ export class BundleFiles {
 
   /** Shorter ways to files, as the hub knows them now. One that is being fetched goes on by its patch. */
   offer(patches: readonly Patch[]): void {
-    this.#patches = new Map(patches.map((patch) => [patch.to, patch]))
+    // nobody signed them, and a patch is removed once it was applied: under the name of a file of ours it would be that one
+    const strange = patches.filter(({ blob }) => !this.#options.manifests.hasFile(blob))
+    this.#patches = new Map(strange.map((patch) => [patch.to, patch]))
     const { sha256, patch, better } = this.#underWay ?? {}
     if (sha256 !== undefined && patch === undefined && this.#patches.has(sha256)) better?.abort()
   }

@@ -46,6 +46,11 @@ export class Manifests {
     return this.#held.get(digest)?.envelope
   }
 
+  /** Whether a bundle that is kept here has a file of this name. */
+  hasFile(sha256: Digest): boolean {
+    return [...this.#held.values()].some(({ manifest }) => manifest.files.some((file) => file.sha256 === sha256))
+  }
+
   /** Keeps manifests that were verified in these envelopes. Durable when it resolves.
    *  @throws the file system's error */
   async put(manifests: ReadonlyMap<Digest, Manifest>, envelopes: ReadonlyMap<Digest, Uint8Array>): Promise<void> {

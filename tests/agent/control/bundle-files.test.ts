@@ -21,6 +21,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const model = aBlob(200_000, 'model')
 const features = aBlob(900, 'features')
+const later = aBlob(300_000, 'later')
 const digestOf = (manifest: Manifest) => manifestDigest(manifestPayload(manifest))
 const bundleOf = (manifest: Manifest): Bundle => ({
   deployment: 'line-1',
@@ -128,6 +129,23 @@ test('a file that rotted on disk is found by its hash, and only that one is fetc
   await fetched(bundleOf(wanted))
   expect(readFileSync(path).equals(features.content)).toBe(true)
   expect(hub.wanted.slice(before)).toEqual([0])
+})
+
+/** Nobody signs patches: whoever owns the network may say anything of them. */
+test.each([
+  ['another file that is here', features.file.sha256],
+  ['the file it starts from', model.file.sha256],
+  ['the file it makes', later.file.sha256],
+])('a patch by the name of %s takes no file away', async (_, blob) => {
+  const { files, fetched, put } = await aDevice([model.content, features.content, later.content])
+  await fetched(bundleOf(wanted))
+  const newer = aManifest({ version: 8, files: [{ role: 'model', ...later.file }] })
+  await put(newer)
+  const chunks = Buffer.alloc(32).toString('base64')
+  files.offer([{ from: model.file.sha256, to: later.file.sha256, blob, sizeBytes: 1, chunks }])
+  await fetched(bundleOf(newer))
+  const states = [wanted, newer].map((manifest) => files.stateOf(digestOf(manifest)).state)
+  expect(states).toEqual(['present', 'present'])
 })
 
 test('manifests that nobody needs any more go from the disk', async () => {
