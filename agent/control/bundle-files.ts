@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import type { BlobStore } from '../download/blob-store.ts'
 import { type DownloadWays, downloadBlob } from '../download/download.ts'
 import { DownloadError } from '../download/error.ts'
+import { asDownloadError } from '../download/partial-blob.ts'
 import { systemCode } from '../durable-file.ts'
 import { feedBeside } from '../reconcile/beside.ts'
 import type { Bundle } from '../reconcile/bundle-set.ts'
@@ -141,7 +142,7 @@ export class BundleFiles {
       signal.throwIfAborted()
       for (const file of smallestFirst(manifest)) await this.#fetchFile(file, signal)
     } catch (error) {
-      if (!signal.aborted) this.#fail(digest, error)
+      if (!signal.aborted) this.#fail(digest, asDownloadError(error))
     } finally {
       this.#fetching.delete(digest)
       log.info({ event: 'fetched', manifest: digest, ...this.stateOf(digest) }, 'files of a bundle')

@@ -131,8 +131,11 @@ export class BlobStore {
 
   /** Puts a download aside; it goes on where it stopped with the next `begin`. */
   async close(blob: PartialBlob): Promise<void> {
-    await blob.close()
-    await this.#settle(blob.file.sha256)
+    try {
+      await blob.close()
+    } finally {
+      await this.#settle(blob.file)
+    }
   }
 
   #partPath(sha256: Digest): string {
@@ -140,8 +143,9 @@ export class BlobStore {
   }
 
   /** Books what is on disk of a blob that nobody downloads any more. */
-  async #settle(sha256: Digest): Promise<void> {
-    const stat = await this.#statPart(sha256)
+  async #settle({ sha256, sizeBytes }: HashedBlob): Promise<void> {
+    // where the disk does not say, all of it may be there
+    const stat = await this.#statPart(sha256).catch(() => ({ size: sizeBytes }))
     if (stat === undefined) this.#entries.delete(sha256)
     else this.#entries.set(sha256, { sizeBytes: stat.size, state: 'part' })
   }

@@ -95,7 +95,8 @@ export class PartialBlob {
       await this.#handle.sync()
       this.#unsynced = 0
     } catch (error) {
-      await removeIfPresent(this.#path, this.#disk)
+      // a file system that has become read-only keeps it; what went wrong first is what the caller must hear
+      await removeIfPresent(this.#path, this.#disk).catch(() => undefined)
       throw asDownloadError(error)
     }
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { BundleFiles } from '@roost/agent/control/bundle-files.ts'
 import { Manifests } from '@roost/agent/control/manifests.ts'
 import { BlobStore } from '@roost/agent/download/blob-store.ts'
+import type { DownloadWays } from '@roost/agent/download/download.ts'
 import type { Bundle } from '@roost/agent/reconcile/bundle-set.ts'
 import { chunkCount } from '@roost/shared/bundle/chunks.ts'
 import { type Manifest, manifestDigest, manifestPayload, signManifest } from '@roost/shared/bundle/manifest.ts'
@@ -37,7 +38,7 @@ const wanted = aManifest({
   ],
 })
 
-async function aDevice(contents = [model.content, features.content]) {
+async function aDevice(contents = [model.content, features.content], ways: Partial<DownloadWays> = {}) {
   const hub = aFakeHub(contents, carryRightly)
   const blobs = await BlobStore.open(join(folder, 'blobs'), 10_000_000)
   const manifests = await Manifests.open(join(folder, 'manifests'), silentLog)
@@ -53,7 +54,7 @@ async function aDevice(contents = [model.content, features.content]) {
     blobs,
     manifests,
     sealedKeys,
-    ways: waysOf(hub),
+    ways: waysOf(hub, ways),
     log: silentLog,
     changed: () => changed(),
     onPatchFailed: () => undefined,
@@ -146,6 +147,13 @@ test.each([
   await fetched(bundleOf(newer))
   const states = [wanted, newer].map((manifest) => files.stateOf(digestOf(manifest)).state)
   expect(states).toEqual(['present', 'present'])
+})
+
+test('whatever the system says no to while a bundle is fetched fails that bundle, and nothing else', async () => {
+  const refused = () => Promise.reject(Object.assign(new Error('EIO: read'), { code: 'EIO' }))
+  const { files, fetched } = await aDevice([], { way: 'http', http: { fetch: refused } })
+  await fetched(bundleOf(wanted))
+  expect(files.stateOf(digestOf(wanted))).toMatchObject({ state: 'failed', failure: { reason: 'download' } })
 })
 
 test('manifests that nobody needs any more go from the disk', async () => {

@@ -156,6 +156,20 @@ describe('when a call fails', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
+  test('a disk that fails and can only be read from then on fails it, now and at the next try, and nothing else', async () => {
+    let writes = 0
+    const { disk } = aFaultyDisk(nodeDisk, (call) => {
+      if (call === 'write') writes++
+      if (writes === 0) return undefined
+      return { sync: 'EIO', lstat: 'EIO', unlink: 'EROFS' }[call]
+    })
+    const store = await BlobStore.open(folder, 1e9, disk)
+    for (const time of ['first', 'second']) {
+      const failing = codeOf(downloadBlob(blob.file, store, waysOf(aFakeHub([blob.content])), never))
+      expect([time, await failing]).toEqual([time, 'disk'])
+    }
+  })
+
   test('a disk with too little room left is not begun with', async () => {
     const bsize = 4096
     const tight = (freeBytes: number): BlobDisk => ({
