@@ -124,8 +124,9 @@ async function fetchOverHttp(
     await http.fetch(blob, AbortSignal.any([signal, tooLate]))
   } catch (error) {
     signal.throwIfAborted()
-    spend(budget, tooLate.aborted ? budget.leftMs : now() - startedAt)
-    throw error
+    // cut off, nothing could come: not held against the download
+    if (ways.link.isConnected()) spend(budget, tooLate.aborted ? budget.leftMs : now() - startedAt)
+    throw tooLate.aborted ? new DownloadError('http', 'it came too slowly', { cause: error }) : error
   }
   budget.leftMs -= now() - startedAt
 }

@@ -142,6 +142,24 @@ describe('over a bad link', () => {
     await expectWhole(content, file)
   })
 
+  test('the time that a device is cut off is not held against a download over HTTP', async () => {
+    const hub = aFakeHub([content])
+    hub.setConnected(false)
+    let offlineMs = 0
+    const http = {
+      fetch: async (blob: PartialBlob) => {
+        offlineMs += 3_600_000
+        if (offlineMs < 100 * 3_600_000) throw new DownloadError('http', 'the hub cannot be reached')
+        for (const index of [...blob.missing])
+          await blob.put(index, content.subarray(index * chunkBytes, (index + 1) * chunkBytes))
+      },
+    }
+    const times = { ...quickTimes, pauseMs: 1 }
+    const now = () => performance.now() + offlineMs
+    await downloadBlob(file, await openStore(), waysOf(hub, { way: 'http', http, times, now }), never)
+    await expectWhole(content, file)
+  })
+
   test('chunks that others asked for are taken, and nothing of them is asked for again', async () => {
     const big = aBlob(150 * chunkBytes, 'broadcast')
     const hub = aFakeHub([big.content])
