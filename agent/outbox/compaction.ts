@@ -49,9 +49,13 @@ export function chooseToJoin(segments: readonly SegmentSummary[], sizeBytesMax: 
   return index < 0 ? undefined : index
 }
 
-/** The oldest segment that still holds windows. */
-export function chooseToGiveUp(segments: readonly SegmentSummary[], { held }: Limits): number | undefined {
-  const index = segments.findIndex(({ windowRecords, last }) => windowRecords > 0 && last <= held)
+/** The oldest segment, from index `from` on, that still holds windows. */
+export function chooseToGiveUp(
+  segments: readonly SegmentSummary[],
+  { held }: Limits,
+  from: number,
+): number | undefined {
+  const index = segments.findIndex(({ windowRecords, last }, i) => i >= from && windowRecords > 0 && last <= held)
   return index < 0 ? undefined : index
 }
 

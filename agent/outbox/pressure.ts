@@ -58,9 +58,17 @@ async function mergeWindows(log: SegmentLog, { segmentBytes, limits, recordsOf }
 }
 
 async function giveUp(log: SegmentLog, { limits, recordsOf, nowMs }: Pressure): Promise<boolean> {
-  const index = chooseToGiveUp(log.sealed, limits)
-  const segment = index === undefined ? undefined : log.sealed[index]
-  if (index === undefined || segment === undefined) return false
-  await log.replace(index, 1, giveUpWindows(await recordsOf(segment), nowMs))
-  return true
+  for (let from = 0; ; ) {
+    const index = chooseToGiveUp(log.sealed, limits, from)
+    const segment = index === undefined ? undefined : log.sealed[index]
+    if (index === undefined || segment === undefined) return false
+    const records = await recordsOf(segment)
+    const left = giveUpWindows(records, nowMs)
+    if (records.length === 0 || left.some((record, i) => record !== records[i])) {
+      await log.replace(index, 1, left)
+      return true
+    }
+    // windows that another version of this agent wrote, and that cannot be read here: they stay
+    from = index + 1
+  }
 }

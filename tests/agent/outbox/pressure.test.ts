@@ -1,7 +1,8 @@
 // Months offline: the outbox stays within its bytes, no count is lost, and resolution fades with age.
 
+import { writeSegment } from '@roost/agent/outbox/segment.ts'
 import { expect, test } from 'vitest'
-import { bodyOf, openOutbox, readAll } from './an-outbox.ts'
+import { anEvent, bodyOf, openOutbox, readAll } from './an-outbox.ts'
 import { anEmptyLedger, append, expectBalanced } from './ledger.ts'
 import { aMemoryDisk } from './memory-disk.ts'
 
@@ -53,5 +54,28 @@ test('records that come faster than the timer of a full group become durable all
     await new Promise(setImmediate)
   }
   expect(durable).toBeGreaterThan(0)
+  await outbox.close()
+})
+
+test('windows that this version cannot read, and that fill it, stay and hold up nothing but what has no room', async () => {
+  const disk = aMemoryDisk()
+  // as another version of the agent left them: windows by their heads, and nothing that is known inside
+  const body = new Uint8Array(15_900).fill(0xff)
+  const epoch = 'feedfeedfeedfeed'
+  for (let seq = 1; seq <= 15; seq += 1) {
+    const record = { seq, from: seq, windows: 1, ids: [], body }
+    await writeSegment('/outbox', { epoch, first: seq, last: seq }, [record], disk)
+  }
+  const outbox = await openOutbox('/outbox', { disk, bytesMax })
+  const appended = outbox.append(anEvent('there is no room for it'))
+  await outbox.flush()
+  expect(outbox.state).toMatchObject({ waiting: 1, failing: 'full' })
+  const kept = await readAll(outbox, 0)
+  expect(kept.map(({ seq, body: { length } }) => [seq, length])).toEqual(
+    Array.from({ length: 15 }, (_, i) => [i + 1, body.length]),
+  )
+  await outbox.acknowledge(15)
+  await appended
+  expect((await readAll(outbox)).map(bodyOf)).toEqual([anEvent('there is no room for it')])
   await outbox.close()
 })
