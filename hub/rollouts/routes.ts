@@ -20,7 +20,7 @@ import { operations } from './operate.ts'
 import { NewRollout } from './plan/plan.ts'
 import type { Starter } from './start.ts'
 import { rolloutStates } from './states.ts'
-import { decisionsOf, membersOf, rolloutPage, type StoredRollout, stagesOf } from './store.ts'
+import { decisionsOf, type MemberRow, membersOf, rolloutPage, type StoredRollout, stagesOf } from './store.ts'
 
 const create = createRoute({
   method: 'post',
@@ -201,19 +201,18 @@ export function rolloutRoutes(
       const stages = await stagesOf(database, row.id)
       const details = await failureDetails(database, row, clock())
       const index = stages.find(({ name }) => name === stage)?.idx
-      const asked = all.filter(
-        (member) =>
-          (stage === undefined || member.stage === index || member.serves_from === index) &&
-          (state === undefined || member.state === state) &&
-          (device === undefined || member.device.includes(device)),
-      )
+      const isAsked = (member: MemberRow) =>
+        (stage === undefined || member.stage === index || member.serves_from === index) &&
+        (state === undefined || member.state === state) &&
+        (device === undefined || member.device.includes(device))
       const after = cursorKey(cursor, z.string().max(200), '')
-      const rest = asked.slice(asked.findIndex((member) => member.device === after) + 1)
+      // by its place in the line: it may be in another state by now than the one that is asked for
+      const rest = all.slice(all.findIndex((member) => member.device === after) + 1).filter(isAsked)
       const { items, next } = cutPage(rest, limit ?? rest.length, (member) => member.device)
       const shown = items.map((member) =>
         showMember(stages, member, suspects.get(member.device) ?? null, details.get(member.device) ?? null),
       )
-      return c.json({ devices: shown, total: asked.length, next }, 200)
+      return c.json({ devices: shown, total: all.filter(isAsked).length, next }, 200)
     })
     .openapi(history, async (c) => {
       const row = await known(c, c.req.valid('param').id)

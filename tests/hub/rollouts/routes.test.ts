@@ -74,6 +74,11 @@ const go = async (rounds: number) => {
     fleet.clock.nowMs += 1_000
   }
 }
+const DevicePage = z.object({
+  devices: z.array(z.object({ device: z.string() })),
+  total: z.number(),
+  next: z.string().nullable(),
+})
 const Audited = z.object({ action: z.string(), actor: z.string() })
 const audited = (id: string) =>
   fleet.hub.database.all(
@@ -129,6 +134,24 @@ describe('over HTTP', () => {
     expect((await ask('olga', `/${id}/pause`, {}, { 'if-match': now })).status).toBe(200)
     expect((await ask('olga', `/${id}/abort`, {}, { 'if-match': now })).status).toBe(412)
     expect((await detailOf(ask('vera', `/${id}`))).waits?.for).toContain('a person')
+  })
+
+  test('a page of devices begins behind the last one of the page before, also where that is asked for no more', async () => {
+    const stages = [{ name: 'all', percent: 100, bake: '3s', hold: true }]
+    const { id } = await detailOf(ask('olga', '', wanted({ version: 3, plan: { ...plan, stages } })))
+    const page = (cursor = '') =>
+      readAs(DevicePage, ask('vera', `/${id}/devices?state=planned&limit=2${cursor && `&cursor=${cursor}`}`))
+    const { devices: line } = await readAs(DevicePage, ask('vera', `/${id}/devices`))
+    const first = await page()
+    expect(first).toMatchObject({ devices: line.slice(0, 2), total: 4 })
+    await fleet.hub.database.write([
+      {
+        sql: `UPDATE rollout_devices SET state = 'cancelled' WHERE rollout = ? AND device = ?`,
+        args: [id, line[1]?.device ?? ''],
+      },
+    ])
+    expect(await page(first.next ?? '')).toEqual({ devices: line.slice(2), total: 3, next: null })
+    await ask('olga', `/${id}/abort`, {})
   })
 
   test('once for each key, also when asked at the same instant', async () => {
