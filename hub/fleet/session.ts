@@ -155,6 +155,8 @@ const newcomer = (nowMs: number): Known => ({
 
 /** A bucket of hellos that fills with time. */
 function mayGreet(state: Known, nowMs: number): boolean {
+  // the clock was set back: it fills from now on, and not only from when the clock gets there again
+  state.helloAt = Math.min(state.helloAt, nowMs)
   const refilled = Math.floor((nowMs - state.helloAt) / helloEveryMs)
   if (refilled > 0) {
     state.hellosLeft = Math.min(hellosAtOnceMax, state.hellosLeft + refilled)

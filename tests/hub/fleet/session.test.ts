@@ -12,7 +12,7 @@ import { fitting } from '../../../hub/fleet/assign.ts'
 import { floorStatements } from '../../../hub/fleet/desired.ts'
 import { findDevice, revokeDevice } from '../../../hub/fleet/devices.ts'
 import { reportedOf } from '../../../hub/fleet/progress.ts'
-import { createSession, hellosAtOnceMax } from '../../../hub/fleet/session.ts'
+import { createSession, helloEveryMs, hellosAtOnceMax } from '../../../hub/fleet/session.ts'
 import type { Hub } from '../../../hub/hub.ts'
 import { aClient, closed, outcomeOf, silent, until } from './a-broker.ts'
 import { aFleet, aFleetHub, aHello, anEnrolledDevice, aRelease, aSpeakingDevice, noReports } from './a-fleet.ts'
@@ -127,6 +127,21 @@ describe('a hello', () => {
     expect(device.assigns.length).toBe(hellosAtOnceMax + 3)
     const dropped = await hub.metrics.getSingleMetric('roost_messages_dropped_total')?.get()
     expect(dropped?.values).toEqual([{ labels: { reason: 'hello-too-often' }, value: 100 - hellosAtOnceMax - 3 }])
+  })
+
+  test('is answered also after the clock of the hub was set back', async () => {
+    let now = 1_800_000_000_000
+    const hub = await aFleetHub({ clock: () => now })
+    const fleet = await aFleet(hub)
+    const device = await aSpeakingDevice(fleet, await anEnrolledDevice(hub, 'd-1'))
+    for (let i = 0; i < hellosAtOnceMax; i += 1) await device.hello()
+    await until(() => device.acks.length === hellosAtOnceMax)
+    now -= 3_600_000
+    // one too many; from here on the hellos it may send fill up again
+    await device.hello()
+    now += helloEveryMs
+    await device.hello()
+    await until(() => device.acks.length === hellosAtOnceMax + 1)
   })
 })
 
