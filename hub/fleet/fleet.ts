@@ -22,8 +22,7 @@ export type Fleet = {
   ports: Broker['ports']
   isConnected: (device: string) => boolean
   connectedDevices: () => string[]
-  /** Writes the wishes, then tells those of the devices that are connected. */
-  /** `change` is recorded if the wishes change anything. */
+  /** Writes the wishes, then tells those of the devices that are connected. `change` is recorded if they change anything. */
   desire: (wishes: readonly Wish[], change?: Change) => Promise<void>
   /** Tells these devices, those that are connected, what is wanted of them now. Does not wait for them. */
   push: (devices: readonly string[]) => void
