@@ -158,5 +158,5 @@ export const Gap = z.object({
 })
 export type Gap = z.infer<typeof Gap>
 
-export const RecordBody = z.union([WindowReport, DeviceEvent, Gap])
+export const RecordBody = z.discriminatedUnion('kind', [WindowReport, DeviceEvent, Gap])
 export type RecordBody = z.infer<typeof RecordBody>

@@ -42,5 +42,6 @@ export function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): Decoded<T> {
   const parsed = schema.safeParse(raw)
   if (parsed.success) return { ok: true, message: parsed.data }
   const issue = parsed.error.issues[0]
-  return { ok: false, reason: issue === undefined ? 'invalid' : `${issue.path.join('.')}: ${issue.message}` }
+  if (issue === undefined) return { ok: false, reason: 'invalid' }
+  return { ok: false, reason: [...(issue.path.length > 0 ? [issue.path.join('.')] : []), issue.message].join(': ') }
 }

@@ -1,5 +1,6 @@
 import { Ack, Chunk } from '@roost/shared/protocol/messages.ts'
 import { Milliseconds } from '@roost/shared/protocol/names.ts'
+import { RecordBody } from '@roost/shared/protocol/records.ts'
 import { decode, encode } from '@roost/shared/protocol/wire.ts'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -53,4 +54,20 @@ test.each([
   const decoded = decode<unknown>(schema, hex(bytes))
   expect(decoded.ok).toBe(false)
   expect(decoded).toHaveProperty('reason', expect.stringMatching(/./))
+})
+
+test('a record that cannot be read is told what is wrong with its own kind, not how it differs from another', () => {
+  const reasonOf = (record: object) => {
+    const decoded = decode(RecordBody, encode(record))
+    return decoded.ok ? 'none' : decoded.reason
+  }
+  const event = { kind: 'event', event: 'started', at: 1, detail: '' }
+  expect(reasonOf(event)).toBe('none')
+  expect(reasonOf({ ...event, at: 1.5 })).toMatch(/^at: /)
+  expect(reasonOf({ ...event, event: 'later' })).toMatch(/^event: /)
+  expect(reasonOf({ ...event, event: 'progress' })).toMatch(/^deployment: /)
+  expect(reasonOf({ kind: 'gap', at: 1, reason: 'damaged', records: 1 })).toMatch(/^inferences: /)
+  expect(reasonOf({ kind: 'window' })).toMatch(/^deployment: /)
+  expect(reasonOf({ kind: 'later' })).toMatch(/^kind: /)
+  expect(reasonOf([])).toMatch(/^[^:]/)
 })
