@@ -7,6 +7,9 @@ import pino from 'pino'
 import { onTestFinished } from 'vitest'
 import { type Broker, type BrokerOptions, startBroker } from '../../../hub/fleet/broker.ts'
 
+/** What ends a device that is slow is not what most tests are about: a busy machine may stand still for as long. */
+export const patient = { connectTimeoutMs: 120_000, drainTimeoutMs: 120_000 }
+
 export const silent = pino({ level: 'silent' })
 export const secretOf = (device: string) => `secret of ${device}`
 
@@ -21,6 +24,7 @@ export async function aBroker(options: Partial<BrokerOptions> = {}): Promise<Bro
     onDisconnect: () => undefined,
     log: silent,
     ...options,
+    limits: { ...patient, ...options.limits },
   })
   onTestFinished(() => broker.close())
   return broker
@@ -38,7 +42,7 @@ export function aClient(broker: Ports, device: string, options: IClientOptions &
     username: device,
     password: secretOf(device),
     reconnectPeriod: 0,
-    connectTimeout: 20_000,
+    connectTimeout: patient.connectTimeoutMs,
     clean: true,
     ...rest,
   })

@@ -19,7 +19,7 @@ import type { ReportsPort } from '../../../hub/fleet/session.ts'
 import type { Hub } from '../../../hub/hub.ts'
 import { insertVersion } from '../../../hub/registry/insert.ts'
 import { aHub, type TestHub } from '../a-hub.ts'
-import { aClient, connected, until } from './a-broker.ts'
+import { aClient, connected, patient, until } from './a-broker.ts'
 
 const random = (length: number) => new Uint8Array(randomBytes(length))
 const hourMs = 3_600_000
@@ -42,7 +42,8 @@ export async function aFleetHub(
 export const noReports: ReportsPort = { take: async () => undefined, highWaterMark: async () => 0 }
 
 export async function aFleet(hub: Hub, reports: ReportsPort = noReports, options: FleetOptions = {}): Promise<Fleet> {
-  const fleet = await startFleet(hub, reports, options)
+  const brokerLimits = { ...patient, ...options.brokerLimits }
+  const fleet = await startFleet(hub, reports, { ...options, brokerLimits })
   onTestFinished(() => fleet.close())
   return fleet
 }

@@ -98,7 +98,7 @@ describe('a device that is connected', () => {
     const end = closed(other)
     broker.disconnect('d-1', 'revoked')
     await end
-    expect(online.connected).toBe(false)
+    await until(() => !online.connected)
 
     const arriving = aClient(broker, 'd-2')
     const outcome = outcomeOf(arriving)
@@ -171,10 +171,12 @@ describe('a device that takes nothing', () => {
     const stalled = await connected(aClient(broker, 'stalled'))
     await stalled.subscribeAsync(downFilter('stalled'))
     stalled.stream.pause()
+    const sent: Promise<void>[] = []
     for (let i = 0; broker.isConnected('stalled') && i < 1_000; i += 1) {
-      void broker.publish(downTopic('stalled', 'assign'), Buffer.alloc(65_536), 1)
+      sent.push(broker.publish(downTopic('stalled', 'assign'), Buffer.alloc(65_536), 1))
       await delay(1)
     }
+    await Promise.all(sent)
     expect(broker.refusals().get('backlog')).toBeGreaterThanOrEqual(1)
     expect(broker.isConnected('stalled')).toBe(false)
   })
