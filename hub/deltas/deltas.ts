@@ -54,22 +54,25 @@ export function createDeltas(
     if (device !== undefined && entry.listeners.size < listenersMax) entry.listeners.add(device)
     waiting.set(key, entry)
     working ??= work()
-      .catch((error: unknown) => log.error({ err: error }, 'patches could not be made; the next device asks again'))
-      .finally(() => {
-        working = undefined
-      })
   }
 
   const work = async () => {
-    await forgetUnused(database, clock())
-    // what a hub that was killed left there
-    await rm(folder, { recursive: true, force: true })
-    await mkdir(folder, { mode: 0o700 })
-    for (const [key, { pair, listeners }] of waiting) {
-      if (closing.signal.aborted) return
-      const isThere = await make(pair)
-      waiting.delete(key)
-      if (isThere && listeners.size > 0) onMade([...listeners])
+    try {
+      await forgetUnused(database, clock())
+      // what a hub that was killed left there
+      await rm(folder, { recursive: true, force: true })
+      await mkdir(folder, { mode: 0o700 })
+      for (const [key, { pair, listeners }] of waiting) {
+        if (closing.signal.aborted) return
+        const isThere = await make(pair)
+        waiting.delete(key)
+        if (isThere && listeners.size > 0) onMade([...listeners])
+      }
+    } catch (error) {
+      log.error({ err: error }, 'patches could not be made; the next device asks again')
+    } finally {
+      // in the same turn in which the last was found: who asks a moment later begins anew
+      working = undefined
     }
   }
 
