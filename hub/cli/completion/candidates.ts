@@ -17,12 +17,13 @@ export type Completion =
 /** @param words after `roost`, the last one being typed (it may be empty) */
 export function complete(program: Command, words: readonly string[]): Completion {
   const typed = words.at(-1) ?? ''
-  const { command, given, path } = place(program, words.slice(0, -1))
+  const { command, given, path, isHelp } = place(program, words.slice(0, -1))
+  if (isHelp) return found(given === 0 ? subcommandsOf(command).filter(({ word }) => word !== help) : [], typed)
   const before = words.at(-2) ?? ''
   const open = before.startsWith('-') ? optionOf(command, before) : undefined
   if (open !== undefined && (open.required || open.optional)) return ofValue(open)
   if (typed.startsWith('-')) return found(optionsOf(command), typed)
-  const subcommands = command.commands.map((sub) => ({ word: sub.name(), about: sub.description() }))
+  const subcommands = subcommandsOf(command)
   if (subcommands.length > 0) return found(subcommands, typed)
   const argument = command.registeredArguments[given] ?? variadicOf(command)
   return argument === undefined ? found([], typed) : ofArgument(argument, path, before, typed)
@@ -33,10 +34,24 @@ const found = (candidates: readonly Candidate[], typed: string): Completion => (
   candidates: candidates.filter(({ word }) => word.startsWith(typed)),
 })
 
-/** Which command it is, and how many of its arguments are there. */
-function place(program: Command, words: readonly string[]): { command: Command; given: number; path: string } {
+/** Those that the help lists, `help` among them. */
+const subcommandsOf = (command: Command): Candidate[] =>
+  command.commands.length === 0
+    ? []
+    : command
+        .createHelp()
+        .visibleCommands(command)
+        .map((sub) => ({ word: sub.name(), about: sub.description() }))
+
+const help = 'help'
+
+type Place = { command: Command; given: number; path: string; isHelp: boolean }
+
+/** Which command it is, and how many of its arguments are there; of `help` those of the command whose help it is. */
+function place(program: Command, words: readonly string[]): Place {
   let command = program
   let given = 0
+  let isHelp = false
   const path: string[] = []
   for (let i = 0; i < words.length; i += 1) {
     const word = words[i] ?? ''
@@ -45,14 +60,15 @@ function place(program: Command, words: readonly string[]): { command: Command; 
       continue
     }
     const sub = command.commands.find((known) => known.name() === word || known.aliases().includes(word))
-    if (sub === undefined) given += 1
+    if (word === help && !isHelp && command.commands.length > 0) isHelp = true
+    else if (sub === undefined || isHelp) given += 1
     else {
       command = sub
       given = 0
       path.push(sub.name())
     }
   }
-  return { command, given, path: path.join(' ') }
+  return { command, given, path: path.join(' '), isHelp }
 }
 
 const optionOf = (command: Command, flag: string): Option | undefined =>

@@ -105,6 +105,12 @@ test.each([
   ['token create model ', { kind: 'words', candidates: [] }],
   ['token create a --role ', { kind: 'words', candidates: expect.arrayContaining([{ word: 'approver', about: '' }]) }],
   ['device list ', { kind: 'words', candidates: [] }],
+  ['help rollo', { kind: 'words', candidates: [{ word: 'rollout', about: expect.any(String) }] }],
+  ['help rollout ', { kind: 'words', candidates: [] }],
+  ['rollout help sho', { kind: 'words', candidates: [{ word: 'show', about: expect.any(String) }] }],
+  ['help he', { kind: 'words', candidates: [] }],
+  ['help --', { kind: 'words', candidates: [] }],
+  ['rollout he', { kind: 'words', candidates: [{ word: 'help', about: 'display help for command' }] }],
 ])('after "roost %s"', (line, expected) => expect(complete(program, line.split(' '))).toEqual(expected))
 
 const main = fileURLToPath(new URL('../../../hub/cli/main.ts', import.meta.url))
@@ -142,6 +148,8 @@ test.each(installed)('%s completes commands, options, files and the names that t
       .filter((word) => word !== '')
   }
   expect(await completions(['rollo'])).toEqual(['rollout'])
+  // 'complete' is what shells ask, and nobody else
+  expect(await completions(['help', 'comple'])).toEqual(['completion'])
   expect(await completions(['model', 'push', '--meta'])).toEqual(['--metadata'])
   expect((await completions(['model', 'show', 'mot'])).toSorted()).toEqual(['motes', 'motors'])
   expect(await completions(['model', 'push', 'motes', ''])).toContain('cert.pem')
