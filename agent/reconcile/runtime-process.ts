@@ -24,12 +24,12 @@ import { afterAwakeMs, Watchdog } from './runtime-watchdog.ts'
 import type { ServingSocket } from './serving-socket.ts'
 import type { Failure } from './slots.ts'
 
-/** Node's own start, on a slow device. */
-const startMsMax = 20_000
+/** Node's own start, on a slow device that is busy with other things. */
+const startMsMax = 60_000
 /** Reading the files of a bundle before its trial begins to count. */
 const readMsMax = 5_000
-/** `serve` and `release` have at most one inference to wait for. */
-const answerMs = 5_000
+/** `serve` and `release` have at most one inference to wait for; one that hangs is found out by the watchdog before. */
+const answerMs = 20_000
 /** After the grace of a stop has passed. */
 const stopSlackMs = 2_000
 /** `nice` of a shadow: a tenth of the processor's time where what serves wants all of it (sched(7)). */
