@@ -160,6 +160,14 @@ export async function aServing(world: World, bundles: LoadedBundle[], over?: Sta
   return runtime
 }
 
+/** Closes the open windows of one that serves, and waits until all it said before is heard: what it answers over HTTP may
+ *  overtake what it tells its control process, but the word that it has released the socket comes after both. */
+export async function reportedNow({ socket }: World, { process }: ARuntime): Promise<void> {
+  process.reportNow()
+  if ((await process.release()) === undefined) throw new Error('it died')
+  if (!(await process.serve(socket, {}))) throw new Error('it did not serve again')
+}
+
 export type Answered = { status: number; body: unknown; headers: Headers }
 
 export async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Answered> {

@@ -69,7 +69,7 @@ test('before a window has closed there is nothing to say; then verdict and measu
   await ask(5 * rowsOfWindow, 0)
   await ask(windowsMeasured * rowsOfWindow, 3)
   const closed = windowsMeasured + 5
-  await vi.waitFor(() => expect(runtime.windows).toHaveLength(closed), { timeout: 30_000 })
+  await vi.waitFor(() => expect(runtime.windows).toHaveLength(closed), { timeout: 120_000 })
   const page = Page.parse(await (await driftOf()).json())
   expect(page).toMatchObject({ windows: windowsMeasured, verdict: { state: 'drifted' } })
   expect(page.columns).toEqual(measuredAtHub(runtime.windows.slice(-windowsMeasured)))

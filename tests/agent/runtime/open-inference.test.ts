@@ -5,7 +5,7 @@ import type { TensorSpec, TensorType } from '@roost/shared/bundle/tensor.ts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aModel, aModelThatThrows, aScaleModel, node } from '../../builders/onnx.ts'
-import { type ARuntime, anInfer, aServing, aWorld, get, post, type World } from './a-runtime.ts'
+import { type ARuntime, anInfer, aServing, aWorld, get, post, reportedNow, type World } from './a-runtime.ts'
 
 /** TensorProto.DataType */
 const elementTypes: Partial<Record<TensorType, number>> = {
@@ -409,10 +409,8 @@ describe('what is not acceptable', () => {
   })
 })
 
-/** From the open window, which is reported by the next checkpoint; `report-now` would need a message of its own. */
 async function countsOf(deployment: string): Promise<{ ok: number; error: number; refused: number }> {
-  runtime.process.reportNow()
-  await get(`${world.url}/v2`)
+  await reportedNow(world, runtime)
   const total = { ok: 0, error: 0, refused: 0 }
   for (const { counts, deployment: name } of runtime.windows) {
     if (name !== deployment) continue
