@@ -304,7 +304,8 @@ export class RuntimeProcess {
     })
     if (child.pid !== undefined) await disconnected
     this.#watchdog.stop()
-    await cleanUp()
+    // a disk that can only be read must not end the agent; the next start empties the folder
+    await cleanUp().catch((error: unknown) => this.#handlers.warn(`a working folder of a runtime stays: ${error}`))
     this.#failure ??= this.#told ? undefined : failureOfExit(ended, this.#stderr, this.#trying)
     this.#handlers.onExit(this.#failure)
     return this.#failure
