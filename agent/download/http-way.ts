@@ -10,7 +10,7 @@ import type { PartialBlob } from './partial-blob.ts'
 
 const connectTimeoutMs = 15_000
 /** Between two pieces of an answer, and before its first. */
-const silenceMaxMs = 30_000
+export const silenceMaxMs = 30_000
 /** A connection without a request is given back so soon: those of a fleet are the hub's memory. */
 const idleMsMax = 4_000
 /** Whole chunks asked for in one request: 16 MiB, so that a cut costs little and a file is few requests. */

@@ -46,8 +46,8 @@ export const stableMs = 30_000
 /** CONNACK return codes (MQTT 3.1.1, table 3.1). */
 const badCredentials = 4
 const notAuthorized = 5
-const connectTimeoutMs = 15_000
-const keepaliveSeconds = 60
+export const connectTimeoutMs = 15_000
+export const keepaliveSeconds = 60
 /** What a broker may send: the longest message of ours with its topic. MQTT.js buffers whatever length a packet declares. */
 const packetLimits = {
   firstByte: connackByte,

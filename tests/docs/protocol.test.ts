@@ -8,6 +8,7 @@ import { TensorSpec, TensorValue } from '@roost/shared/bundle/tensor.ts'
 import { Baseline, BaselineColumn, WindowSpec } from '@roost/shared/drift/baseline.ts'
 import { DriftVerdict, evidenceLimit, Movement } from '@roost/shared/drift/verdict.ts'
 import { FeatureDefinitions, Transform } from '@roost/shared/features/definition.ts'
+import { Profile } from '@roost/shared/profiles/profile.ts'
 import { EnrolRequest, EnrolResponse, enrolmentClaim } from '@roost/shared/protocol/enrolment.ts'
 import * as messages from '@roost/shared/protocol/messages.ts'
 import { Milliseconds } from '@roost/shared/protocol/names.ts'
@@ -41,7 +42,14 @@ import { depthMax } from '@roost/shared/trust/strict-json.ts'
 import nacl from 'tweetnacl'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { readConfig } from '../../agent/config.ts'
+import { helloRetryMs, mqttDeadlineMs, reconnectMinMs } from '../../agent/control/agent.ts'
+import { silenceMaxMs as httpSilenceMs } from '../../agent/download/http-way.ts'
+import { wantTimes, windowFirst, windowMin } from '../../agent/download/plan.ts'
+import { connectTimeoutMs, keepaliveSeconds, stableMs } from '../../agent/link/session.ts'
+import { confirmMs, confirmMsMax } from '../../agent/outbox/shipping.ts'
 import type { RefusalCode } from '../../agent/reconcile/accept.ts'
+import { inferencesMin } from '../../agent/reconcile/probation.ts'
 import { bodyBytesMax } from '../../hub/app.ts'
 import { assignmentLifetimeMs } from '../../hub/fleet/assign.ts'
 import { lagBytesMax, patienceMs, patienceWithMostMs } from '../../hub/fleet/broadcast.ts'
@@ -59,6 +67,7 @@ import { codeIn, readSections, type Table } from './document.ts'
 
 const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8')
 const sections = readSections(page)
+const profileFile = new URL('../../firmware-profiles/generic-x64.json', import.meta.url)
 
 /** The only table of a section whose first column has this name. */
 function tableOf(heading: string, firstColumn: string, place = 0): Table {
@@ -385,6 +394,33 @@ describe('limits', () => {
     expect(page).toContain(`1 to ${brokerLimits.keepAliveSecondsMax} seconds`)
     expect(page).toContain(`ask for the same chunk ${asksPerChunkMax} times in\nten minutes`)
   })
+})
+
+test('times of the reference agent', () => {
+  const seconds = (...times: number[]) => times.map((ms) => `${ms / 1000} s`).join(', ')
+  const config = readConfig([], {})
+  const profile = Profile.parse(JSON.parse(readFileSync(profileFile, 'utf8')))
+  const { silenceMs, silenceMaxMs } = wantTimes
+  const wantPauses = Array.from({ length: wantTimes.silentAsksMax + 1 }, (_, n) =>
+    Math.min(silenceMs * 2 ** n, silenceMaxMs),
+  )
+  const { rows } = tableOf('Times of the reference agent', 'what')
+  const said = Object.fromEntries(rows.map(([what, text = '']) => [what, text]))
+  const expected = {
+    'to reach the broker and be granted its own topics': `${seconds(connectTimeoutMs)}, and ${seconds(mqttDeadlineMs)}`,
+    'keep-alive': `${keepaliveSeconds} s`,
+    'pause before it tries again': `up to ${seconds(reconnectMinMs, 2 * reconnectMinMs, 4 * reconnectMinMs)} … ${seconds(config.reconnectMaxMs)}; from ${seconds(reconnectMinMs)} again after a connection that lasted ${seconds(stableMs)}`,
+    'a hello without an answer is repeated after': `${seconds(helloRetryMs, 2 * helloRetryMs, 4 * helloRetryMs)} … ${config.helloIntervalMs / 3_600_000} h`,
+    'between hellos that are answered': `${config.helloIntervalMs / 3_600_000} h`,
+    stale: `after ${config.staleAfterMs / 3_600_000} h`,
+    'reports without an `ack` are sent again after': `${seconds(confirmMs, 2 * confirmMs, 4 * confirmMs)} … ${seconds(confirmMsMax)}`,
+    'a want that brings nothing is repeated after': seconds(...wantPauses),
+    'chunks asked for at a time': `${windowFirst}; up to ${messages.chunksWantedMax} while they come, half of it, at least ${windowMin},`,
+    'HTTP: silence that ends a request': seconds(httpSilenceMs),
+    probation: `${seconds(profile.probationMs)}, as the profile says; taken back where more than ${100 * profile.probationErrorShareMax} % of its inferences failed, or took longer than \`inferenceMs\`, of at least ${inferencesMin}`,
+  }
+  expect(Object.keys(said)).toEqual(Object.keys(expected))
+  for (const [what, text] of Object.entries(expected)) expect(said[what]).toContain(text)
 })
 
 describe('refusals', () => {
