@@ -75,13 +75,12 @@ describe('a hello', () => {
     const freshness = { helloIntervalMs: 36_000_000, helloRetryMs: 100_000, staleAfterMs: 360_000_000 }
     const { link } = aLink(port, { now, freshness })
     link.start()
-    await until(() => hellos.length === 4)
+    await until(() => hellos.length >= 4)
     const { count, at } = link.hellos
-    expect(count).toBe(4)
     link.answered()
     expect(link.withoutAnswerMs).toBeLessThan(now() - at)
     await delay(1_500)
-    expect(hellos.length).toBe(4)
+    expect(link.hellos.count).toBe(count)
   })
 })
 
