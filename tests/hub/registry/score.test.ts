@@ -270,6 +270,19 @@ describe('scorer process', () => {
     await expect(scorer.ask(load, 'loaded', patience)).rejects.toThrow(/restricted/)
   })
 
+  test('is not blamed for the time in which this process stood still', async () => {
+    const bytes = build.aScaleModel()
+    const { inputs, outputs } = await inspectOnnx(inMemory(bytes))
+    const modelPath = fileOf(bytes)
+    await using scorer = await startScorer({ ...started, modelPath })
+    await scorer.ask({ kind: 'load', path: modelPath, inputs: [...inputs], outputs: [...outputs] }, 'loaded', patience)
+    const vectors = [row(1, 2)]
+    const answered = scorer.ask({ kind: 'run', vectors }, 'outputs', { timeoutMs: 2000, late: 'late' })
+    // the answer lies there when it goes on, and so does the end of the patience
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500))
+    expect((await answered).outputs).toMatchObject([{ y: { data: [2, 4] } }])
+  })
+
   test('says why it is not there any more', async () => {
     await using scorer = await startScorer({ ...started, modelPath: fileOf(build.aScaleModel()) })
     const [pid = 0] = scorersAlive()
