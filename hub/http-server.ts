@@ -12,8 +12,9 @@ const requestMsMax = 3_600_000
 /** An idle connection is kept so long: longer than proxies keep theirs to a hub (nginx and most load balancers: 60 s), or
  *  they send a request into one that is just being closed. */
 const idleMsMax = 75_000
-/** How long a client may go on sending what was refused: some megabytes over a slow link, no more. */
-const lingerMs = 2_000
+/** How long a client may go on sending what was refused: some megabytes over a slow link, or from a machine that stands still
+ *  for a while (nginx: lingering_time). */
+const lingerMs = 30_000
 /** Requests get this long to end when the hub stops. */
 const stopMs = 5_000
 
