@@ -249,6 +249,15 @@ test('a regressor and a classifier of three classes are measured with their own 
 })
 
 describe('what is wrong with a request is said before anything runs', () => {
+  let contest: Contest
+  let version: number
+  beforeAll(async () => {
+    contest = await aContest({ works: false })
+    await contest.snapshot(aTable(30).csv)
+    version = await contest.register(aLogisticModel([1, 0]))
+  })
+  afterAll(() => contest[Symbol.asyncDispose]())
+
   test.each<[string, Record<string, unknown>, number, string, RegExp]>([
     [
       'a label that is no column',
@@ -277,7 +286,6 @@ describe('what is wrong with a request is said before anything runs', () => {
     ['a typo', { labels: 'fault' }, 422, 'invalid-request', /labels/],
     ['a seed that is none', { seed: -1 }, 422, 'invalid-request', /seed/],
   ])('%s', async (_, change, status, code, detail) => {
-    const { contest, version } = await shared
     const response = await contest.request('POST', pathOf(version), {
       dataset: 'bench/1',
       label: 'fault',
@@ -288,7 +296,6 @@ describe('what is wrong with a request is said before anything runs', () => {
   })
 
   test('a version that is not there, a token that may not', async () => {
-    const { contest, version } = await shared
     const body = { dataset: 'bench/1', label: 'fault', task }
     expect((await contest.request('POST', pathOf(99), body)).status).toBe(404)
     expect((await contest.request('POST', pathOf(version), body, await contest.hub.tokenOf('viewer'))).status).toBe(403)
@@ -298,7 +305,6 @@ describe('what is wrong with a request is said before anything runs', () => {
   })
 
   test('the OpenAPI document shows what may be asked', async () => {
-    const { contest } = await shared
     const document = z
       .object({ components: z.object({ schemas: z.record(z.string(), z.unknown()) }) })
       .parse(await (await contest.request('GET', '/v1/openapi.json')).json())
@@ -308,16 +314,9 @@ describe('what is wrong with a request is said before anything runs', () => {
   })
 
   test('nothing of it was stored', async () => {
-    const { contest } = await shared
     const rows = await contest.hub.database.all(z.object({ id: z.string() }), 'SELECT id FROM evaluations')
     expect(rows).toEqual([])
   })
-
-  const shared = (async () => {
-    const contest = await aContest({ works: false })
-    await contest.snapshot(aTable(30).csv)
-    return { contest, version: await contest.register(aLogisticModel([1, 0])) }
-  })()
 })
 
 describe('what goes wrong while it runs is its end, with the reason', () => {
