@@ -16,7 +16,9 @@ export type Person = Disposable & {
   contexts: string
   /** `input`: of standard input, which then ends. */
   runs(line: string, options?: { input?: string; env?: Record<string, string>; cwd?: string }): Promise<Ran>
-  /** At a terminal; everything that it shows. `typed` once it shows `prompt`. */
+  /** At a terminal; everything that it shows. */
+  sees(line: string): Promise<Ran>
+  /** The same; `typed` once it shows `prompt`. */
   types(line: string, prompt: string, typed: string): Promise<Ran>
 }
 
@@ -29,18 +31,21 @@ export function aPerson(): Person {
     child.stdin.end(input ?? '')
     return said(child)
   }
+  // script(1) of util-linux gives its command a terminal
+  const atTerminal = (line: string) =>
+    spawn('script', ['-qec', `${process.execPath} ${command} ${line}`, '/dev/null'], {
+      env: { ...base, SHELL: '/bin/sh' },
+      cwd: home,
+      stdio: 'pipe',
+    })
   return {
     home,
     contexts: join(home, '.config/roost/contexts.json'),
     runs: (line, { input, env = {}, cwd = home } = {}) =>
       run(process.execPath, [command, ...line.split(' ')], { ...base, ...env }, cwd, input),
+    sees: (line) => said(atTerminal(line)),
     types: async (line, prompt, typed) => {
-      // script(1) of util-linux gives its command a terminal
-      const child = spawn('script', ['-qec', `${process.execPath} ${command} ${line}`, '/dev/null'], {
-        env: { ...base, SHELL: '/bin/sh' },
-        cwd: home,
-        stdio: 'pipe',
-      })
+      const child = atTerminal(line)
       let shown = ''
       let answered = false
       child.stdout.on('data', (piece) => {
@@ -55,6 +60,8 @@ export function aPerson(): Person {
 
 async function said(child: ReturnType<typeof spawn>): Promise<Ran> {
   const ran: Ran = { code: null, stdout: '', stderr: '' }
+  // a letter may come in two pieces
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8')
   child.stdout?.on('data', (piece) => {
     ran.stdout += String(piece)
   })
