@@ -10,7 +10,9 @@ import { until } from './waiting.ts'
 
 const chunks = 128
 const sizeBytes = chunks * chunkBytes
-const bytesPerSecond = 6 * 1_048_576
+const bytesPerSecond = 3 * 1_048_576
+/** As good as nothing: so that it does not get there while it is being killed. */
+const heldBytesPerSecond = 16_384
 /** On disk when the agent is killed: at least so much of the whole. */
 const killedAt = [0.2, 0.6]
 /** Beside the chunks: hellos, assignments with their manifests, confirmations, what frames a chunk. */
@@ -53,15 +55,17 @@ test.each(['mqtt', 'http', 'auto'])(
     const { version } = await register(operator, whole)
     await wish(operator, gateway.name, version)
     const links = [fleet.link.http, fleet.link.mqtt]
-    for (const link of links) link.setRate(bytesPerSecond)
     const carried = () => links.reduce((sum, link) => sum + link.carriedBytes(), 0)
     const environment = { ROOST_AGENT_DOWNLOAD: way }
 
     for (const share of killedAt) {
+      for (const link of links) link.setRate(bytesPerSecond)
       const agent = gateway.start({ environment })
       await until('enough is there', async () => (await bytesOn(gateway.folder)) >= share * sizeBytes, agent.output)
+      for (const link of links) link.setRate(heldBytesPerSecond)
       await agent.kill()
     }
+    for (const link of links) link.setRate(Number.POSITIVE_INFINITY)
     const there = await chunksOn(gateway.folder, whole)
     expect(there).toBeGreaterThanOrEqual(Math.floor((killedAt.at(-1) ?? 0) * chunks) - 1)
     expect(there).toBeLessThan(chunks)
