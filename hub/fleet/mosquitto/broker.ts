@@ -57,6 +57,8 @@ export async function startMosquitto(options: MosquittoOptions): Promise<Broker>
   const { clock, random, log } = options
   const limits = { ...presenceLimits, ...options.limits }
   const heardAt = new Map<string, number>()
+  /** Since when an answer is waited for, of those that are asked whether they are there. */
+  const askedAt = new Map<string, number>()
   const handling = new Map<string, Promise<void>>()
   const refusals = new Map<Refusal, number>()
   const echoes = new Map<string, () => void>()
@@ -68,12 +70,14 @@ export async function startMosquitto(options: MosquittoOptions): Promise<Broker>
   }
 
   const gone = (device: string) => {
+    askedAt.delete(device)
     if (heardAt.delete(device)) options.onDisconnect(device)
   }
 
   const isThere = (device: string) => {
     const isNew = !heardAt.has(device)
     heardAt.set(device, clock())
+    askedAt.delete(device)
     if (isNew) options.onConnect(device)
   }
 
@@ -125,9 +129,11 @@ export async function startMosquitto(options: MosquittoOptions): Promise<Broker>
 
   const lookForSilent = () => {
     const now = clock()
-    const since = (ms: number) => [...heardAt].filter(([, at]) => now - at >= ms).map(([device]) => device)
-    for (const device of since(limits.silentMs + limits.answerMs)) gone(device)
-    void ask(since(limits.silentMs))
+    // gone is only who was asked: a clock that jumps ahead must not end the whole fleet
+    for (const [device, at] of askedAt) if (now - at >= limits.answerMs) gone(device)
+    const silent = [...heardAt].flatMap(([device, at]) => (now - at >= limits.silentMs ? [device] : []))
+    for (const device of silent) askedAt.set(device, askedAt.get(device) ?? now)
+    void ask(silent)
   }
 
   const password = Buffer.from(random(passwordBytes)).toString('base64url')
