@@ -26,7 +26,8 @@ const file = (name: string, content: Uint8Array | string): string => {
 }
 
 test('a version is registered and given a variant; both say what each profile will make of them', async () => {
-  const golden = { vectors: [{ inputs: { x: { datatype: 'FP32', shape: [1, 2], data: [1, 2] } } }] }
+  const vector = { inputs: { x: { datatype: 'FP32', shape: [1, 2], data: [1, 2] } } }
+  const golden = { vectors: Array.from({ length: 9 }, () => vector) }
   const evidence = ['--golden', file('golden.json', JSON.stringify(golden))]
   const first = await said('model', 'push', 'scale', file('a.onnx', aScaleModel()), ...evidence)
   expect(first).toMatch(/^scale 1: released, development$/m)
