@@ -232,6 +232,15 @@ export function untilShipped({ name, status }: Gateway, sinceMs = 0): Promise<un
   )
 }
 
+/** Waits for the same of a device whose agent was stopped: what the hub could not confirm in the moment that a stop gives it
+ *  goes with the next start. */
+export async function untilShippedAfterStop(gateway: Gateway): Promise<void> {
+  const left = await gateway.status()
+  if (left !== undefined && left.outbox.head === left.outbox.tail) return
+  await ready(gateway.start())
+  await untilShipped(gateway, Date.now())
+}
+
 const Telemetry = z.object({ totals: Totals, versions: z.array(VersionTotals) })
 
 /** What the hub has counted of a device since ever. */

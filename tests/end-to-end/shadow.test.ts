@@ -1,10 +1,26 @@
 // A candidate in shadow through a real hub, broker and agent: killed and started again on either side of it, counted
 // pair by pair, gone when it is withdrawn, and when it crashes not one request of the application fails.
 
+import { join } from 'node:path'
+import { realDisk } from '@roost/agent/outbox/disk.ts'
+import { DoubleSlot } from '@roost/agent/outbox/double-slot.ts'
+import { WindowReport } from '@roost/shared/protocol/records.ts'
+import { decode } from '@roost/shared/protocol/wire.ts'
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { DeviceDetail } from '../../hub/fleet/documents.ts'
 import { aModelThatCrashes } from '../builders/onnx.ts'
-import { aFleet, ready, register, shown, untilRuns, untilShipped, windowsOf, wish } from './a-fleet.ts'
+import {
+  aFleet,
+  type Gateway,
+  ready,
+  register,
+  shown,
+  untilRuns,
+  untilShippedAfterStop,
+  windowsOf,
+  wish,
+} from './a-fleet.ts'
 import { startApplication } from './an-application.ts'
 import { aVersion } from './versions.ts'
 import { until } from './waiting.ts'
@@ -46,6 +62,8 @@ test('a shadow survives the kill of its agent, and its crash costs nothing', asy
   await shadow(2)
   await untilReported(2, 'shadowing')
   await untilCompared(2, 50)
+  // what is in no checkpoint yet dies with it
+  await until('its window is in a checkpoint', () => isCheckpointed(gateway, 2))
   const killedAtMs = Date.now()
   await agent.kill()
   agent = await ready(gateway.start())
@@ -82,7 +100,7 @@ test('a shadow survives the kill of its agent, and its crash costs nothing', asy
   await untilAlone()
   await application.stop()
   await agent.stop()
-  await untilShipped(gateway)
+  await untilShippedAfterStop(gateway)
 
   // While the agent was dead nobody could be answered; no other request failed, and none was answered wrongly.
   const failures = application.failures.filter(({ atMs }) => atMs < killedAtMs || atMs > backAtMs)
@@ -104,3 +122,11 @@ test('a shadow survives the kill of its agent, and its crash costs nothing', asy
     expect(agreement?.outputs['y[1]']).toMatchObject({ count: agreement?.pairs, sum: -(agreement?.pairs ?? 0) })
   }
 }, 240_000)
+
+/** Whether the disk holds an open window of the shadow. */
+async function isCheckpointed({ folder }: Gateway, version: number): Promise<boolean> {
+  const { found } = await DoubleSlot.open(join(folder, 'outbox'), 'open-windows', realDisk)
+  const checkpoint = found && decode(z.object({ open: z.array(WindowReport) }), found)
+  if (!checkpoint?.ok) return false
+  return checkpoint.message.open.some((one) => one.role === 'shadow' && one.version === version && one.counts.ok > 0)
+}

