@@ -1,9 +1,14 @@
 // What pages of runs work out by themselves: axes, ranges, averages, ranks, differences.
 
+import { LineChart } from 'echarts/charts'
+import { GridComponent } from 'echarts/components'
+import { init, use } from 'echarts/core'
+import { SVGRenderer } from 'echarts/renderers'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { lineOf } from '../../../hub/dashboard/page/runs/curve-lines.ts'
 import { fileDifferences, metricDifferences, textDifferences } from '../../../hub/dashboard/page/runs/differences.ts'
+import { isDrawable, leftOut, whyEmpty } from '../../../hub/dashboard/page/runs/drawable.ts'
 import { smoothed } from '../../../hub/dashboard/page/runs/ema.ts'
 import { axisOf, isWithin, numberAt, others, placeOn } from '../../../hub/dashboard/page/runs/parallel-axis.ts'
 import { orderText, readQuery, wholeFilter } from '../../../hub/dashboard/page/runs/query.ts'
@@ -59,6 +64,67 @@ describe('an axis of parallel coordinates', () => {
     expect(isWithin([0.2, undefined], [[0, 0.3], undefined])).toBe(true)
     expect(isWithin([0.2, undefined], [undefined, [0, 1]])).toBe(false)
     expect(isWithin([0.4], [[0, 0.3]])).toBe(false)
+  })
+})
+
+describe('what is drawn of numbers of any size', () => {
+  use([LineChart, GridComponent, SVGRenderer])
+  /** The ticks that ECharts gives the axis, and its picture. */
+  function drawn(values: readonly number[], isLog: boolean): { ticks: number[]; svg: string } {
+    const ticks: number[] = []
+    const chart = init(null, undefined, { renderer: 'svg', ssr: true, width: 400, height: 260 })
+    try {
+      const formatter = (tick: number) => {
+        ticks.push(tick)
+        return 'tick'
+      }
+      chart.setOption({
+        animation: false,
+        xAxis: { type: 'value' },
+        yAxis: { type: isLog ? 'log' : 'value', scale: true, axisLabel: { formatter } },
+        series: [{ type: 'line', animation: false, data: values.map((value, i) => [i, value]) }],
+      })
+      return { ticks, svg: chart.renderToSVGString() }
+    } finally {
+      chart.dispose()
+    }
+  }
+  const anySize = fc.oneof(
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.double({ min: -10, max: 10, noNaN: true }),
+  )
+
+  test.each([false, true])('is a picture wherever it is not said why there is none (logarithmic: %s)', (isLog) => {
+    fc.assert(
+      fc.property(fc.array(anySize, { minLength: 1, maxLength: 5 }), (values) => {
+        if (whyEmpty(values, isLog) !== undefined) return
+        const { ticks, svg } = drawn(
+          values.filter((value) => isDrawable(value, isLog)),
+          isLog,
+        )
+        expect(ticks.length).toBeGreaterThan(0)
+        expect(ticks.every(Number.isFinite)).toBe(true)
+        expect(svg).not.toMatch(/NaN|Infinity/)
+      }),
+      { ...settings, numRuns: 60 },
+    )
+  })
+
+  test.each([
+    [[1.7e308, -1.7e308], false, 'All values are beyond ±1e300: too large to draw.', '2 beyond ±1e300, not drawn'],
+    [[1, 2, 1.7e308], false, undefined, '1 beyond ±1e300, not drawn'],
+    [[1e-20, 2e-20], false, expect.stringContaining('closer together than 1e-18'), undefined],
+    [[1e-20, 2e-20], true, undefined, undefined],
+    [
+      [-1, 0, 1.7e308],
+      true,
+      expect.stringContaining('No value is between'),
+      '3 not between 1e-200 and 1e200, not drawn',
+    ],
+    [[-1, 5], true, undefined, '1 not between 1e-200 and 1e200, not drawn'],
+    [[0, 0], false, undefined, undefined],
+  ])('of %j (logarithmic: %s)', (values, isLog, empty, left) => {
+    expect([whyEmpty(values, isLog), leftOut(values, isLog)]).toEqual([empty, left])
   })
 })
 

@@ -16,6 +16,7 @@ import {
   xAxes,
   xText,
 } from './curve-lines.ts'
+import { leftOut, whyEmpty } from './drawable.ts'
 import { duration, figure, runHref } from './run-values.ts'
 
 type Props = {
@@ -31,10 +32,14 @@ export function CurveChart({ metric, runs, curves, view }: Props) {
   const total = curves.reduce((sum, curve) => sum + curve.total, 0)
   const drawn = curves.reduce((sum, { points }) => sum + points.length, 0)
   const notFinite = curves.reduce((sum, curve) => sum + curve.notFinite, 0)
+  const values = curves.flatMap(({ points }) => points.map(({ value }) => value))
+  const notDrawn = leftOut(values, view.isLog)
+  const empty = whyEmpty(values, view.isLog)
   const notes = [
     counted(total, 'point'),
     ...(drawn < total ? [`${grouped(drawn)} drawn, the extremes among them`] : []),
     ...(notFinite > 0 ? [`${grouped(notFinite)} NaN or infinite, not drawn`] : []),
+    ...(notDrawn === undefined ? [] : [notDrawn]),
   ]
   return (
     <section class="card stack curve" aria-label={metric}>
@@ -46,11 +51,15 @@ export function CurveChart({ metric, runs, curves, view }: Props) {
         <p class="quiet">Nothing finite was logged.</p>
       ) : (
         <>
-          <Chart
-            label={`${metric} along ${xAxes[view.x]}. ${curves.map((curve) => curveSentence(named(curve), curve)).join('. ')}.`}
-            height={260}
-            option={option}
-          />
+          {empty === undefined ? (
+            <Chart
+              label={`${metric} along ${xAxes[view.x]}. ${curves.map((curve) => curveSentence(named(curve), curve)).join('. ')}.`}
+              height={260}
+              option={option}
+            />
+          ) : (
+            <p class="quiet">{empty}</p>
+          )}
           <details>
             <summary>In figures</summary>
             <ScrollRegion label={`${metric} in figures`}>

@@ -1,6 +1,7 @@
 // What is drawn of curves: along which axis, smoothed or not, and what a sentence says of each. Pure.
 
 import type { components } from '../api-types.d.ts'
+import { isDrawable } from './drawable.ts'
 import { smoothed } from './ema.ts'
 import { duration, figure } from './run-values.ts'
 
@@ -53,8 +54,7 @@ function placeAlong(curve: RunCurve, x: XAxis): (place: Place) => number {
   return ({ timestamp }) => timestamp - from
 }
 
-/** Logarithms are of what is above 0. */
-const shown = (line: XY[], isLog: boolean): XY[] => (isLog ? line.filter(([, y]) => y > 0) : line)
+const shown = (line: XY[], isLog: boolean): XY[] => line.filter(([, y]) => isDrawable(y, isLog))
 
 export type CurveFacts = {
   first: number

@@ -5,6 +5,7 @@ import { axis, Chart, type Palette } from '../parts/chart.tsx'
 import { counted } from '../parts/quantity.tsx'
 import { navigate } from '../router.ts'
 import { columnTitle } from './column-choice.tsx'
+import { isDrawable, whyEmpty } from './drawable.ts'
 import { rankCorrelation } from './rank-correlation.ts'
 import { type ColumnName, cellOf, figure, numberIn, type Run, runHref } from './run-values.ts'
 
@@ -29,8 +30,11 @@ export function RunScatter({ runs, columns }: { runs: readonly Run[]; columns: r
       runs.flatMap((run): Dot[] => {
         const [atX, atY] = [numberIn(cellOf(run, xColumn ?? '')), numberIn(cellOf(run, yColumn ?? ''))]
         if (atX === undefined || atY === undefined) return []
-        if ((isLogX && atX <= 0) || (isLogY && atY <= 0)) return []
-        return [{ run, x: atX, y: atY, colour: colourColumn && numberIn(cellOf(run, colourColumn)) }]
+        if (!isDrawable(atX, isLogX) || !isDrawable(atY, isLogY)) return []
+        const atColour = numberIn(cellOf(run, colourColumn ?? ''))
+        return [
+          { run, x: atX, y: atY, colour: atColour !== undefined && isDrawable(atColour, false) ? atColour : undefined },
+        ]
       }),
     [runs, xColumn, yColumn, colourColumn, isLogX, isLogY],
   )
@@ -69,6 +73,17 @@ export function RunScatter({ runs, columns }: { runs: readonly Run[]; columns: r
   const said = `${counted(dots.length, 'run')}: ${columnTitle(yColumn, columns)} against ${columnTitle(xColumn, columns)}.${
     correlation === undefined ? '' : ` Spearman’s rank correlation ${correlation.toFixed(2)}.`
   }`
+  const empty =
+    dots.length === 0
+      ? 'No run has both numbers where they can be drawn: up to ±1e300, along a logarithmic axis from 1e-200 to 1e200.'
+      : (whyEmpty(
+          dots.map(({ x }) => x),
+          isLogX,
+        ) ??
+        whyEmpty(
+          dots.map(({ y }) => y),
+          isLogY,
+        ))
   return (
     <section class="card stack" aria-label="Scatter">
       <div class="runs-tools">
@@ -79,19 +94,24 @@ export function RunScatter({ runs, columns }: { runs: readonly Run[]; columns: r
         {select('Colour', colourColumn ?? '', setColour, 'none')}
       </div>
       <p>{said}</p>
-      <Chart
-        label={said}
-        height={400}
-        option={option}
-        onClick={({ dataIndex }) => {
-          const dot = dots[dataIndex]
-          if (dot !== undefined) navigate(runHref(dot.run.id))
-        }}
-      />
+      {empty === undefined ? (
+        <Chart
+          label={said}
+          height={400}
+          option={option}
+          onClick={({ dataIndex }) => {
+            const dot = dots[dataIndex]
+            if (dot !== undefined) navigate(runHref(dot.run.id))
+          }}
+        />
+      ) : (
+        <p class="quiet">{empty}</p>
+      )}
       <p class="quiet">
         <small>
-          {runs.length > dots.length && `${counted(runs.length - dots.length, 'run')} without both numbers left out. `}A
-          click on a point leads to its run; the table has the same numbers.
+          {runs.length > dots.length &&
+            `${counted(runs.length - dots.length, 'run')} left out: without both numbers, or with one that cannot be drawn. `}
+          A click on a point leads to its run; the table has the same numbers.
         </small>
       </p>
     </section>
