@@ -27,6 +27,8 @@ export async function aHub(
   const path = join(folder, 'hub.db')
   if (!existsSync(path)) writeFileSync(path, await migrated())
   const database = await openDatabase(path, log)
+  // what a power cut would leave is not asked of it, and a busy disk takes half a minute for a thousand commits
+  await database.all(z.unknown(), 'PRAGMA synchronous = OFF')
   const hub: Hub = {
     config: readConfig({ ROOST_DATA_DIR: folder, ...options.environment }),
     database,

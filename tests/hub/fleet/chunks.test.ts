@@ -7,7 +7,6 @@ import { Chunk, chunkBytesMax, chunksWantedMax } from '@roost/shared/protocol/me
 import { chunkFilter, parseChunkTopic } from '@roost/shared/protocol/topics.ts'
 import { decode } from '@roost/shared/protocol/wire.ts'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { z } from 'zod'
 import { asksRememberedMs, chunkLedger } from '../../../hub/fleet/chunk-ledger.ts'
 import { type ChunkServer, type ChunkServerOptions, createChunkServer } from '../../../hub/fleet/chunks.ts'
 import { storeWishes } from '../../../hub/fleet/desired.ts'
@@ -319,8 +318,6 @@ describe('a thousand devices', () => {
     const bytes = randomBytes(1_100 * kibibyte)
     const { manifest, blob: model } = await aRelease(hub, 'vibration', bytes)
     const names = Array.from({ length: 1_000 }, (_, i) => `d-${i}`)
-    // each enrols by a commit of its own: a busy disk takes half a minute for them
-    await hub.database.all(z.unknown(), 'PRAGMA synchronous = OFF')
     const enrolled = await someDevices(hub, names)
     await storeWishes(
       hub.database,

@@ -65,8 +65,6 @@ let fleet: TestFleet
 let engine: Rollouts
 beforeAll(async () => {
   fleet = await aFleet(4)
-  // hundreds of rollouts one after the other: what a power cut would leave is not asked here
-  await fleet.hub.database.all(z.unknown(), 'PRAGMA synchronous = OFF')
   await fleet.obey()
   engine = fleet.engine()
 })
