@@ -6,6 +6,7 @@ import type { WindowReport } from '@roost/shared/protocol/records.ts'
 import { z } from 'zod'
 import { createRollouts, type Rollouts } from '../../../hub/rollouts/engine.ts'
 import { RolloutPlan, type WrittenPlan } from '../../../hub/rollouts/plan/plan.ts'
+import { seededRandom } from '../../../hub/seeded-random.ts'
 import type { Statement } from '../../../hub/storage/database.ts'
 import { createIngest, type Ingest } from '../../../hub/telemetry/ingest.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
@@ -53,9 +54,14 @@ const Wanted = Running.extend({ attempt: z.number(), role: z.enum(['primary', 's
 /** Windows that each device has reported on version 1 before a test begins. */
 const pastWindows = 40
 
+/** By the ids of rollouts their devices are drawn, and what their gates draw: the same in every run. */
+const seed = 'fleet 20261126'
+
 export async function aFleet(size: number): Promise<TestFleet> {
   const clock = { nowMs: 1_800_000_000_000 }
-  const hub = await aHub({ parts: { clock: () => clock.nowMs } })
+  const { bits } = seededRandom(seed)
+  const random = (length: number) => Uint8Array.from({ length }, bits)
+  const hub = await aHub({ parts: { clock: () => clock.nowMs, random } })
   const devices = Array.from({ length: size }, (_, i) => `d-${String(i).padStart(3, '0')}`)
   const online = new Set(devices)
   const pushed: string[] = []

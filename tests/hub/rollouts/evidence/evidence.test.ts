@@ -159,7 +159,7 @@ describe('the evidence of a rollout', () => {
       'SELECT state, verdict FROM rollout_stages WHERE idx = 0',
     )
     expect(failed?.[0]).toMatchObject({ state: 'failed', verdict: expect.stringMatching(/silent devices/) })
-  }, 30_000)
+  })
 
   test('what a decision followed from can be read, and judged again after the reports have expired', async () => {
     const { fleet, id } = await started(10)
@@ -286,7 +286,7 @@ describe('the evidence of a rollout', () => {
       ],
     })
     expect(await shadowed(60)).toMatchObject({ state: 'rolled_back', gates: [{}, { outcome: 'fail' }, {}] })
-  }, 30_000)
+  })
 
   test('a verdict that was tampered with does not replay', async () => {
     const { fleet, id } = await started(10)
