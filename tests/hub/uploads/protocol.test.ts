@@ -87,8 +87,7 @@ test('an upload in pieces becomes a blob, its sha256 told; a finished one change
 })
 
 test('any pieces, repeated, from wrong offsets, with wrong checksums, end with the bytes that were meant', async () => {
-  const seed = Date.now() % 2 ** 31
-  console.log(`seed ${seed}`)
+  const seed = 20_261_126
   const piece = fc.record({
     size: fc.integer({ min: 1, max: 400 }),
     wrong: fc.constantFrom('no', 'offset', 'checksum'),
