@@ -118,8 +118,6 @@ describe('Parquet', () => {
     // the footer is there, half of the pages are not
     const hollow = new Uint8Array([...whole.slice(0, 2_000), ...whole.slice(9_000)])
     expect(await refusal(parquet, hollow)).toMatch(/^422 /)
-    const seed = Date.now() % 2 ** 31
-    console.log(`seed ${seed}`)
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 0, max: whole.length - 1 }),
@@ -131,7 +129,7 @@ describe('Parquet', () => {
           expect([200, 201, 413, 422]).toContain(status)
         },
       ),
-      { numRuns: 6, seed },
+      { numRuns: 6, seed: 20261126 },
     )
   })
 })
