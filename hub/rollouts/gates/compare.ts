@@ -13,20 +13,23 @@ export const drawsFirst = (pass: number) => Math.min(drawsMost, Math.max(999, Ma
 export const drawsMost = 9_999
 /** Between these: looked at after every so many whether failing is still possible. */
 export const drawsChunk = 2_000
+/** The same where nothing else is asked, from the first draw on. */
+const drawsChunkOfFailing = 200
 
 /** The smallest p-value that any draw of these devices could give. */
 export const smallestP = (strata: Scores['strata']): number => 1 / drawsPossible(strata)
 
 /** Stops early once it is certain that the full number of draws could not fail the gate: the answer is that of the full
- *  number, so stopping costs nothing (curtailed sampling, as in Besag & Clifford 1991). */
-export function compare(scores: Scores, margin: number, levels: Levels, random: Random): Tested {
+ *  number, so stopping costs nothing (curtailed sampling, as in Besag & Clifford 1991).
+ *  @param onlyFailing whether it fails is all that is asked: then it makes none of the draws that passing takes */
+export function compare(scores: Scores, margin: number, levels: Levels, random: Random, onlyFailing = false): Tested {
   const real = realDraw(scores)
   const all = totals(scores)
   const sides: Sides = { treated: scores.treatedCount, control: scores.controlCount, totals: all }
   const { sums, draws } =
     drawsPossible(scores.strata) <= enumeratedMax
       ? enumerated(scores)
-      : sampled(scores, real, sides, margin, levels, random)
+      : sampled(scores, real, sides, margin, levels, random, onlyFailing)
   const perCanary = real[1] ?? 0
   const difference = perCanary > 0 ? (real[0] ?? 0) / perCanary : 0
   const spread = (all[2] ?? 0) - 2 * difference * (all[3] ?? 0) + difference * difference * (all[4] ?? 0)
@@ -39,6 +42,12 @@ export function compare(scores: Scores, margin: number, levels: Levels, random: 
     standing: (at) => standingAmong(real, sums, draws, at, sides),
     effects: (at) => effectsOf(sums, draws, at, perCanary),
   }
+}
+
+/** How many there are to be before one looks whether failing is still possible. */
+export function drawsNext(draws: number, levels: Levels, onlyFailing: boolean): number {
+  if (onlyFailing) return Math.min(drawsMost, draws + drawsChunkOfFailing)
+  return Math.min(drawsMost, draws === 0 ? drawsFirst(levels.pass) : draws + drawsChunk)
 }
 
 function effectsOf(sums: Float64Array, draws: number, margin: number, perCanary: number): Float64Array {
@@ -63,13 +72,14 @@ function sampled(
   margin: number,
   levels: Levels,
   random: Random,
+  onlyFailing: boolean,
 ): { sums: Float64Array; draws: number } {
   const order = Int32Array.from(scores.u, (_, i) => i)
   const sums = new Float64Array(drawsMost * sumsPerDraw)
   let asBad = 0
   let draws = 0
   while (draws < drawsMost) {
-    const to = Math.min(drawsMost, draws === 0 ? drawsFirst(levels.pass) : draws + drawsChunk)
+    const to = drawsNext(draws, levels, onlyFailing)
     redraw(scores, order, random, sums, draws, to)
     asBad += countBeside(real, sums, draws, to, margin, sides).asBad
     draws = to

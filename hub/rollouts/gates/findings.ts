@@ -36,18 +36,22 @@ export type Finding = {
   notes: string[]
 }
 
-/** A sentence where there is nothing to find yet. */
+/** A sentence where there is nothing to find yet.
+ *  @param isTold the draws and what follows from them are read by somebody; else no more are made than the outcome takes */
 export function findingOf(
   gate: ComparingGate,
   evidence: Extract<GateEvidence, { kind: 'comparison' }>,
   look: Look,
   stage: StageContext,
   seed: string,
+  isTold = true,
 ): Finding | string {
   const scale = scaleOf(gate)
   const levels = levelsAt(look, stage)
   const { kept, impossible } = possibleUnits(evidence.units, scale)
-  const base = { scale, levels, excluded: [...evidence.excluded, ...impossible], seed }
+  // what passed once, and the last stage, can only fail
+  const onlyFailing = !isTold && (look.before?.outcome === 'pass' || stage.isLast)
+  const base = { scale, levels, excluded: [...evidence.excluded, ...impossible], seed, onlyFailing }
   const pairs = evidence.pairs.filter(
     ({ candidate, primary }) => Number.isFinite(candidate) && Number.isFinite(primary),
   )
@@ -61,7 +65,7 @@ export function findingOf(
   return typeof redrawn === 'string' ? other : redrawn
 }
 
-type Base = { scale: Scale; levels: Levels; excluded: Excluded[]; seed: string }
+type Base = { scale: Scale; levels: Levels; excluded: Excluded[]; seed: string; onlyFailing: boolean }
 
 function possibleUnits(units: readonly Unit[], scale: Scale): { kept: Level[]; impossible: Excluded[] } {
   const kept: Level[] = []
@@ -76,7 +80,10 @@ function possibleUnits(units: readonly Unit[], scale: Scale): { kept: Level[]; i
   return { kept, impossible }
 }
 
-function redrawFinding(units: readonly Level[], { scale, levels, excluded, seed }: Base): Finding | string {
+function redrawFinding(
+  units: readonly Level[],
+  { scale, levels, excluded, seed, onlyFailing }: Base,
+): Finding | string {
   const scores = scoresOf(units)
   if (scores === undefined) {
     return units.some(({ treated }) => treated)
@@ -84,7 +91,7 @@ function redrawFinding(units: readonly Level[], { scale, levels, excluded, seed 
       : 'no device has reported on the new version yet'
   }
   const margin = scale.margin(scores.control)
-  const tested = compare(scores, margin, levels, seededRandom(seed))
+  const tested = compare(scores, margin, levels, seededRandom(seed), onlyFailing)
   const { leftOut, canary, canaryTries } = scores
   const clipped = scores.clipped
     .filter(({ value, countedAs }) => Math.abs(value - countedAs) > margin / 2)
@@ -130,7 +137,7 @@ function withCounting(tested: Tested, scale: Scale, canary: number, tries: numbe
 }
 
 function pairedFinding(gate: ComparingGate, pairs: readonly Pair[], base: Base): Finding | string {
-  const { scale, levels, excluded, seed } = base
+  const { scale, levels, excluded, seed, onlyFailing } = base
   const paired = pairedOf(
     pairs.map((pair) => ({
       ...pair,
@@ -140,7 +147,7 @@ function pairedFinding(gate: ComparingGate, pairs: readonly Pair[], base: Base):
   )
   if (paired === undefined) return 'no device has compared both versions on the same inputs yet'
   const margin = scale.margin(paired.primary)
-  const tested = flip(paired.differences, margin, levels, seededRandom(seed))
+  const tested = flip(paired.differences, margin, levels, seededRandom(seed), onlyFailing)
   const tries = pairs.reduce((sum, { weight }) => sum + weight, 0)
   return {
     method: 'paired',
@@ -160,7 +167,10 @@ function pairedFinding(gate: ComparingGate, pairs: readonly Pair[], base: Base):
   }
 }
 
-function blocksFinding(blocks: readonly Blocks[], { scale, levels, excluded, seed }: Base): Finding | string {
+function blocksFinding(
+  blocks: readonly Blocks[],
+  { scale, levels, excluded, seed, onlyFailing }: Base,
+): Finding | string {
   const onScale = (values: Blocks['before']) =>
     values.map((value) => (value === null || !Number.isFinite(scale.toScale(value)) ? null : scale.toScale(value)))
   const prepared = blockLevels(
@@ -177,7 +187,7 @@ function blocksFinding(blocks: readonly Blocks[], { scale, levels, excluded, see
     scale,
     margin,
     levels,
-    tested: compare(scores, margin, levels, seededRandom(seed)),
+    tested: compare(scores, margin, levels, seededRandom(seed), onlyFailing),
     canary: prepared.canary,
     control: prepared.control,
     devices: { canary: count(true), control: count(false) },
@@ -216,7 +226,7 @@ function ownPastFinding(
   moved: number | null,
   base: Base,
 ): Finding | string {
-  const { scale, levels, excluded, seed } = base
+  const { scale, levels, excluded, seed, onlyFailing } = base
   const paired = gate.metric === 'silence' ? undefined : againstOwnPast(units)
   if (paired === undefined) return 'nobody is left to compare with, and no device has a past of its own'
   const common = moved ?? 0
@@ -229,7 +239,7 @@ function ownPastFinding(
     scale,
     margin,
     levels,
-    tested: flip(differences, margin, levels, seededRandom(seed)),
+    tested: flip(differences, margin, levels, seededRandom(seed), onlyFailing),
     canary: paired.candidate,
     control,
     devices: { canary: paired.devices, control: 0 },

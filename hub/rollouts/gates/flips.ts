@@ -3,7 +3,7 @@
 // differences have a mean of at most the margin (Hartigan 1969), so the interval is made of such means.
 
 import type { Random } from '../../seeded-random.ts'
-import { drawsChunk, drawsFirst, drawsMost } from './compare.ts'
+import { drawsMost, drawsNext } from './compare.ts'
 import type { Levels } from './spending.ts'
 import { pValue, type Tested } from './tested.ts'
 
@@ -13,11 +13,18 @@ export type Difference = { difference: number; weight: number }
 const enumeratedMost = 13
 
 /** As `compare`, it stops early where the full number of flips could not fail the gate at `margin`. */
-export function flip(differences: readonly Difference[], margin: number, levels: Levels, random: Random): Tested {
+export function flip(
+  differences: readonly Difference[],
+  margin: number,
+  levels: Levels,
+  random: Random,
+  onlyFailing = false,
+): Tested {
   const sorted = differences.toSorted((a, b) => a.difference - b.difference || a.weight - b.weight)
   const d = Float64Array.from(sorted, ({ difference }) => difference)
   const w = Float64Array.from(sorted, ({ weight }) => weight)
-  const { sums, weights } = d.length <= enumeratedMost ? allFlips(d, w) : someFlips(d, w, margin, levels, random)
+  const { sums, weights } =
+    d.length <= enumeratedMost ? allFlips(d, w) : someFlips(d, w, margin, levels, random, onlyFailing)
   const draws = sums.length
   const weight = w.reduce((sum, x) => sum + x, 0)
   const difference = d.reduce((sum, x, i) => sum + x * (w[i] ?? 0), 0) / weight
@@ -53,13 +60,20 @@ function allFlips(d: Float64Array, w: Float64Array): Flips {
   return flips
 }
 
-function someFlips(d: Float64Array, w: Float64Array, margin: number, levels: Levels, random: Random): Flips {
+function someFlips(
+  d: Float64Array,
+  w: Float64Array,
+  margin: number,
+  levels: Levels,
+  random: Random,
+  onlyFailing: boolean,
+): Flips {
   const flips = { sums: new Float64Array(drawsMost), weights: new Float64Array(drawsMost) }
   const groups = groupsOf(d, w)
   let asBad = 0
   let draws = 0
   while (draws < drawsMost) {
-    const to = Math.min(drawsMost, draws === 0 ? drawsFirst(levels.pass) : draws + drawsChunk)
+    const to = drawsNext(draws, levels, onlyFailing)
     drawFlips(groups, random, flips, draws, to)
     asBad += countFlips(flips.sums.subarray(draws, to), flips.weights.subarray(draws, to), margin).asBad
     draws = to

@@ -10,8 +10,8 @@ import { comparisonSentence } from './sentence.ts'
 import { histogramOf, intervalOf, pValue, pValues } from './tested.ts'
 import { excludedMax, type GateVerdict, type Look, noFigures, type Outcome, type StageContext } from './verdict.ts'
 
-/** `withFigures`: interval, picture and sentence, for whoever reads the verdict; a fifth of the work. The rest of the
- *  verdict is the same without. */
+/** `withFigures`: interval, picture and sentence, for whoever reads the verdict, and all the draws that these take; a third
+ *  of the work. Outcome, level and share of the budget are the same without. */
 export type Telling = { withFigures: boolean }
 
 /** @param seed of the redraws: the same for every judgement of one gate at one look, such as rollout, stage, gate, look */
@@ -44,7 +44,7 @@ export function judgeGate(
       return nothing(gate, 'pass', `none of ${counted(treated.length, 'device')} with the new version is silent`, look)
     }
   }
-  const finding = findingOf(gate, evidence, look, stage, seed)
+  const finding = findingOf(gate, evidence, look, stage, seed, telling.withFigures)
   const verdict =
     typeof finding === 'string' ? noFinding(gate, finding, look, stage) : judged(gate, finding, stage, telling)
   // What passed once stays passed unless it is found to fail: later looks have less budget, not less evidence.

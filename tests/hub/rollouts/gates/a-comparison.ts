@@ -1,7 +1,7 @@
 // Evidence to judge: fleets whose devices differ, and the words that judgeGate asks for.
 
 import type { GateEvidence, Unit } from '../../../../hub/rollouts/gates/evidence.ts'
-import { judgeGate } from '../../../../hub/rollouts/gates/judge.ts'
+import { judgeGate, type Telling } from '../../../../hub/rollouts/gates/judge.ts'
 import type { GateVerdict, Look, StageContext } from '../../../../hub/rollouts/gates/verdict.ts'
 import type { Gate } from '../../../../hub/rollouts/metrics/list.ts'
 import { type Random, seededRandom } from '../../../../hub/seeded-random.ts'
@@ -63,5 +63,10 @@ export const aStage = (stage: Partial<StageContext> = {}): StageContext => ({
 export const judgedAs = (
   gate: Gate,
   evidence: GateEvidence,
-  { look = {}, stage = {}, seed = 'seed' }: { look?: Partial<Look>; stage?: Partial<StageContext>; seed?: string } = {},
-): GateVerdict => judgeGate(gate, evidence, aLook(look), aStage(stage), seed)
+  {
+    look = {},
+    stage = {},
+    seed = 'seed',
+    telling,
+  }: { look?: Partial<Look>; stage?: Partial<StageContext>; seed?: string; telling?: Telling } = {},
+): GateVerdict => judgeGate(gate, evidence, aLook(look), aStage(stage), seed, telling)

@@ -77,6 +77,37 @@ describe('the verdict over a comparison', () => {
     )
   })
 
+  test('without figures it makes fewer draws and comes to the same, also of what passed before and in the last stage', () => {
+    const passed = judgedFleet(aFleet())
+    const undecided = judgedFleet(aFleet({ effect: margin }))
+    const looks = [
+      {},
+      { look: { number: 2, fraction: 1 / 4, before: passed } },
+      // soon after the first: hardly any budget, and so thousands of draws before it may pass
+      { look: { number: 2, fraction: 1 / 14, before: undecided } },
+      { stage: { index: 2, isLast: true } },
+    ]
+    let fewer = 0
+    fc.assert(
+      fc.property(
+        fc.integer(),
+        fc.double({ min: 0, max: 3 * margin, noNaN: true }),
+        fc.constantFrom(...looks),
+        fc.constantFrom(0, 10, 60),
+        (which, effect, options, others) => {
+          const units = aFleet({ seed: String(which), effect, canary: 30, devices: 30 + others })
+          const told = judgedFleet(units, options)
+          const untold = judgedFleet(units, { ...options, telling: { withFigures: false } })
+          const { outcome, difference, margin: at, method, moved, alpha, spent } = told
+          expect(untold).toMatchObject({ outcome, difference, margin: at, method, moved, alpha, spent })
+          if (untold.draws < told.draws) fewer += 1
+        },
+      ),
+      { seed, numRuns: 30 },
+    )
+    expect(fewer).toBeGreaterThan(5)
+  })
+
   test('a worse effect is never judged better', () => {
     fc.assert(
       fc.property(fc.integer(), (which) => {
