@@ -44,8 +44,15 @@ export async function loadIdentity(folder: string): Promise<Identity | undefined
     return Identity.parse(JSON.parse(text))
   } catch (error) {
     const path = identityPath(folder)
-    throw new IdentityError(`${path} is damaged: remove it and enrol this device again`, { cause: error })
+    const damaged = `${path} is damaged${issueOf(error)}`
+    throw new IdentityError(`${damaged}: remove it and enrol this device again`, { cause: error })
   }
+}
+
+/** Of a schema only: what a parser of JSON says has parts of the text, and with it of the secret. */
+function issueOf(error: unknown): string {
+  const [issue] = error instanceof z.ZodError ? error.issues : []
+  return issue === undefined ? '' : ` (${issue.path.join('.')}: ${issue.message})`
 }
 
 /** Durable when it resolves. */

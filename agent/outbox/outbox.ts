@@ -3,6 +3,7 @@
 
 import assert from 'node:assert'
 import { dirname } from 'node:path'
+import { outboxBytesMin } from '@roost/shared/profiles/profile.ts'
 import type { DeviceEvent, RecordBody } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
 import { syncFolder, systemCode } from '../durable-file.ts'
@@ -19,7 +20,7 @@ import { type Recovered, recoverOutbox } from './recovery.ts'
 import type { Segment } from './segment-scan.ts'
 
 export type OutboxOptions = {
-  /** What the segments may take on disk, rewriting included; at least `bytesMin`. */
+  /** What the segments may take on disk, rewriting included; at least `outboxBytesMin`. */
   bytesMax: number
   clock: () => number
   random: (length: number) => Uint8Array
@@ -27,7 +28,6 @@ export type OutboxOptions = {
   disk?: OutboxDisk
 }
 
-export const bytesMin = 262_144
 export const segmentBytesMax = 1_048_576
 /** Appends become durable together: after this time, or when so many wait. */
 export const groupMs = 200
@@ -75,7 +75,7 @@ export class Outbox {
    *  before anything is appended or acknowledged.
    *  @throws the file system's error where the folder can be neither made nor listed */
   static async open(folder: string, options: OutboxOptions): Promise<Outbox> {
-    assert(options.bytesMax >= bytesMin, `an outbox needs ${bytesMin} bytes`)
+    assert(options.bytesMax >= outboxBytesMin, `an outbox needs ${outboxBytesMin} bytes`)
     const { bytesMax, random, log, disk = realDisk } = options
     await makeFolder(folder, disk, log)
     return new Outbox(

@@ -3,6 +3,9 @@
 import { z } from 'zod'
 import { Name } from '../protocol/names.ts'
 
+/** With less an agent does not start. */
+export const outboxBytesMin = 262_144
+
 export const Profile = z.object({
   name: Name,
   description: z.string().max(300),
@@ -10,7 +13,7 @@ export const Profile = z.object({
   memoryBytes: z.number().int().positive(),
   /** Disk for blobs, and for the outbox. */
   blobBytes: z.number().int().positive(),
-  outboxBytes: z.number().int().positive(),
+  outboxBytes: z.number().int().min(outboxBytesMin),
   /** `warm`: old and new runtime side by side; `stop-start`: the old one ends first, requests wait in the listener's queue. */
   switch: z.enum(['warm', 'stop-start']),
   probationMs: z.number().int().positive(),
