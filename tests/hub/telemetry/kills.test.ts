@@ -131,4 +131,4 @@ test(`after each of ${kills} kills all that was confirmed is there, once; in the
     await hub.kill()
   }
   await inspect(devices)
-}, 240_000)
+}, 600_000)
