@@ -15,6 +15,8 @@ export type Application = AsyncDisposable & {
   failures: readonly Failure[]
   /** Answers of each version. */
   byVersion: () => Record<number, number>
+  /** Resolves when whatever was asked until now is answered, or will never be. */
+  settled: () => Promise<unknown>
   /** Resolves when the last answer is there. */
   stop: () => Promise<void>
 }
@@ -50,6 +52,7 @@ export function startApplication(options: ApplicationOptions): Application {
   const failures: Failure[] = []
   let stopped = false
   let asked = 0
+  const underWay = new Set<Promise<unknown>>()
 
   const askOnce = async (agent: Agent) => {
     const x = ask(asked++)
@@ -76,7 +79,10 @@ export function startApplication(options: ApplicationOptions): Application {
         agent.destroy()
         agent = new Agent({ keepAlive: true, maxSockets: 1 })
       }
-      await askOnce(agent)
+      const one = askOnce(agent)
+      underWay.add(one)
+      await one
+      underWay.delete(one)
       await delay(pauseMs)
     }
     agent.destroy()
@@ -95,6 +101,7 @@ export function startApplication(options: ApplicationOptions): Application {
       for (const { version } of answers) counts[version] = (counts[version] ?? 0) + 1
       return counts
     },
+    settled: () => Promise.all(underWay),
     stop,
     [Symbol.asyncDispose]: stop,
   }

@@ -20,12 +20,14 @@ export type Book = {
   lost: number
   /** Requests that were under way when a runtime was killed: counted or not. */
   underWay: number
-  /** The longest stretch before a kill whose answers are not counted. */
+  /** The longest stretch before a kill whose answers are not counted, less the pauses in which nobody was answered. */
   lostMs: number
 }
 
 /** What a checkpoint a second may cost on a machine that is busy killing. */
 const lostMsAllowed = 5_000
+/** What a pause between two answers counts at most: in a longer one the machine was held up. */
+const pauseMsMax = 500
 
 /** @throws Error where the books differ */
 export async function balance(operator: Client, { gateway, application, lives }: Device): Promise<Book> {
@@ -52,7 +54,7 @@ export async function balance(operator: Client, { gateway, application, lives }:
     placed += its.windows.length
     const next = starts.find(({ at }) => Date.parse(at) >= life.endedMs)
     const isSaid = /killed/.test(String(next?.body.detail))
-    const { lost, lostMs } = balanceLife(`${gateway.name}, life ${i}`, life, { ...its, isSaid })
+    const { lost, lostMs } = balanceLife(`${gateway.name}, life ${i}`, { ...its, isSaid })
     book.lost += lost
     book.underWay += its.failures.length
     book.lostMs = Math.max(book.lostMs, lostMs)
@@ -64,7 +66,7 @@ export async function balance(operator: Client, { gateway, application, lives }:
 /** `isSaid`: the next start told that the process before was killed. */
 type LifeBook = { windows: WindowReport[]; answers: Answer[]; failures: Failure[]; isSaid: boolean }
 
-function balanceLife(name: string, { endedMs }: Life, { windows, answers, failures, isSaid }: LifeBook) {
+function balanceLife(name: string, { windows, answers, failures, isSaid }: LifeBook) {
   const counted = windows.reduce((sum, { counts }) => sum + counts.ok, 0)
   const possible = answers.length + failures.length
   assertThat(counted <= possible, `${name}: ${counted} counted, ${answers.length} answered, ${failures.length} broken`)
@@ -84,13 +86,15 @@ function balanceLife(name: string, { endedMs }: Life, { windows, answers, failur
     const missing = answered.length - countedOfIt
     if (missing <= 0) continue
     lost += missing
-    const firstLostMs = answered.at(-missing)?.atMs ?? endedMs
-    lostMs = Math.max(lostMs, endedMs - firstLostMs)
+    lostMs = Math.max(lostMs, lengthMs(answered.slice(-missing)))
     assertThat(isSaid, `${name}, version ${version}: ${missing} missing, and the next start says nothing of a kill`)
   }
   assertThat(lostMs < lostMsAllowed, `${name}: answers of the last ${lostMs} ms are not counted`)
   return { lost, lostMs }
 }
+
+const lengthMs = (answers: readonly Answer[]): number =>
+  answers.reduce((sum, { atMs }, i) => sum + Math.min(atMs - (answers[i - 1]?.atMs ?? atMs), pauseMsMax), 0)
 
 /** Nothing was refused or lost, nothing failed but what was restarted too often in its probation. */
 function assertGood(name: string, events: readonly StoredEvent[]): void {

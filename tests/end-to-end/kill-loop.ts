@@ -36,8 +36,6 @@ export type KillLoopResult = {
   moments: Record<string, number>
 } & Book
 
-/** Between two starts of an agent, so that every answer of the one before has been read. */
-const pauseMs = 150
 const versionBytes = 8 * chunkBytes
 
 /** @throws Error where a device does not come back, answers wrongly, ends with another version than wished, or the books differ */
@@ -127,9 +125,16 @@ async function firstVersion(fleet: Fleet, shop: Shop, gateway: Gateway, opened: 
   return opened.use(startApplication({ url: gateway.servingUrl, connections: 2, pauseMs: 10 }))
 }
 
+/** Between two lives of an agent: every answer of the one before has been read, and that in an earlier millisecond. */
+async function between({ application }: Device): Promise<void> {
+  await application.settled()
+  await delay(2)
+}
+
 /** One life of an agent, ended at a moment drawn by chance. @returns what was waited for */
-async function live({ gateway, application, lives }: Device, shop: Shop, chance: () => number): Promise<string> {
-  await delay(pauseMs)
+async function live(device: Device, shop: Shop, chance: () => number): Promise<string> {
+  const { gateway, application, lives } = device
+  await between(device)
   const startedMs = Date.now()
   const download = ['mqtt', 'http', 'auto'][Math.floor(chance() * 3)] ?? 'auto'
   const agent = gateway.start({ environment: { ROOST_AGENT_DOWNLOAD: download } })
@@ -189,8 +194,9 @@ async function killHubs(fleet: Fleet, shop: Shop, chance: () => number, kills: n
 /** A last version, undisturbed; then everything that is on the devices goes to the hub. */
 async function settle(fleet: Fleet, shop: Shop, devices: readonly Device[]): Promise<void> {
   await Promise.all(
-    devices.map(async ({ gateway, application, lives }) => {
-      await delay(pauseMs)
+    devices.map(async (device) => {
+      const { gateway, application, lives } = device
+      await between(device)
       const version = await shop.ship(gateway)
       const startedMs = Date.now()
       const agent = await ready(gateway.start())
@@ -200,7 +206,6 @@ async function settle(fleet: Fleet, shop: Shop, devices: readonly Device[]): Pro
       const code = await agent.stop()
       lives.push({ startedMs, endedMs: Date.now() })
       if (code !== 0) throw new Error(`the agent ended with ${code}:\n${agent.output()}`)
-      await delay(pauseMs)
       const last = await ready(gateway.start())
       await untilShipped(gateway, Date.now())
       await last.stop()
