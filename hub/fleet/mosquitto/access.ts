@@ -73,7 +73,10 @@ export async function keepAccess(options: AccessOptions): Promise<Access> {
   const signal = async () => {
     if (pidFile === undefined) return
     try {
-      process.kill(Number.parseInt(await readFile(pidFile, 'utf8'), 10), 'SIGHUP')
+      const pid = Number.parseInt(await readFile(pidFile, 'utf8'), 10)
+      // 0 and less would be whole groups of processes, the hub's own among them
+      if (!(pid > 0)) throw new Error('the file names no process')
+      process.kill(pid, 'SIGHUP')
     } catch (error) {
       // not there: it reads the files when it starts
       log.debug({ err: error, pidFile }, 'the broker could not be signalled')

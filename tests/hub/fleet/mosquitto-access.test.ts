@@ -1,6 +1,9 @@
 // What Mosquitto is told is what the embedded broker would decide: who may come in, and what each may say and hear.
 
 import { pbkdf2Sync, randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { DeviceId } from '@roost/shared/protocol/names.ts'
 import {
   chunkFilter,
@@ -13,13 +16,15 @@ import {
   upTopic,
 } from '@roost/shared/protocol/topics.ts'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { mayReadBlob, storeWishes } from '../../../hub/fleet/desired.ts'
 import { authenticateDevice, revokeDevice, rotateSecret } from '../../../hub/fleet/devices.ts'
+import { keepAccess } from '../../../hub/fleet/mosquitto/access.ts'
 import { type Admitted, accessFiles, hubUser } from '../../../hub/fleet/mosquitto/access-files.ts'
 import { admittedDevices } from '../../../hub/fleet/mosquitto/admitted.ts'
 import { passwordHash } from '../../../hub/fleet/mosquitto/password.ts'
 import { judgeFilter, judgePublish } from '../../../hub/fleet/topic-access.ts'
+import { silent } from './a-broker.ts'
 import { aFleetHub, aRelease, someDevices } from './a-fleet.ts'
 
 const random = (length: number) => new Uint8Array(randomBytes(length))
@@ -167,6 +172,30 @@ function opens(hash: string, secret: string): boolean {
   if (type !== '7' || Buffer.from(salt, 'base64').length !== 12) return false
   return pbkdf2Sync(secret, Buffer.from(salt, 'base64'), Number(iterations), 64, 'sha512').toString('base64') === hashed
 }
+
+test('the broker is signalled by the number in its file, and nobody where that names no process: 0 is a whole group', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'roost-access-'))
+  const kill = vi.spyOn(process, 'kill').mockReturnValue(true)
+  onTestFinished(async () => {
+    kill.mockRestore()
+    await rm(folder, { recursive: true })
+  })
+  const pidFile = join(folder, 'pid')
+  for (const text of ['0', '-1', '-4711', '', 'none', '4711\n']) {
+    await writeFile(pidFile, text)
+    const access = await keepAccess({
+      folder,
+      pidFile,
+      hubPassword: 'x',
+      read: async () => [],
+      confirm: async () => true,
+      log: silent,
+    })
+    await access.settled()
+    await access.close()
+  }
+  expect(kill.mock.calls).toEqual([[4711, 'SIGHUP']])
+})
 
 test('a hash opens to its secret, and to no other', () => {
   fc.assert(
