@@ -1,8 +1,12 @@
 // The runtime's HTTP server: who may be asked what, how a body is read, how an answer is written, and how the
 // listener is given up without losing a request. Routing is by hand, as its cost adds to every inference.
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Server as ListeningServer } from 'node:net'
+
+// Not imported: that asks the module for all it names, and so loads a whole client (fetch, web sockets) that nobody here
+// uses, which is a tenth of what a start takes.
+const { createServer } = process.getBuiltinModule('node:http')
 
 /** Where a request goes. `refused` is told when the request of a known model is not acceptable. */
 export type Route = {
