@@ -1,6 +1,7 @@
 // A label query as one types it, completed out of the labels there are.
 
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useTypedText } from './typed-text.ts'
 
 export type LabelValues = readonly { key: string; values: readonly string[] }[]
 
@@ -18,20 +19,20 @@ const settleMs = 400
 const shownMax = 8
 
 export function LabelQuery({ label = 'Label query', value, labels, fault, onChange }: Props) {
-  const [text, setText] = useState(value)
+  const [text, setText, sending] = useTypedText(value)
   const [choice, setChoice] = useState(-1)
   const [isOpen, setOpen] = useState(false)
   const field = useRef<HTMLInputElement>(null)
   const id = useId()
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   useEffect(() => () => clearTimeout(timer.current), [])
-  useEffect(() => setText(value), [value])
   const type = (next: string, afterMs = settleMs) => {
     setText(next)
     setChoice(-1)
     clearTimeout(timer.current)
     timer.current = setTimeout(() => {
       timer.current = undefined
+      sending(next.trim())
       onChange(next.trim())
     }, afterMs)
   }

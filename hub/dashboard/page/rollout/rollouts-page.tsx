@@ -10,6 +10,7 @@ import { ErrorState } from '../parts/error-state.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { StateDot } from '../parts/state-dot.tsx'
 import { Time } from '../parts/time.tsx'
+import { useTypedText } from '../parts/typed-text.ts'
 import { setQuery } from '../router.ts'
 import { useMay } from '../session.ts'
 import {
@@ -149,8 +150,7 @@ function Row({ rollout }: { rollout: Rollout }) {
 }
 
 function ModelFilter({ value }: { value: string }) {
-  const [text, setText] = useState(value)
-  useEffect(() => setText(value), [value])
+  const [text, setText, sending] = useTypedText(value)
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   useEffect(() => () => clearTimeout(timer.current), [])
   return (
@@ -164,7 +164,10 @@ function ModelFilter({ value }: { value: string }) {
           const next = currentTarget.value.trim()
           setText(currentTarget.value)
           clearTimeout(timer.current)
-          timer.current = setTimeout(() => setQuery('model', next), settleMs)
+          timer.current = setTimeout(() => {
+            sending(next)
+            setQuery('model', next)
+          }, settleMs)
         }}
       />
     </label>

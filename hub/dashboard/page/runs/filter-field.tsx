@@ -1,6 +1,7 @@
 // The filter in MLflow's language, with what there is to compare, and the hub's word where it cannot read it.
 
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useRef } from 'preact/hooks'
+import { useTypedText } from '../parts/typed-text.ts'
 import type { RunsSummary } from './runs-page.tsx'
 
 const settleMs = 500
@@ -14,15 +15,17 @@ type Props = {
 }
 
 export function FilterField({ value, fault, keys, onChange }: Props) {
-  const [text, setText] = useState(value)
+  const [text, setText, sending] = useTypedText(value)
   const id = useId()
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   useEffect(() => () => clearTimeout(timer.current), [])
-  useEffect(() => setText(value), [value])
   const type = (next: string, afterMs = settleMs) => {
     setText(next)
     clearTimeout(timer.current)
-    timer.current = setTimeout(() => onChange(next.trim()), afterMs)
+    timer.current = setTimeout(() => {
+      sending(next.trim())
+      onChange(next.trim())
+    }, afterMs)
   }
   return (
     <div class="filter-field">
