@@ -1,11 +1,11 @@
-// A real browser on a real hub: Chromium out of its package, or the system's where ROOST_TEST_CHROMIUM names it.
+// A real browser on a real hub, and a look at what it shows.
 
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import chromiumPackage from '@sparticuz/chromium'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { z } from 'zod'
+import { chromiumFile } from './a-chromium.ts'
 
 const screenshots = join(import.meta.dirname, 'screenshots')
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -19,16 +19,17 @@ const args = [
   '--enable-unsafe-swiftshader',
 ]
 
+/** Not what anything takes, but when it has hung, on a machine that is busy with other things too. */
+const hungMs = 120_000
+
 export const themes = ['light', 'dark'] as const
 /** A laptop's width and a phone's. */
 export const widths = [1280, 390] as const
 
 /** `await using browser = await aBrowser()` */
 export async function aBrowser(): Promise<Browser & AsyncDisposable> {
-  const given = process.env.ROOST_TEST_CHROMIUM
-  const executablePath = given ?? (await chromiumPackage.executablePath())
   // not the package's own arguments: one process for everything ends with the first page, and web security is tested here
-  const browser = await chromium.launch({ executablePath, args })
+  const browser = await chromium.launch({ executablePath: await chromiumFile(), args, timeout: hungMs })
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
 }
 
@@ -46,8 +47,7 @@ export async function aPage(browser: Browser, url: string, width: number = width
     timezoneId: 'Europe/Berlin',
     locale: 'en-GB',
   })
-  // not what anything takes, but when it has hung, on a machine that is busy with other things too
-  context.setDefaultTimeout(120_000)
+  context.setDefaultTimeout(hungMs)
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => {
@@ -82,9 +82,23 @@ export async function violations(page: Page, rules: readonly string[] = everyRul
   return Violations.parse(found).map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.slice(0, 3).join('\n')}`)
 }
 
-/** Whether something sticks out at the side. */
+const fitMs = 10_000
+
+/** Whether something sticks out at the side, also once what follows the width has followed it. */
 export const isTooWide = (page: Page): Promise<boolean> =>
-  page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth').then(Boolean)
+  page
+    .waitForFunction('document.documentElement.scrollWidth <= document.documentElement.clientWidth', null, {
+      timeout: fitMs,
+    })
+    .then(
+      () => false,
+      () => true,
+    )
+
+/** Until what follows the width or the theme is drawn: observers are told before a frame, and what they change is in the
+ *  next one. */
+const untilDrawn = (page: Page): Promise<unknown> =>
+  page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))')
 
 /** Looks at what is shown, in both themes and at both widths: what is wrong anywhere. Keeps a picture where something is,
  *  and of all where ROOST_TEST_PICTURES is set. */
@@ -96,6 +110,7 @@ export async function look(page: Page, name: string): Promise<string[]> {
     await page.setViewportSize({ width, height: width === widths[1] ? 844 : 800 })
     for (const theme of themes) {
       await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
+      await untilDrawn(page)
       const found = await violations(page, theme === themes[0] ? everyRule : colourRules)
       if (await isTooWide(page)) found.push('something sticks out at the side')
       wrong.push(...found.map((what) => `${name} at ${width} px, ${theme}: ${what}`))
