@@ -98,6 +98,7 @@ async function idsByBundle(
   }
 }
 
+/** The newest of all are of the devices whose own newest are: no more of those are asked for all of theirs than are wanted. */
 async function idsByDevice(
   reader: Reader,
   filter: WindowFilter,
@@ -106,16 +107,17 @@ async function idsByDevice(
 ): Promise<number[]> {
   const { devices: _, ...rest } = filter
   const { where, args } = conditions(rest)
+  const ofDevice = `SELECT id FROM window_reports INDEXED BY window_reports_by_device
+    WHERE device = asked.value AND id >= ? AND id < ? AND ${received(sinceMs)} AND ${where}
+    ORDER BY id DESC LIMIT ?`
+  const span = [low, before, ...args]
   const found = await reader.all(
     z.object({ id: z.number() }),
-    `SELECT ids.value AS id FROM (
-       SELECT (SELECT json_group_array(id) FROM (
-         SELECT id FROM window_reports INDEXED BY window_reports_by_device
-         WHERE device = asked.value AND id >= ? AND id < ? AND ${received(sinceMs)} AND ${where}
-         ORDER BY id DESC LIMIT ?)) AS newest
-       FROM json_each(?) AS asked), json_each(newest) AS ids
+    `WITH asked AS MATERIALIZED (SELECT value FROM json_each(?) AS asked ORDER BY (${ofDevice}) DESC LIMIT ?)
+     SELECT ids.value AS id
+     FROM (SELECT (SELECT json_group_array(id) FROM (${ofDevice})) AS newest FROM asked), json_each(newest) AS ids
      ORDER BY ids.value DESC LIMIT ?`,
-    [low, before, ...args, limit, JSON.stringify(devices), limit],
+    [JSON.stringify(devices), ...span, 1, limit, ...span, limit, limit],
   )
   return found.map(({ id }) => id)
 }

@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createIngest } from '../../../hub/telemetry/ingest.ts'
-import { type LatestRange, latestWindows } from '../../../hub/telemetry/latest-windows.ts'
+import { type LatestLimits, type LatestRange, latestWindows } from '../../../hub/telemetry/latest-windows.ts'
 import { StoredWindowRow, type WindowFilter, windowOf } from '../../../hub/telemetry/windows.ts'
 import { aRecord, aWindow } from '../../builders/windows.ts'
 import { aHub } from '../a-hub.ts'
@@ -73,16 +73,21 @@ test('they are those that reading all finds, newest first, however they are look
   const stored = rows.map(windowOf).sort((a, b) => b.id - a.id)
   expect(stored).toHaveLength(count)
 
-  await fc.assert(
-    fc.asyncProperty(filter, range, limits, async (wanted, asked, bounds) => {
-      const { before = count + 1, sinceMs = 0, limit } = asked
-      const expected = stored
-        .filter((window) => window.id < before && window.receivedAt >= sinceMs && fits(wanted, window))
-        .slice(0, limit)
-      const found = await latestWindows(hub.database, wanted, asked, bounds)
-      expect(found.map(({ id }) => id)).toEqual(expected.map(({ id }) => id))
-      expect(found).toEqual(expected)
-    }),
-    { seed: 12, numRuns: 400 },
-  )
+  const holds = async (wanted: WindowFilter, asked: LatestRange, bounds: LatestLimits) => {
+    const { before = count + 1, sinceMs = 0, limit } = asked
+    const expected = stored
+      .filter((window) => window.id < before && window.receivedAt >= sinceMs && fits(wanted, window))
+      .slice(0, limit)
+    const found = await latestWindows(hub.database, wanted, asked, bounds)
+    expect(found.map(({ id }) => id)).toEqual(expected.map(({ id }) => id))
+    expect(found).toEqual(expected)
+  }
+  await fc.assert(fc.asyncProperty(filter, range, limits, holds), { seed: 12, numRuns: 400 })
+  // each device is asked, and more of them than reports are wanted
+  const asked = fc.integer({ min: 1, max: 4 }).map((limit) => ({ limit }))
+  const some = fc.record({ devices: fc.subarray([...devices, 'nobody'], { minLength: 2 }) })
+  await fc.assert(fc.asyncProperty(some, asked, fc.constant({ fewDevices: 6, walkedMax: 1 }), holds), {
+    seed: 13,
+    numRuns: 40,
+  })
 })
