@@ -128,7 +128,7 @@ test('ten thousand runs: sorted by the hub, the last one reached, only what is i
   await grid.getByText('run-00000').waitFor()
   await grid.getByRole('button', { name: 'loss' }).click()
   await grid.getByText('9,999').first().waitFor()
-  expect(query(page).sort).toBe('-metrics.loss')
+  await expect.poll(() => query(page).sort).toBe('-metrics.loss')
   expect(complaints).toEqual([])
   await context.close()
 })
@@ -157,12 +157,14 @@ test('runs are found by experiment, state and filter, and the address keeps what
   await page.getByRole('checkbox', { name: 'optimizer' }).uncheck()
   await page.reload()
   await page.getByRole('grid').getByText('few-1').waitFor()
-  expect(query(page)).toEqual({
-    experiment: '2',
-    filter: "params.optimizer = 'sgd' AND metrics.loss > 0.2",
-    status: 'FAILED',
-    columns: 'params.depth,params.same,metrics.loss',
-  })
+  await expect
+    .poll(() => query(page))
+    .toEqual({
+      experiment: '2',
+      filter: "params.optimizer = 'sgd' AND metrics.loss > 0.2",
+      status: 'FAILED',
+      columns: 'params.depth,params.same,metrics.loss',
+    })
   await expect
     .poll(() => page.getByRole('columnheader').allTextContents())
     .toEqual(expect.arrayContaining(['Run', 'depth', 'same', 'loss']))
@@ -176,13 +178,14 @@ test('a range on an axis chooses runs, by the mouse and by keys, and they are pu
   await signIn(page, hub.adminToken)
   await page.goto('/runs?experiment=2&tab=parallel&columns=params.depth,params.optimizer,metrics.loss')
   await page.getByText('12 runs. Draw along an axis').waitFor()
-  const box = await page.locator('.brush[data-column="params.depth"]').boundingBox()
-  if (box === null) throw new Error('the axis has no place')
-  // the upper half, from above its end to its middle: depths 7 to 12
-  await page.mouse.move(box.x + box.width / 2, box.y + 2)
+  const axis = page.locator('.brush[data-column="params.depth"]')
+  const { width = 0, height = 0 } = (await axis.boundingBox()) ?? {}
+  // the upper half, from above its end to its middle: depths 7 to 12; by places on it, for it may still be moved itself
+  const to = (y: number) => axis.hover({ position: { x: width / 2, y } })
+  await to(2)
   await page.mouse.down()
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 4, { steps: 3 })
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2 - 4, { steps: 3 })
+  await to(height / 4)
+  await to(height / 2 - 4)
   await page.mouse.up()
   await page.getByText('6 runs of 12 within the ranges.').waitFor()
   await page.getByText('Ranges as numbers').click()
@@ -195,7 +198,7 @@ test('a range on an axis chooses runs, by the mouse and by keys, and they are pu
   await page.getByRole('button', { name: 'Choose these 2' }).click()
   await page.getByRole('link', { name: 'Compare', exact: true }).click()
   await page.getByRole('heading', { name: 'Compare runs' }).waitFor()
-  expect(query(page).ids?.split(',').toSorted()).toEqual([ids[9], ids[11]].toSorted())
+  await expect.poll(() => query(page).ids?.split(',').toSorted()).toEqual([ids[9], ids[11]].toSorted())
 
   await page.goto('/runs?experiment=2&tab=scatter&columns=params.depth,metrics.loss')
   await page.getByText('12 runs: loss against depth. Spearman’s rank correlation -1.00.').waitFor()
@@ -253,12 +256,26 @@ test('a run says where it came from, draws its curves with their extremes, and g
 
   await mlflow('runs/log-metric', { run_id: ids[0], key: 'late', value: 4.5, timestamp: 1_795_009_000_000, step: 1 })
   await page.getByRole('row', { name: 'late 4.5' }).waitFor()
+  // near the greatest double an axis would end at infinity
+  await page.getByLabel('logarithmic').uncheck()
+  const grown = [1, 2, 1.7e308].map((value, step) => ({ key: 'grown', value, timestamp: 1_795_009_000_000, step }))
+  const huge = [1.7e308, -1.7e308].map((value, step) => ({ key: 'huge', value, timestamp: 1_795_009_000_000, step }))
+  await mlflow('runs/log-batch', { run_id: ids[0], metrics: [...grown, ...huge] })
+  await page
+    .getByRole('region', { name: 'huge', exact: true })
+    .getByText('All values are beyond ±1e300: too large to draw.')
+    .waitFor()
+  await page
+    .getByRole('region', { name: 'grown', exact: true })
+    .getByText(/^3 points · 1 beyond ±1e300, not drawn$/)
+    .waitFor()
   await mlflow('runs/update', { run_id: ids[0], status: 'KILLED', end_time: 1_795_009_000_000 })
   await page.getByText('Killed').waitFor()
 
-  const coming = page.waitForEvent('download')
-  await page.getByRole('link', { name: 'notes.txt' }).click()
-  const file = await coming
+  const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: 'notes.txt' }).click(),
+  ])
   expect(file.suggestedFilename()).toBe('notes.txt')
   await page.goto(`/runs/${'0'.repeat(31)}z`)
   await page.getByRole('alert').waitFor()
