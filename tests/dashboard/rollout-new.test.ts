@@ -63,8 +63,7 @@ const rolloutOf = async (page: Page) => {
   return RolloutDetail.parse(await (await fetch(`${hub.url}/v1/rollouts/${id}`, { headers: bearer() })).json())
 }
 const textOf = (page: Page) => page.getByLabel('Plan as YAML')
-/** In the text, as soon as it has been drawn. */
-const expectText = (page: Page) => expect.poll(() => textOf(page).inputValue(), { timeout: 60_000 })
+const expectText = (page: Page) => expect.poll(() => textOf(page).inputValue())
 /** Until the hub has answered what stands there now. */
 const answered = (page: Page) => page.getByText('Nothing is stored by looking.').waitFor()
 
@@ -96,9 +95,9 @@ test('form and text are one plan, and what is started is what was seen', async (
   // the text into the form
   await textOf(page).fill(own)
   const second = page.getByRole('listitem', { name: 'Stage 2, canary' })
-  await expect.poll(() => second.getByLabel('Percent').inputValue(), { timeout: 60_000 }).toBe('30')
+  await expect.poll(() => second.getByLabel('Percent').inputValue()).toBe('30')
   const fit = page.getByRole('combobox', { name: 'Devices that fit' })
-  await expect.poll(() => fit.inputValue(), { timeout: 60_000 }).toBe('site = site-3')
+  await expect.poll(() => fit.inputValue()).toBe('site = site-3')
   // the form into the text, where nothing else changes
   await second.getByLabel('Percent').fill('20')
   await expectText(page).toBe(own.replace('percent: 30', 'percent: 20'))

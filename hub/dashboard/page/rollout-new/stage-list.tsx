@@ -1,6 +1,6 @@
 // The stages of a plan, one below the other: who is in each, how it goes, how long it is watched, and in which order.
 
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { PlanPath } from '../../../rollouts/plan/plan-text.ts'
 import { LabelQuery } from '../parts/label-query.tsx'
 import { PlanField } from './field.tsx'
@@ -15,7 +15,8 @@ export function StageList({ stages }: { stages: readonly unknown[] }) {
   const [focused, setFocused] = useState<number>()
   const list = useRef<HTMLOListElement>(null)
   const canMove = canEdit(document, ['stages'])
-  useEffect(() => {
+  // before it is shown: a key that is pressed again at once is for the stage where it is now
+  useLayoutEffect(() => {
     if (focused === undefined) return
     const item = list.current?.children[focused]
     if (item instanceof HTMLElement) item.focus()
