@@ -79,7 +79,7 @@ test('find who shipped what: from the log to the version, its pipeline, and all 
   await page.getByLabel('Subject', { exact: true }).fill('device:d-1')
   await page.keyboard.press('Enter')
   await entries.getByText('device.desire').waitFor()
-  expect(new URL(page.url()).search).toBe('?subject=device%3Ad-1')
+  await expect.poll(() => new URL(page.url()).search).toBe('?subject=device%3Ad-1')
   const shipped = entries.getByRole('listitem').filter({ hasText: 'device.desire' })
   // names come after the entries they stand in
   await shipped.locator('.who').getByText('Olaf', { exact: true }).waitFor()
@@ -180,6 +180,7 @@ test('a token is made in words, shown once, works, and revoked ends another brow
   await page.keyboard.press('Escape')
   await expect.poll(() => page.getByLabel('Secret').inputValue()).toBe(secret)
   await page.getByRole('button', { name: 'I have it' }).click()
+  await page.getByLabel('Secret').waitFor({ state: 'detached' })
   expect(await page.content()).not.toContain(secret)
   const Tokens = z.object({ tokens: z.array(z.looseObject({ id: z.string(), name: z.string() })) })
   const { tokens } = Tokens.parse(await ask(admin(), 'GET', '/v1/tokens'))
@@ -212,8 +213,8 @@ test('a claim is made, enrols a device, and is revoked; an operator sees no toke
   const { page, context } = await aPage(browser, hub.url)
   await signIn(page, operator.token)
   await page.getByRole('link', { name: 'Access', exact: true }).click()
-  expect(await page.getByRole('button', { name: 'Tokens' }).count()).toBe(0)
   await page.getByRole('button', { name: 'New claim' }).click()
+  expect(await page.getByRole('button', { name: 'Tokens' }).count()).toBe(0)
   await page.getByLabel('Devices that may enrol with it').fill('2')
   await page.getByLabel('Labels of every device').fill('site = south, line')
   await page.getByRole('button', { name: 'Make the claim' }).click()
@@ -278,9 +279,8 @@ test('the settings tell of keys, certificate, disk and configuration, and of no 
 test('a viewer sees none of these pages, and cannot reach them', async () => {
   const { page, context } = await aPage(browser, hub.url)
   await signIn(page, viewer.token)
-  const links = await page.getByRole('navigation', { name: 'Pages' }).getByRole('link').allInnerTexts()
-  expect(links).toContain('Fleet')
-  for (const name of ['Audit', 'Access', 'Settings']) expect(links).not.toContain(name)
+  const links = page.getByRole('navigation', { name: 'Pages', exact: true }).getByRole('link')
+  await expect.poll(() => links.allInnerTexts()).toEqual(['Fleet', 'Rollouts', 'Models', 'Runs', 'Drift'])
   for (const path of ['/audit', '/access', '/settings']) {
     await page.goto(path)
     await page.getByRole('heading', { name: 'Not allowed' }).waitFor()
@@ -299,11 +299,13 @@ test('an auditor, whose token is for the audit log alone, comes to it and is sho
   const pages = page.getByRole('navigation', { name: 'Pages', exact: true })
   await expect.poll(() => pages.getByRole('link').allInnerTexts()).toEqual(['Audit'])
   // who it was, by name, and the news of the log
-  const live = page.waitForResponse((response) => response.url().includes('/v1/live'))
-  await page.goto('/audit?action=claim&from=never')
+  const [live] = await Promise.all([
+    page.waitForResponse((response) => response.url().includes('/v1/live')),
+    page.goto('/audit?action=claim&from=never'),
+  ])
   await page.getByText('“never” is no date, and is left out').waitFor()
   await page.getByRole('list', { name: 'Entries of the log' }).getByText('Olaf').first().waitFor()
-  expect((await live).status()).toBe(200)
+  expect(live.status()).toBe(200)
   expect(await page.getByText('No connection to the hub').count()).toBe(0)
   await page.getByRole('link', { name: 'HTTP reference' }).click()
   await page.getByText(/^\d+ routes, as this hub has them/).waitFor()
