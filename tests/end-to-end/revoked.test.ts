@@ -47,7 +47,7 @@ test('a revoked device is disconnected, comes back by no door, and serves on, al
 
   await operator.send('DELETE', `/v1/devices/${gateway.name}`, undefined, z.unknown())
   await until('it is disconnected', () => agent.logged('disconnected').length > 0, agent.output)
-  expect((await shown(operator, gateway.name)).connected).toBe(false)
+  await until('the hub says so', async () => !(await shown(operator, gateway.name)).connected)
   for (const door of doors) expect(await knock(door, identity), door).not.toBe('let in')
   expect(await byHttp(blob, 'GET')).toBe(401)
   expect(await byHttp(`/v1/devices/${gateway.name}/secret`, 'POST')).toBe(401)

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { runAgentCommand, startAgentProcess } from '../builders/agent-process.ts'
 import { aHubProcess, type HubProcess } from '../builders/hub-process.ts'
+import { untilAgent } from './a-fleet.ts'
 
 const certificate = fileURLToPath(new URL('../fixtures/tls/cert.pem', import.meta.url))
 const key = fileURLToPath(new URL('../fixtures/tls/key.pem', import.meta.url))
@@ -45,7 +46,7 @@ test('an agent that knows the authority enrols, and talks over MQTT and over Web
   expect(await runAgentCommand({ args: [...enrol, '--ca', certificate] })).toMatchObject({ code: 0 })
   for (const way of [[], ['--mqtt-url', `wss://127.0.0.1:${hub.ports.mqttWebSocket}`]]) {
     await using agent = startAgentProcess({ args: ['run', '--dir', dir, '--serve-port', '0', ...way] })
-    await vi.waitFor(() => expect(agent.logged('connected'), agent.output()).toHaveLength(1), { timeout: 30_000 })
+    await untilAgent('it is connected', agent, () => agent.logged('connected').length > 0)
     expect(await agent.stop()).toBe(0)
   }
 })
