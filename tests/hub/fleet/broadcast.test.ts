@@ -8,6 +8,9 @@ import { type Broadcast, broadcast, lagBytesMax, patienceMs, patienceWithMostMs 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
 afterEach(() => void vi.useRealTimers())
 
+/** Of the test, in real time. */
+const patience = { timeout: 120_000 }
+
 /** Takes nothing until `take` is called. */
 function aListener(takesAtOnce: boolean) {
   const held: (() => void)[] = []
@@ -37,7 +40,7 @@ function sending(all: readonly { stream: Duplex }[], packet = Buffer.alloc(1_000
 describe('a chunk to many listeners', () => {
   test('has left when all have taken it, and no timer stays', async () => {
     const state = sending(listeners(300, 0))
-    await vi.waitFor(() => expect(state.done).toEqual({ sent: 300, passedOver: 0 }))
+    await vi.waitFor(() => expect(state.done).toEqual({ sent: 300, passedOver: 0 }), patience)
     expect(vi.getTimerCount()).toBe(0)
   })
 
@@ -81,7 +84,7 @@ describe('a chunk to many listeners', () => {
     await vi.advanceTimersByTimeAsync(patienceMs)
     expect(behind.done).toEqual({ sent: 1, passedOver: 0 })
     const state = sending([slow, fast])
-    await vi.waitFor(() => expect(state.done).toEqual({ sent: 1, passedOver: 1 }))
+    await vi.waitFor(() => expect(state.done).toEqual({ sent: 1, passedOver: 1 }), patience)
     expect([slow.bytes(), fast.bytes()]).toEqual([lagBytesMax + 1, 1_000])
   })
 
@@ -89,6 +92,6 @@ describe('a chunk to many listeners', () => {
     const gone = aListener(false)
     const state = sending([...listeners(3, 0), gone])
     gone.stream.destroy()
-    await vi.waitFor(() => expect(state.done?.sent).toBe(4))
+    await vi.waitFor(() => expect(state.done?.sent).toBe(4), patience)
   })
 })
