@@ -86,6 +86,7 @@ describe.runIf(mosquittoVersion !== undefined)('over a real Mosquitto with TLS',
       place(authority.certify(here))
       broker.reload()
       await until('both are back', isThere, agent.output)
+      await until('the device says so', () => agent.logged('connected').length > 1 + round, agent.output)
       expect(agent.logged('connected')).toHaveLength(2 + round)
     }
     expect(await deviceDoctor({ mqttAuthority: readFileSync(another.caFile, 'utf8') })).toContain('mqttAuthority')
