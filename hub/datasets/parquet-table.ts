@@ -13,6 +13,7 @@ import {
   parquetSchema,
   snappyUncompress,
 } from 'hyparquet'
+import { z } from 'zod'
 import type { Table } from './table.ts'
 import { invalid, TableError, tooLarge } from './table-error.ts'
 import { addName, assertRows } from './text-table.ts'
@@ -26,6 +27,28 @@ const footerBytesMax = 16 * 1_048_576
 const groupRowsMax = 8_388_608
 /** Values that are unpacked at once. */
 const blockValuesMax = 1_048_576
+
+/** Of what hyparquet reads in a footer, what is used here: it takes whatever a damaged one says for a field. */
+const Footer = z.looseObject({
+  num_rows: z.bigint(),
+  schema: z.array(z.looseObject({ name: z.string() })),
+  row_groups: z.array(
+    z.looseObject({
+      num_rows: z.bigint(),
+      columns: z.array(
+        z.looseObject({
+          meta_data: z
+            .looseObject({
+              path_in_schema: z.array(z.string()),
+              num_values: z.bigint(),
+              total_compressed_size: z.bigint(),
+            })
+            .optional(),
+        }),
+      ),
+    }),
+  ),
+})
 
 /** @param wanted the columns to read, or all
  *  @throws TableError */
@@ -84,7 +107,10 @@ async function readFooter(file: AsyncBuffer): Promise<FileMetaData> {
   const footerBytes = view.getUint32(0, true)
   if (footerBytes > footerBytesMax) throw tooLarge(`its footer has ${footerBytes} bytes; ${footerBytesMax} are read`)
   try {
-    return await parquetMetadataAsync(file, { geoparquet: false })
+    const metadata = await parquetMetadataAsync(file, { geoparquet: false })
+    const [fault] = Footer.safeParse(metadata).error?.issues ?? []
+    if (fault !== undefined) throw invalid(`its footer cannot be read: ${fault.path.join('.')} ${fault.message}`)
+    return metadata
   } catch (cause) {
     if (cause instanceof TableError) throw cause
     throw invalid(`its footer cannot be read: ${reasonOf(cause)}`, cause)

@@ -115,6 +115,10 @@ describe('Parquet', () => {
     const whole = await fixture('readings-snappy.parquet')
     expect(await wrong('parquet', whole.slice(0, whole.length - 1))).toMatch(/PAR1/)
     expect(await wrong('parquet', bytesOf('PAR1PAR1'))).toMatch(/too short/)
+    const flipped = (at: number, bits: number) => whole.with(at, (whole[at] ?? 0) ^ bits)
+    // a number, and a list, that are there no more
+    expect(await wrong('parquet', flipped(12_493, 4))).toMatch(/invalid-dataset: its footer cannot be read/)
+    expect(await wrong('parquet', flipped(12_508, 16))).toMatch(/invalid-dataset: its footer cannot be read/)
     // the footer is there, half of the pages are not
     const hollow = new Uint8Array([...whole.slice(0, 2_000), ...whole.slice(9_000)])
     expect(await refusal(parquet, hollow)).toMatch(/^422 /)
