@@ -7,7 +7,7 @@ import { model } from './versions.ts'
 import { DemoError, until } from './waiting.ts'
 
 const script = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
-const readyMsMax = 30_000
+const readyMsMax = 60_000
 /** Where the profile asks for 30 s: a demo is in a hurry. */
 const probationMs = 2_000
 /** So is this: a gateway that was cut off tries again at least so often. */

@@ -16,7 +16,7 @@ import { isConnected } from './watching.ts'
 /** The motes said something every five seconds; here the same readings come so often. */
 export const replayEveryMs = 8
 const recordedEveryMs = 5_000
-const connectMsMax = 20_000
+const connectMsMax = 60_000
 
 export type Fleet = {
   /** Between `cutOff` and the hub. */

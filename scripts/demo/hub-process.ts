@@ -6,7 +6,7 @@ import type { Crew, Member } from './crew.ts'
 import { DemoError, until } from './waiting.ts'
 
 const script = fileURLToPath(new URL('../../hub/main.ts', import.meta.url))
-const readyMsMax = 20_000
+const readyMsMax = 60_000
 
 const Ready = z.object({
   msg: z.literal('hub ready'),

@@ -14,7 +14,7 @@ import { model } from './versions.ts'
 import { DemoError, until } from './waiting.ts'
 import { type Counts, countsOf } from './watching.ts'
 
-const shippedMsMax = 30_000
+const shippedMsMax = 60_000
 const versions = [1, 2, 3] as const
 
 /** @throws DemoError where one inference is missing, counted twice, or answered otherwise than its version answers */

@@ -13,9 +13,9 @@ import { countsOf, isConnected, servingVersions, windowsSince } from './watching
 
 const names = gateways.map(({ name }) => name)
 /** For the link to be missed, or to be back with all that waited. */
-const linkMsMax = 30_000
+const linkMsMax = 60_000
 /** For v3 to have answered on its canary, and for the reports of it. */
-const backMsMax = 30_000
+const backMsMax = 60_000
 
 export async function v1ToAll(scene: Scene, fleet: Fleet): Promise<void> {
   const { narration, operator, signal } = scene
