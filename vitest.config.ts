@@ -9,7 +9,7 @@ const all = 'tests/**/*.test.ts'
 /** What these change or measure belongs to the whole process: its clock and timers, its memory, its children; or they start
  *  so many processes that a worker of their own costs nothing beside. */
 const alone = [
-  'tests/{agent,dashboard,docs,end-to-end,install,readme,scripts}/**/*.test.ts',
+  'tests/{agent,dashboard,end-to-end,install,readme,scripts}/**/*.test.ts',
   'tests/hub/cli/*.test.ts',
   'tests/hub/fleet/{broadcast,broker-attack,chunks}.test.ts',
   'tests/hub/registry/score.test.ts',
