@@ -64,6 +64,7 @@ test('the list leads to what waits, and the model says where it runs and what is
   await page.getByText('Both measured on the same rows, in one evaluation.').waitFor()
   const compared = page.getByRole('region', { name: 'Comparison' }).getByRole('row', { name: /^accuracy/ })
   // 0.78 and 0.8675 are what it was when the rows were drawn; the difference is theirs
+  await expect.poll(() => compared.getByRole('cell').count()).toBeGreaterThanOrEqual(3)
   const [old = '', young = '', apart = ''] = await compared.getByRole('cell').allInnerTexts()
   expect(Number(young) - Number(old)).toBeCloseTo(Number(apart.split(' ')[0]), 3)
   expect(await look(page, 'model')).toEqual([])
@@ -80,14 +81,14 @@ test('an evaluation shows the worst slice first, what is better than the champio
   await page.goto(`/models/${model}/2?tab=evaluation`)
   const slices = page.getByRole('region', { name: 'Slices' }).last()
   await slices.getByRole('rowheader').first().waitFor()
-  const names = await slices.getByRole('rowheader').allInnerTexts()
-  expect(names[0]).toBe('site = south')
+  const names = () => slices.getByRole('rowheader').allInnerTexts()
+  await expect.poll(async () => (await names())[0]).toBe('site = south')
   const rows = await slices.getByRole('row').allInnerTexts()
   const values = rows.slice(1).map((text) => Number(/0\.\d{4}|1\.0000/.exec(text)?.[0]))
   expect(values).toEqual(values.toSorted((a, b) => a - b))
   await page.getByRole('combobox', { name: /^Figure/ }).selectOption('log_loss')
   await slices.getByRole('columnheader', { name: 'log_loss' }).waitFor()
-  await expect.poll(async () => (await slices.getByRole('rowheader').allInnerTexts())[0]).toBe('site = south')
+  await expect.poll(async () => (await names())[0]).toBe('site = south')
   const figures = page.getByRole('region', { name: 'Figures' }).last()
   await expect.poll(() => figures.getByRole('row', { name: /^roc_auc/ }).innerText()).toContain('better')
   await page.getByRole('region', { name: 'Rates of groups' }).getByText('night').waitFor()
@@ -159,7 +160,7 @@ test('a promotion is approved by a second person, not by who could be the first,
   // who looks on sees it without asking
   // of whatever script it is, it does not turn the sentence around it
   await first.page.locator('bdi', { hasText: 'seen with the north hall' }).waitFor()
-  expect(await first.page.getByRole('button', { name: 'Approve…' }).count()).toBe(0)
+  await expect.poll(() => first.page.getByRole('button', { name: 'Approve…' }).count()).toBe(0)
   expect(await glance(first.page)).toEqual([])
 
   await second.page.getByRole('button', { name: 'Revoke…' }).click()
@@ -200,9 +201,7 @@ test('who shipped what: three clicks from the models to the record in the audit 
     .waitFor()
   expect(await look(page, 'version')).toEqual([])
   await page.getByRole('link', { name: 'approved it for production' }).click()
-  expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe(
-    `/audit?subject=${encodeURIComponent(`promotion-request:${request}`)}`,
-  )
+  await page.waitForURL(`/audit?subject=${encodeURIComponent(`promotion-request:${request}`)}`)
   await page.getByText('Dee Approver').first().waitFor()
   expect(withoutRefusals(complaints)).toEqual([])
   await context.close()
@@ -222,7 +221,7 @@ test('the lineage leads from a version to its data by keyboard, as a graph and a
   await graph.getByRole('link', { name: /^bench\/1/ }).focus()
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: 'Columns of bench/1' }).waitFor()
-  expect(new URL(page.url()).pathname).toBe('/datasets/bench')
+  await expect.poll(() => new URL(page.url()).pathname).toBe('/datasets/bench')
   await page.getByRole('rowheader', { name: 'shift' }).waitFor()
   expect(await glance(page)).toEqual([])
   expect(withoutRefusals(complaints)).toEqual([])
@@ -233,9 +232,11 @@ test('files come as the manifest names them, and the card is shown as text', asy
   const { page, context, complaints } = await aPage(browser, models.hub.url)
   await signIn(page, models.people.vera.token)
   await page.goto(`/models/${model}/1?tab=files`)
-  const download = page.waitForEvent('download')
-  await page.getByRole('link', { name: 'Download model of variant fp32' }).click()
-  const bytes = readFileSync(await (await download).path())
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: 'Download model of variant fp32' }).click(),
+  ])
+  const bytes = readFileSync(await download.path())
   const digest = createHash('sha256').update(bytes).digest('hex')
   await page.getByText(digest).waitFor()
   expect(await glance(page)).toEqual([])
