@@ -35,10 +35,9 @@ test('routes are found by a word, said with what they take, and tried by the com
   await page.getByLabel('Find').fill('runs curves')
   await routes.getByRole('link', { name: 'GET /v1/runs/curves' }).click()
   await page.getByRole('heading', { name: 'GET /v1/runs/curves' }).waitFor()
-  expect((await routes.getByRole('link').allTextContents()).toSorted()).toEqual([
-    'GET /v1/runs/compare',
-    'GET /v1/runs/curves',
-  ])
+  await expect
+    .poll(async () => (await routes.getByRole('link').allTextContents()).toSorted())
+    .toEqual(['GET /v1/runs/compare', 'GET /v1/runs/curves'])
   await page.getByRole('row', { name: /^metrics query string/ }).waitFor()
   await page.getByRole('link', { name: 'RunCurve' }).click()
   await page.getByRole('heading', { name: 'RunCurve' }).waitFor()

@@ -111,7 +111,7 @@ test('a hub without rollouts says so; one that is written down appears by itself
   await dialog.getByRole('button', { name: 'Abort' }).click()
   await page.locator('.title .dot', { hasText: 'Aborted' }).waitFor()
   // over, so nothing is left to be done to it
-  expect(await page.getByRole('group', { name: 'What may be done' }).count()).toBe(0)
+  await page.getByRole('group', { name: 'What may be done' }).waitFor({ state: 'detached' })
 
   await page.goto('/rollouts?state=person')
   await page.getByRole('link', { name: 'scale 1 to lab' }).waitFor()
@@ -146,7 +146,8 @@ describe('as devices have got on', () => {
     const { devices } = await operator.get(`/v1/rollouts/${small}/devices`, z.object({ devices: z.array(Member) }))
     const count = (state: string) => devices.filter((member) => member.state === state).length
     expect(count('failed')).toBe(1)
-    for (const state of ['failed', 'succeeded', 'planned']) expect(await at(page, state).count()).toBe(count(state))
+    for (const state of ['failed', 'succeeded', 'planned'])
+      await expect.poll(() => at(page, state).count()).toBe(count(state))
     expect(await look(page, 'rollout-paused')).toEqual([])
 
     const dots = page.getByRole('group', { name: /^Devices of stage canary/ }).locator('a')
@@ -181,7 +182,7 @@ describe('as devices have got on', () => {
     await page.getByRole('button', { name: 'Gates' }).click()
     await at(page, 'failed').click()
     const failed = devices.find(({ state }) => state === 'failed')?.device
-    expect(new URL(page.url()).pathname).toBe(`/devices/${failed}`)
+    await expect.poll(() => new URL(page.url()).pathname).toBe(`/devices/${failed}`)
     expect(complaints).toEqual([])
     await context.close()
   })
