@@ -107,6 +107,8 @@ function addOwnRoutes(app: Routes, hub: Hub): void {
     bearerFormat: 'roost_…',
   })
   app.openAPIRegistry.registerComponent('securitySchemes', 'device', { type: 'http', scheme: 'basic' })
+  // made when it is first asked for: no route is added to a hub that runs
+  let document: string | undefined
   app.openapi(
     createRoute({
       method: 'get',
@@ -115,7 +117,10 @@ function addOwnRoutes(app: Routes, hub: Hub): void {
       ...scoped('viewer'),
       responses: { 200: { description: 'OpenAPI 3.1' }, ...problems() },
     }),
-    (c) => c.body(openApiDocument(app), 200, { 'content-type': 'application/json' }),
+    (c) => {
+      document ??= openApiDocument(app)
+      return c.body(document, 200, { 'content-type': 'application/json' })
+    },
   )
 }
 
