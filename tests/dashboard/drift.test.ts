@@ -78,9 +78,9 @@ test('from the fleet to why a device drifted, both distributions of the feature 
   // two: what the device says leads to the feature, at the time when it moved
   await verdict.getByRole('link', { name: 'gateway-3' }).click()
   await verdict.getByText(/^Drifted\./).waitFor()
-  const said = (await verdict.locator('p').first().textContent()) ?? ''
-  expect(said).toMatch(/^Drifted\. x\[0\] has been off its baseline at gateway-3 since .* CES?T: /)
-  expect(said).toMatch(/its values lie higher, by [12](\.\d+)? standard deviations/)
+  const said = () => verdict.locator('p').first().textContent()
+  await expect.poll(said).toMatch(/^Drifted\. x\[0\] has been off its baseline at gateway-3 since .* CES?T: /)
+  await expect.poll(said).toMatch(/its values lie higher, by [12](\.\d+)? standard deviations/)
   const detail = page.getByRole('region', { name: 'x[0]', exact: true })
   await detail.getByText('Named by the verdict').waitFor()
   const picture = detail.getByRole('img')
@@ -123,10 +123,10 @@ test('from a group to the device that differs: the worst cell of what drifted, b
   expect(distance(worst)).toBeGreaterThan(distance(furthest(await scored('x[1]', ''))))
   // a sign stands beside the shade: colour alone says nothing
   const cell = grid.getByRole('button', { name: worst, exact: true })
-  expect(await cell.textContent()).toMatch(/[▲◆]/)
+  await expect.poll(() => cell.textContent()).toMatch(/[▲◆]/)
   await cell.click()
   await expect.poll(() => cell.getAttribute('aria-pressed')).toBe('true')
-  expect(new URL(page.url()).searchParams.get('column')).toBe('x[0]')
+  await expect.poll(() => new URL(page.url()).searchParams.get('column')).toBe('x[0]')
 
   const detail = page.getByRole('region', { name: 'x[0]', exact: true })
   await detail.getByText('Named by the verdict').waitFor()
@@ -148,7 +148,7 @@ test('from a group to the device that differs: the worst cell of what drifted, b
   await page.keyboard.press('Enter')
   await first.getByRole('link', { name: 'gateway-3', exact: true }).click()
   await page.getByRole('heading', { name: 'gateway-3' }).waitFor()
-  expect(new URL(page.url()).pathname).toBe('/devices/gateway-3')
+  await expect.poll(() => new URL(page.url()).pathname).toBe('/devices/gateway-3')
   expect(complaints).toEqual([])
   await context.close()
 })
@@ -169,7 +169,7 @@ test('where nothing was reported nothing is drawn, and figures can be read inste
   const told = grid.getByRole('button', { name: /^x\[0\], .*Wasserstein \S+ sd/ }).last()
   await told.waitFor()
   await expect.poll(() => told.textContent()).toMatch(/\d/)
-  expect(new URL(page.url()).search).toBe('?group=hall&range=day&figures=yes&measure=wasserstein')
+  await expect.poll(() => new URL(page.url()).search).toBe('?group=hall&range=day&figures=yes&measure=wasserstein')
 
   await page.getByLabel('Of a', { exact: true }).selectOption('device')
   await page.waitForURL(/device=gateway-1/)
