@@ -24,15 +24,16 @@ const topics: Readonly<Record<string, Look>> = {
                 (SELECT aside_until AS until FROM device_failures)) FROM devices`,
     ),
   ],
+  // of one that has gone it is written a moment later when it was last seen; of one that is there that changes all the time
   'device:': async ({ database }, fleet, device) => [
     fleet.isConnected(device),
     await database.first(
       Row,
-      `SELECT generation, revision, reported_generation, hello_at, stale, revoked_at,
+      `SELECT generation, revision, reported_generation, hello_at, stale, revoked_at, iif(?2, NULL, last_seen_at) AS seen,
               (SELECT max(changed_at) FROM device_deployments WHERE device = devices.id),
               (SELECT max(id) FROM window_reports WHERE device = devices.id)
-       FROM devices WHERE id = ?`,
-      [device],
+       FROM devices WHERE id = ?1`,
+      [device, fleet.isConnected(device)],
     ),
   ],
   rollouts: ({ database }) => database.first(Row, 'SELECT count(*), sum(revision), max(changed_at) FROM rollouts'),

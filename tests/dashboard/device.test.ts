@@ -70,10 +70,9 @@ test('who is away since when, why it runs what it runs, and what brought it: thr
   await expect.poll(() => since.textContent()).toMatch(/^\d+ \w+ 20\d\d, \d\d:\d\d:\d\d CET$|CEST$/)
   const why = page.getByRole('region', { name: 'Why is it running this?' })
   await why.getByText(/^It serves/).waitFor()
-  const sentence = (await why.locator('p').textContent()) ?? ''
-  expect(sentence).toMatch(
-    /^It serves scale v1 since .* because rollout r-\S+ brought it at .* in stage all, to group hall; /,
-  )
+  await expect
+    .poll(() => why.locator('p').textContent())
+    .toMatch(/^It serves scale v1 since .* because rollout r-\S+ brought it at .* in stage all, to group hall; /)
   expect(await look(page, 'device-away')).toEqual([])
   // three: and further to what brought it
   await why.getByRole('link', { name: rollout }).click()
