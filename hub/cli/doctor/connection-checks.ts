@@ -21,13 +21,15 @@ export async function checkConnection(
   profiles: ReadonlySet<string>,
   clock: () => number,
 ): Promise<Finding[]> {
-  const ask = (path: string) =>
-    fetch(new URL(path, url), {
+  const ask = async (path: string): Promise<Answer> => {
+    const response = await fetch(new URL(path, url), {
       headers: path === '/healthz' ? {} : { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(answerMsMax),
       redirect: 'manual',
     })
-  let health: Response
+    return { status: response.status, headers: response.headers, text: await response.text() }
+  }
+  let health: Answer
   const askedMs = clock()
   try {
     health = await ask('/healthz')
@@ -35,20 +37,40 @@ export async function checkConnection(
     return [whyAway(url, error)]
   }
   const answeredMs = clock()
-  if (health.status !== 200 || (await health.text()) !== 'ok') {
+  if (health.status !== 200 || health.text !== 'ok') {
     const says = `${url} answers ${health.status}, but not as a hub does`
     return [fault(hubAway, says, 'give the address of the hub itself: --url, ROOST_URL, or roost login')]
   }
-  const models = await ask('/v1/models?limit=1')
-  return [
+  const found = [
     ok(hubAway, `a hub answers at ${url}`),
     encryption(url),
     clockFinding(health.headers.get('date'), askedMs, answeredMs),
-    tokenFinding(models.status),
-    ...(models.status === 401 ? [] : [versionFinding(models.headers.get(versionHeader))]),
-    ...(models.status === 401 ? [] : await devicesFindings(await ask(`/v1/devices?limit=${devicesMax}`), profiles)),
+  ]
+  const askOrSay = (path: string) => ask(path).catch((error: unknown) => whyUnanswered(new URL(path, url), error))
+  const models = await askOrSay('/v1/models?limit=1')
+  if (typeof models !== 'string' && models.status === 401) return [...found, tokenFinding(models.status)]
+  const devices = await askOrSay(`/v1/devices?limit=${devicesMax}`)
+  const either = typeof models === 'string' ? devices : models
+  return [
+    ...found,
+    typeof models === 'string' ? notKnown('token', models) : tokenFinding(models.status),
+    ...(typeof either === 'string' ? [notKnown('version', either)] : versionFindings(either)),
+    ...(typeof devices === 'string'
+      ? [notKnown('agents', devices), notKnown('profile', devices)]
+      : devicesFindings(devices, profiles)),
   ]
 }
+
+type Answer = Pick<Response, 'status' | 'headers'> & { text: string }
+
+/** Of a hub that is there. */
+const notKnown = (check: string, why: string): Finding =>
+  fault(check, `not known: ${why}`, 'look at the log of the hub, and at its load; roost doctor --hub on its machine')
+
+const whyUnanswered = ({ origin, pathname }: URL, error: unknown): string =>
+  isTimeout(error)
+    ? `${origin}${pathname} has not answered within ${answerMsMax / 1000} s`
+    : `${origin}${pathname} does not answer (${reasonOf(error)})`
 
 /** For whoever uses the hub. */
 const tlsSteps: Readonly<Record<TlsFault, string>> = {
@@ -62,7 +84,6 @@ const tlsSteps: Readonly<Record<TlsFault, string>> = {
 function whyAway(url: string, error: unknown): Finding {
   const tls = tlsFaultOf(error)
   if (tls !== undefined) return fault('TLS', `${url}: ${tlsFaultWords[tls]}`, tlsSteps[tls])
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   const code = errorCodeOf(error)
   if (code === 'ECONNREFUSED') {
     return fault(
@@ -78,12 +99,19 @@ function whyAway(url: string, error: unknown): Finding {
       'look at the spelling, and at the name server of this machine',
     )
   }
-  if (error instanceof Error && error.name === 'TimeoutError') {
+  if (isTimeout(error)) {
     const says = `${url} has not answered within ${answerMsMax / 1000} s`
     return fault(hubAway, says, 'look whether a firewall lets this machine through, and at the log of the hub')
   }
-  const says = `${url} does not answer (${cause instanceof Error ? cause.message : String(cause)})`
+  const says = `${url} does not answer (${reasonOf(error)})`
   return fault(hubAway, says, 'look at the address, and whether it should be https://')
+}
+
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError'
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function encryption(url: string): Finding {
@@ -118,11 +146,14 @@ function tokenFinding(status: number): Finding {
 /** 0.x versions may differ in any minor one (semver 2.0.0, 4). */
 const series = (version: string): string => version.split('.').slice(0, 2).join('.')
 
-function versionFinding(theirs: string | null): Finding {
+/** Nothing where the hub does not know the token: strangers are not told. */
+function versionFindings({ status, headers }: Answer): Finding[] {
+  if (status === 401) return []
+  const theirs = headers.get(versionHeader)
   if (theirs !== null && series(theirs) === series(hub.version))
-    return ok('version', `the hub is ${theirs}, roost ${hub.version}`)
+    return [ok('version', `the hub is ${theirs}, roost ${hub.version}`)]
   const says = `the hub is ${theirs ?? 'of another version'}, roost is ${hub.version}: they may not understand each other`
-  return warning('version', says, 'install the same version on both')
+  return [warning('version', says, 'install the same version on both')]
 }
 
 const Devices = z.object({
@@ -132,9 +163,9 @@ const Devices = z.object({
 })
 
 /** Nothing where the token may not see devices. */
-async function devicesFindings(response: Response, profiles: ReadonlySet<string>): Promise<Finding[]> {
-  if (!response.ok) return []
-  const devices = Devices.parse(await response.json()).devices.filter(({ revokedAt }) => revokedAt === null)
+function devicesFindings({ status, text }: Answer, profiles: ReadonlySet<string>): Finding[] {
+  if (status !== 200) return []
+  const devices = Devices.parse(JSON.parse(text)).devices.filter(({ revokedAt }) => revokedAt === null)
   const other = devices.filter(({ agent }) => agent !== null && series(agent) !== series(hub.version))
   const foreign = devices.filter(({ profile }) => !profiles.has(profile))
   return [

@@ -124,6 +124,40 @@ test('a hub that cannot be reached: exit code 3, and JSON for those who read tha
   page.close()
 })
 
+test('a hub that is up and then hangs: which check got no answer is said, and the others go on', async () => {
+  const all = ['/v1/models?limit=1', '/v1/devices?limit=200']
+  const [models = '', devices = ''] = all
+  const told = async (unanswered: readonly string[], how: 'hangs' | 'hangs up') => {
+    const answer = aHubThatSays({})
+    const server = await listening(
+      createServer((request, response) => {
+        if (!unanswered.includes(request.url ?? '')) answer(request, response)
+        else if (how === 'hangs up') request.socket.destroy()
+        // half an answer is none
+        else if (request.url === devices) response.writeHead(200).write('{"devi')
+      }),
+    )
+    const findings = await fromHere(`http://127.0.0.1:${server.port}`)
+    server.closeAllConnections()
+    server.close()
+    expect(exitCodeOfFindings(findings)).toBe(1)
+    expect(said(findings, 'hub')).toMatch(/^ok/)
+    expect(said(findings, 'clock')).toMatch(/^ok/)
+    return ['token', 'version', 'agents', 'profile'].map((check) => said(findings, check))
+  }
+  const hung = /^fault: not known: .*\/v1\/\w+ has not answered within 5 s -> .*roost doctor --hub/
+  const cut = /^fault: not known: .*\/v1\/\w+ does not answer \(.+\) -> .*roost doctor --hub/
+  const ok = /^ok/
+  const answers = await Promise.all([told([models], 'hangs'), told([devices], 'hangs'), told(all, 'hangs up')])
+  expect(answers).toEqual(
+    [
+      [hung, ok, ok, ok],
+      [ok, ok, hung, hung],
+      [cut, cut, cut, cut],
+    ].map((checks) => checks.map((pattern) => expect.stringMatching(pattern))),
+  )
+})
+
 test('a clock that is off: the Date header of the hub, and what the hub has written', async () => {
   // both clocks stand, at a whole second as the header has it
   const nowMs = Math.floor(Date.now() / 1000) * 1000
