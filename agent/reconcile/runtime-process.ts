@@ -18,6 +18,7 @@ import {
 import { rowsMemoryBytes } from '../runtime/serve/rows.ts'
 import type { Batch, TapSpec } from '../runtime/shadow/pairs.ts'
 import type { Observed } from './probation.ts'
+import { falseClaim } from './runtime-claims.ts'
 import { failureOfExit } from './runtime-exit.ts'
 import { launchRuntime, limitMemory, runtimeBytes } from './runtime-launch.ts'
 import { afterAwakeMs, Watchdog } from './runtime-watchdog.ts'
@@ -77,6 +78,8 @@ export class RuntimeProcess {
   readonly exited: Promise<Failure | undefined>
   #stderr = ''
   #told = false
+  /** It said what no runtime says: nothing more is heard of it, nor logged. */
+  #lied = false
   #failure: Failure | undefined
   #trying: string | undefined
   /** Deployments of the batches a shadow has been handed and is not done with; it works on the first. */
@@ -228,13 +231,26 @@ export class RuntimeProcess {
     this.#child.kill('SIGKILL')
   }
 
+  #disbelieve(why: string | undefined): void {
+    this.#lied = true
+    const detail = `it said what no runtime says: ${why}`
+    this.#handlers.warn(`a runtime is ended: ${detail}`)
+    this.#kill('crash', detail)
+  }
+
   #take(raw: unknown): void {
+    if (this.#lied) return
     const parsed = RuntimeMessage.safeParse(raw)
     if (!parsed.success) {
-      this.#kill('crash', `it said what no runtime says: ${parsed.error.issues[0]?.message}`)
+      this.#disbelieve(parsed.error.issues[0]?.message)
       return
     }
     const message = parsed.data
+    const why = falseClaim(message, this.#options)
+    if (why !== undefined) {
+      this.#disbelieve(why)
+      return
+    }
     this.#watchdog.seen()
     switch (message.kind) {
       case 'trying':

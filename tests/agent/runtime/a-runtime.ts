@@ -88,6 +88,7 @@ export type ARuntime = {
   exits: (Failure | undefined)[]
   /** What it hands to a shadow. */
   batches: Batch[]
+  warnings: string[]
 }
 
 /** A folder, a socket, and whatever is started in it; disposing ends it all. */
@@ -105,6 +106,7 @@ export async function aWorld(): Promise<World> {
       events: [],
       exits: [],
       batches: [],
+      warnings: [],
     }
     const process = await RuntimeProcess.start(
       {
@@ -130,7 +132,10 @@ export async function aWorld(): Promise<World> {
         onPairs: (batch) => said.batches.push(batch),
         onPaired: () => undefined,
         onExit: (failure) => said.exits.push(failure),
-        warn: (text) => console.warn(text),
+        warn: (text) => {
+          said.warnings.push(text)
+          console.warn(text)
+        },
       },
     )
     started.push(process)
