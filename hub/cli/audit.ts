@@ -11,7 +11,7 @@ import { verifyStopped } from '../governance/audit-offline.ts'
 import { AuditEntry, KeptHead, VerificationDocument } from '../governance/audit-routes.ts'
 import { type ConnectionOptions, connect, connected } from './connection.ts'
 import { wholeNumber } from './option-values.ts'
-import { createOutput, table, time } from './output.ts'
+import { createOutput, legibleJson, table, time } from './output.ts'
 import { andMore, readPages } from './pages.ts'
 import { noTerminal, waitingOn } from './progress.ts'
 
@@ -58,8 +58,15 @@ export function addAuditCommands(program: Command): void {
           controller.enqueue(chunk)
         },
       })
+      const escaping = new TransformStream<string, string>({
+        transform: (text, controller) => controller.enqueue(legibleJson(text)),
+      })
       try {
-        await stream.pipeThrough(counting).pipeTo(Writable.toWeb(process.stdout), { preventClose: true })
+        await stream
+          .pipeThrough(counting)
+          .pipeThrough(new TextDecoderStream())
+          .pipeThrough(escaping)
+          .pipeTo(Writable.toWeb(process.stdout), { preventClose: true })
       } finally {
         waiting.end()
       }

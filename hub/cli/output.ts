@@ -11,13 +11,19 @@ export type Output = {
 export function createOutput(json: boolean, write: (text: string) => void): Output {
   return {
     print: (data, lines) =>
-      write(json ? `${JSON.stringify(data, null, 2)}\n` : lines.map((line) => `${legible(line)}\n`).join('')),
+      write(
+        json ? `${legibleJson(JSON.stringify(data, null, 2))}\n` : lines.map((line) => `${legible(line)}\n`).join(''),
+      ),
   }
 }
 
 /** Without what a terminal takes for a command: whoever names a run, and a device that says what happened on it, moves
  *  nobody's cursor. Lines and tabs stay. */
 export const legible = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, '\ufffd')
+
+/** The same in JSON, which may hold these as they are within its strings: it says what it said before. */
+export const legibleJson = (json: string): string =>
+  json.replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`)
 
 export type Cell = string | number | null | undefined
 

@@ -8,7 +8,7 @@ import { type Client, RequestError } from './client.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { awayStatuses, exitCodes } from './exit-codes.ts'
 import { number } from './option-values.ts'
-import { legible, time } from './output.ts'
+import { legible, legibleJson, time } from './output.ts'
 import { stageWord } from './rollout-lines.ts'
 
 const watchEveryMs = 1_000
@@ -42,7 +42,7 @@ export async function watch(client: Client, id: string, { json = false, patience
     } else {
       if (awayAtMs !== undefined) process.stderr.write('roost: the hub answers again\n')
       awayAtMs = undefined
-      const line = json ? JSON.stringify(detail) : progressLine(detail)
+      const line = json ? legibleJson(JSON.stringify(detail)) : progressLine(detail)
       if (line !== last) process.stdout.write(`${json ? line : `${time(Date.now())}  ${legible(line)}`}\n`)
       last = line
       if (detail.state !== 'running' && detail.state !== 'rolling_back') {

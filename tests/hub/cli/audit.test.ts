@@ -23,7 +23,8 @@ test('lists, exports and verifies while the hub runs; verifies its files when it
     actor: 'token:t',
     action: 'group.edit',
     subject: `group:g-${i}`,
-    after: { text: 'ü'.repeat(50) },
+    // commands for a terminal among it
+    after: { text: `${'ü'.repeat(50)}\u009b2J\u007f` },
   }))
   await writeAudited(running.hub.database, Date.now(), edits, [])
 
@@ -37,7 +38,12 @@ test('lists, exports and verifies while the hub runs; verifies its files when it
   const exported = await roost(auditor, 'audit', 'export', '--subject', `group:g-${edited - 1}`)
   expect(exported.stdout.split('\n').map((line) => line.slice(0, 13))).toEqual([`{"seq":${edited + 1},`, ''])
   const whole = await roost(auditor, 'audit', 'export')
-  expect(whole.stdout.trimEnd().split('\n')).toHaveLength(edited + 2)
+  const lines = whole.stdout.trimEnd().split('\n')
+  expect(lines).toHaveLength(edited + 2)
+  expect(/\p{Cc}/u.test(lines.join(''))).toBe(false)
+  const asked = await fetch(`${hub.url}/v1/audit/export`, { headers: { authorization: `Bearer ${auditor.token}` } })
+  const sent = (await asked.text()).trimEnd().split('\n')
+  expect(lines.map((line) => JSON.parse(line))).toEqual(sent.map((line) => JSON.parse(line)))
 
   expect(await roost(auditor, 'audit', 'verify')).toMatchObject({
     code: 0,

@@ -47,6 +47,25 @@ test('what somebody logged gives no command to the terminal and makes no rows of
   expect(JSON.parse(written.join(''))).toEqual({ name })
 })
 
+test('JSON gives no command to the terminal either, and says the same', () => {
+  const control = fc.constantFrom('\u007f', '\u0080', '\u009b2J', '\u009f', '\\', '"', 'ü', '\u001b[2J', '\u{1f986}')
+  const text = fc.oneof(
+    fc.array(control).map((parts) => parts.join('')),
+    fc.string({ unit: 'binary' }),
+  )
+  fc.assert(
+    fc.property(fc.dictionary(text, text), (data) => {
+      let written = ''
+      createOutput(true, (piece) => {
+        written += piece
+      }).print({ data }, [])
+      expect(written.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+      expect(JSON.parse(written)).toEqual({ data })
+    }),
+    { seed: 20261126, numRuns: 100 },
+  )
+})
+
 test('half of a character is not left where a cell is cut', () => {
   expect(table(['id', 'text'], [['d-1', '🦆🦆🦆🦆🦆🦆🦆🦆']], 15)).toEqual(['id   text', 'd-1  🦆🦆🦆🦆…'])
 })

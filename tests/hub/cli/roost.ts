@@ -22,7 +22,7 @@ export function startRoost(hub: Hub, ...args: string[]): Running {
   const child = spawn(process.execPath, [hub.main ?? command, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const said: Ran = { code: null, stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (piece) => {
+    child[name].setEncoding('utf8').on('data', (piece) => {
       said[name] += String(piece)
     })
   }
