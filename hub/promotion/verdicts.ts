@@ -44,7 +44,9 @@ export async function verdictRow(
       .sort()
       .at(-1) ?? null
   const champion = evidence.champion?.version ?? null
-  const content = { policy_revision, manifests: [...manifests].sort(), evaluations, champion, verdict }
+  // not the sentences: a hub that words them otherwise has judged the same
+  const judged = { answer: verdict.answer, rules: verdict.rules.map(({ sentence, ...figures }) => figures) }
+  const content = { policy_revision, manifests: [...manifests].sort(), evaluations, champion, verdict: judged }
   const basis = createHash('sha256').update(JSON.stringify(content)).digest('hex')
   const known = await reader.first(
     VerdictRow,
