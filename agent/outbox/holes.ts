@@ -9,8 +9,9 @@ import type { StoredRecord } from './record.ts'
  *  device could have used, and recognisable as a jump and not a loss. 2^53 holds two million of them. */
 export const sequenceJump = 2 ** 32
 
-/** No hub confirms more in earnest. Beyond it sequences would soon be no exact numbers any more. */
-export const sequenceMax = 2 ** 52
+/** A hub that knows this outbox from another life (a copied disk) may confirm more than is here, but none so much more in
+ *  earnest: half a million jumps. A quarter of what numbers hold exactly: whatever it says, sequences do not run out. */
+export const aheadMax = 2 ** 51
 
 /** A hole that may have been shipped in part is told sequence by sequence, so that the hub takes exactly those it does
  *  not hold; a longer one as a whole. */

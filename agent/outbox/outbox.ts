@@ -8,7 +8,7 @@ import type { DeviceEvent, RecordBody } from '@roost/shared/protocol/records.ts'
 import type { Logger } from 'pino'
 import { syncFolder, systemCode } from '../durable-file.ts'
 import { type OutboxDisk, realDisk } from './disk.ts'
-import { fillHoles, sequenceMax } from './holes.ts'
+import { aheadMax, fillHoles } from './holes.ts'
 import { encodeMarks, type Marks } from './marks.ts'
 import { OutboxError } from './outbox-error.ts'
 import { type PendingRecord, pendingBytes, pendingRecord, type Waiting } from './pending.ts'
@@ -163,9 +163,10 @@ export class Outbox {
     })
   }
 
-  /** The hub holds everything up to `seq` (at most `sequenceMax`): it may go. A lower one than before changes nothing. */
+  /** The hub holds everything up to `seq` (at most `aheadMax` where that is beyond the head): it may go. A lower one than
+   *  before changes nothing. */
   acknowledge(seq: number): Promise<void> {
-    assert(seq <= sequenceMax, `a confirmation of ${seq}`)
+    assert(seq <= Math.max(this.head, aheadMax), `a confirmation of ${seq}`)
     return this.#takeTurn(async () => {
       this.#tellUnshipped(seq)
       this.#acked = Math.max(this.#acked, seq)

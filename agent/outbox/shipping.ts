@@ -4,7 +4,7 @@
 
 import type { Ack, Reports } from '@roost/shared/protocol/messages.ts'
 import type { Logger } from 'pino'
-import { sequenceMax } from './holes.ts'
+import { aheadMax } from './holes.ts'
 import type { ReadRecord } from './reading.ts'
 
 export const batchBytesMax = 131_072
@@ -17,6 +17,8 @@ export const confirmMsMax = 300_000
 /** What shipping needs of an outbox. */
 export type Source = {
   readonly epoch: string
+  /** The highest sequence given so far. */
+  readonly head: number
   read(afterSeq: number, limits: { bytesMax: number; recordsMax: number }): Promise<ReadRecord[]>
   acknowledge(seq: number): Promise<void>
   onDurable(listener: () => void): () => void
@@ -140,8 +142,8 @@ export function createShipper(options: ShipperOptions): Shipper {
         log.debug({ epoch }, 'a confirmation for another outbox')
         return
       }
-      if (seq > sequenceMax) {
-        log.error({ seq }, 'a confirmation of more than can be')
+      if (seq > Math.max(outbox.head, aheadMax)) {
+        log.error({ seq, head: outbox.head }, 'a confirmation of more than can be')
         return
       }
       working = Promise.all([working, outbox.acknowledge(seq)])

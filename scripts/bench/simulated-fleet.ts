@@ -74,6 +74,7 @@ export async function connectDevice(
   const confirmed = Promise.withResolvers<void>()
   const outbox = {
     epoch,
+    head: last,
     read: (afterSeq: number, limits: { bytesMax: number; recordsMax: number }) =>
       Promise.resolve(upTo(records, afterSeq, { ...limits, recordsMax: Math.min(recordsMax, limits.recordsMax) })),
     acknowledge: (seq: number) => {

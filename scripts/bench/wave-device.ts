@@ -104,7 +104,7 @@ export async function connectWaveDevice(url: string, { device, secret, root }: E
       generation: pinned.generation,
       slots: [],
       denied: [],
-      outbox: { epoch, head: outbox.head(), tail: 1 },
+      outbox: { epoch, head: outbox.head, tail: 1 },
       stale: false,
     }
     void session.publish('hello', encode(said), 1)
@@ -215,7 +215,9 @@ function memoryOutbox(epoch: string) {
   let acknowledged = 0
   return {
     epoch,
-    head: () => records.length,
+    get head() {
+      return records.length
+    },
     append: (events: readonly DeviceEvent[]): number => {
       for (const event of events) {
         const seq = records.length + 1

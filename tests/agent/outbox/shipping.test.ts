@@ -1,5 +1,6 @@
 // Shipping to a hub that is slow, silent, forgetful or wrong, in time that passes when told to.
 
+import { aheadMax } from '@roost/agent/outbox/holes.ts'
 import type { Outbox } from '@roost/agent/outbox/outbox.ts'
 import type { ReadRecord } from '@roost/agent/outbox/reading.ts'
 import {
@@ -197,6 +198,42 @@ describe('shipping', () => {
     await again.close()
   })
 
+  test('refuses a confirmation so far ahead that none could follow, and takes the right ones as ever', async () => {
+    const ship = await launch(300)
+    ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: 0 })
+    await settle()
+    const sent = ends(ship)
+    for (const seq of [2 ** 52, 2 ** 52 - 1, aheadMax + 1]) {
+      ship.shipper.onAck({ epoch: ship.outbox.epoch, seq })
+      await settle()
+      expect([ship.outbox.head, ship.outbox.tail]).toEqual([300, 0])
+    }
+    expect(ends(ship)).toEqual(sent)
+    await arrive(ship)
+    await fill(ship, 10)
+    await arrive(ship)
+    expectBalanced(ship.ledger, [])
+    expect([ship.outbox.head, ship.outbox.tail]).toEqual([310, 310])
+  })
+
+  test('goes on even where a hub has said the most that is believed', async () => {
+    const ship = await launch(20)
+    ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: aheadMax })
+    await ship.outbox.flush()
+    await settle()
+    // 20 are lost, which a gap record tells
+    expect(ends(ship)).toEqual([aheadMax + 1])
+    ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: aheadMax + 1 })
+    await fill(ship, 3)
+    await settle()
+    ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: aheadMax + 9 })
+    await settle()
+    expect([ship.outbox.head, ship.outbox.tail]).toEqual([aheadMax + 4, aheadMax + 1])
+    ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: aheadMax + 4 })
+    await settle()
+    expect(ship.outbox.tail).toBe(ship.outbox.head)
+  })
+
   test('stops with the connection and begins where the hub says with the next one', async () => {
     const ship = await launch(900)
     ship.shipper.onAck({ epoch: ship.outbox.epoch, seq: 0 })
@@ -219,6 +256,7 @@ describe('shipping', () => {
     let reads = 0
     const source = (outbox: Outbox): Source => ({
       epoch: outbox.epoch,
+      head: outbox.head,
       acknowledge: (seq) => outbox.acknowledge(seq),
       onDurable: (listener) => outbox.onDurable(listener),
       read: (after, limits) => {
