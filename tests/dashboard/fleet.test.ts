@@ -216,6 +216,42 @@ test('a query that cannot be read is said under it, with the place', async () =>
   await context.close()
 })
 
+test('an order chosen while the list is still on its way begins at its own beginning', async () => {
+  const { page, context, complaints } = await aPage(browser, hub.url)
+  await signIn(page, hub.adminToken)
+  const grid = page.getByRole('grid')
+  await grid.getByText('gateway-00000').waitFor()
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  await page.route(/\/v1\/devices\?.*cursor=/, async (route) => {
+    await released
+    await route.continue()
+  })
+  const isOnItsWay = page.waitForRequest(/\/v1\/devices\?.*sort=id.*cursor=/)
+  await grid.focus()
+  await page.keyboard.press('End')
+  await isOnItsWay
+  const first = page.waitForRequest(/\/v1\/devices\?.*sort=lastSeenAt/)
+  await page.getByRole('button', { name: 'Last seen' }).click()
+  expect(new URL((await first).url()).searchParams.get('cursor')).toBeNull()
+  release()
+  await grid.focus()
+  await page.keyboard.press('Home')
+  await grid.locator('[role=row][aria-rowindex="2"]').getByText('gateway-09999').waitFor()
+  expect(complaints).toEqual([])
+  await context.close()
+})
+
+test('a list that got no answer is asked for again, though nothing changes in the fleet', async () => {
+  const { page, context } = await aPage(browser, hub.url)
+  const list = /\/v1\/devices\?/
+  await page.route(list, (route) => route.abort())
+  await signIn(page, hub.adminToken)
+  await page.getByText('This page tries again.').waitFor()
+  await page.unroute(list)
+  await page.getByRole('grid').getByText('gateway-00000').waitFor()
+  await context.close()
+})
+
 test('what is stopped is said to be away, and comes back by itself', async () => {
   const { page, context } = await aPage(browser, hub.url)
   await signIn(page, hub.adminToken)

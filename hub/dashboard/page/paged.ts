@@ -1,13 +1,14 @@
 // A list of any length, page by page as a table comes to it: the pages in sight are asked for, one after the other, since
 // each names where the next begins.
 
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { useCallback, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { ApiError } from './api.ts'
 import { useLive } from './live.ts'
 
 /** The most that the hub gives at once. */
 export const pageRows = 200
 const gatherMs = 1_000
+const retryMs = 5_000
 
 export type ListPage<T> = { items: T[]; next: string | null }
 type Loaded<T> = { pages: T[][]; cursors: (string | null)[] }
@@ -23,7 +24,7 @@ export type Paged<T> = {
 }
 
 /** `key` names what is asked for: another key asks anew. `load` gives `pageRows` rows from a cursor on, or those that are
- *  left. `topics`: see /v1/live. */
+ *  left; where there was no answer, it is asked again. `topics`: see /v1/live. */
 export function usePaged<T>(
   key: string,
   load: (cursor: string | null) => Promise<ListPage<T>>,
@@ -34,7 +35,9 @@ export function usePaged<T>(
   const current = useRef(loaded)
   const visible = useRef({ first: 0, last: 0 })
   const isAsking = useRef(false)
-  const asked = useRef('')
+  // a key that comes back is another turn: an answer that was still on its way is not for it
+  const turn = useMemo(() => ({}), [key])
+  const asked = useRef<object | undefined>(undefined)
   const latest = useRef(load)
   latest.current = load
 
@@ -43,7 +46,7 @@ export function usePaged<T>(
       const cursor = current.current.cursors[page]
       if (cursor === undefined) return
       const { items, next } = await latest.current(cursor)
-      if (asked.current !== key) return
+      if (asked.current !== turn) return
       const pages = [...current.current.pages]
       const cursors = [...current.current.cursors]
       pages[page] = items
@@ -55,21 +58,28 @@ export function usePaged<T>(
       setLoaded(current.current)
       setError(undefined)
     },
-    [key],
+    [turn],
   )
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+  const later = (afterMs: number, run: () => Promise<void>) => {
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined
+      void run()
+    }, afterMs)
+  }
   const fill = useCallback(
     async (again: boolean) => {
-      if (isAsking.current && asked.current === key) return
+      if (isAsking.current && asked.current === turn) return
       isAsking.current = true
-      asked.current = key
+      asked.current = turn
       try {
         const { first, last } = visible.current
         if (again) {
           const until = Math.min(Math.floor(last / pageRows), current.current.pages.length - 1)
-          for (let page = Math.floor(first / pageRows); page <= until && asked.current === key; page++)
+          for (let page = Math.floor(first / pageRows); page <= until && asked.current === turn; page++)
             await loadPage(page)
         }
-        while (asked.current === key) {
+        while (asked.current === turn) {
           const { pages, cursors } = current.current
           const isThere = pages.length * pageRows > visible.current.last
           if ((isThere && pages.length > 0) || pages.length >= cursors.length) break
@@ -77,28 +87,29 @@ export function usePaged<T>(
         }
       } catch (error) {
         if (!(error instanceof ApiError)) throw error
-        if (asked.current === key) setError(error)
+        if (asked.current !== turn) return
+        setError(error)
+        if (error.status === undefined) later(retryMs, () => fill(true))
       } finally {
-        if (asked.current === key) isAsking.current = false
+        if (asked.current === turn) isAsking.current = false
       }
     },
-    [key, loadPage],
+    [turn, loadPage],
   )
-  useEffect(() => {
+  // before the effects of the table, which tells what is in sight: it would go on where the last key's pages end
+  useLayoutEffect(() => {
     current.current = { pages: [], cursors: [null] }
     setLoaded(current.current)
     setError(undefined)
     isAsking.current = false
     void fill(false)
-  }, [fill])
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
-  useLive(topics, () => {
-    timer.current ??= setTimeout(() => {
+    return () => {
+      asked.current = undefined
+      clearTimeout(timer.current)
       timer.current = undefined
-      void fill(true)
-    }, gatherMs)
-  })
-  useEffect(() => () => clearTimeout(timer.current), [])
+    }
+  }, [fill])
+  useLive(topics, () => later(gatherMs, () => fill(true)))
   const onVisible = useCallback(
     (first: number, last: number) => {
       visible.current = { first, last }
